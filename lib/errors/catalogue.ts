@@ -1,0 +1,173 @@
+/**
+ * What an error means for the whole program; `exit.ts` maps it to an exit code.
+ *
+ * - `usage`: the command line or the configuration is wrong; nothing was touched.
+ * - `busy`: another run is in progress.
+ * - `unusable`: Kubernetes, Ceph or the repository cannot be used as a whole.
+ * - `failed`: one volume, or the one thing asked for, failed.
+ */
+export type ErrorKind = 'usage' | 'busy' | 'unusable' | 'failed';
+
+interface Entry {
+  kind: ErrorKind;
+  /** What to do, in one or two sentences that a tired person can follow. */
+  guidance: string;
+}
+
+function entry(kind: ErrorKind, guidance: string): Entry {
+  return { kind, guidance };
+}
+
+/** Every error code. Codes are stable: scripts rely on them. `docs/errors.md` lists them all. */
+export const catalogue = {
+  // The command line and the configuration
+  USAGE: entry('usage', 'See `cephbackup help COMMAND` for the options of a command.'),
+  NOTHING_SELECTED: entry(
+    'usage',
+    'Run `cephbackup list` to see the reason for each claim; check annotations and the narrowing options, or pass --allow-empty if an empty cluster is expected.',
+  ),
+  INPUT_UNREADABLE: entry('usage', 'Pass the output of `kubectl get ns,pv,pvc -A -o json` (or yaml).'),
+  REPOSITORY_URL_INVALID: entry(
+    'usage',
+    'Set RESTIC_REPOSITORY (or RESTIC_REPOSITORY_FILE) to a path or a URL as restic documents them, e.g. `s3:https://host/bucket`.',
+  ),
+  TOOL_MISSING: entry('usage', 'Install the program named, or put it on PATH.'),
+  RESTIC_TOO_OLD: entry(
+    'usage',
+    'Install restic 0.17 or newer (0.19 is recommended) and put it first on PATH.',
+  ),
+
+  // One run at a time
+  RUN_IN_PROGRESS: entry(
+    'busy',
+    'Wait until the other run ends; a run that was killed frees its lease after 60 seconds.',
+  ),
+
+  // Kubernetes
+  KUBE_UNREACHABLE: entry(
+    'unusable',
+    'Check that the Kubernetes API is up and that --kubeconfig (or the service account) is right.',
+  ),
+  KUBE_FORBIDDEN: entry(
+    'unusable',
+    'Grant the service account the ClusterRole of the chart; `cephbackup doctor` lists what is missing.',
+  ),
+  KUBE_FAILED: entry(
+    'unusable',
+    'See the message of the API server; `kubectl` with the same kubeconfig should show the same.',
+  ),
+  LEASE_LOST: entry('unusable', 'The lease could not be renewed; check the Kubernetes API, then run again.'),
+  PV_NOT_MARKED: entry(
+    'unusable',
+    'The backup is in the repository, but its PersistentVolume could not be annotated; the next run makes a new one.',
+  ),
+
+  // The repository
+  REPOSITORY_MISSING: entry(
+    'unusable',
+    'Check RESTIC_REPOSITORY; create a new repository with `restic init`.',
+  ),
+  REPOSITORY_LOCKED: entry(
+    'unusable',
+    'Another process holds a lock on the repository: see `restic list locks`. Once you are sure that it is dead, and not before, run `restic unlock`.',
+  ),
+  REPOSITORY_PASSWORD_WRONG: entry(
+    'unusable',
+    'Check RESTIC_PASSWORD_FILE, RESTIC_PASSWORD or RESTIC_PASSWORD_COMMAND.',
+  ),
+  REPOSITORY_UNREACHABLE: entry(
+    'unusable',
+    'Check that the repository can be reached with `restic cat config`.',
+  ),
+
+  // Ceph
+  CEPH_UNREACHABLE: entry(
+    'unusable',
+    'Check the monitors in ceph.conf (or --ceph-clusters), the user and its keyring with `ceph -s`.',
+  ),
+  CEPH_FORBIDDEN: entry(
+    'unusable',
+    'Give the Ceph user the capabilities listed in the documentation, e.g. `ceph auth caps client.USER mon "profile rbd" osd "profile rbd pool=POOL"`.',
+  ),
+
+  // One volume
+  VOLUME_UNSUPPORTED: entry(
+    'failed',
+    'This volume cannot be backed up; set the annotation `backup: "false"` on its claim to accept that.',
+  ),
+  HOST_COLLISION: entry(
+    'failed',
+    'Two claims have the same restic host; opt one of them out, or rename its namespace or claim.',
+  ),
+  IMAGE_NOT_FOUND: entry(
+    'failed',
+    'The image that the PersistentVolume names does not exist; check pool and image name.',
+  ),
+  SOURCE_NAME_INVALID: entry(
+    'failed',
+    'The PersistentVolume names a pool, namespace, image or subvolume with characters that no Ceph tool accepts.',
+  ),
+  SNAPSHOT_FAILED: entry('failed', 'See the message of the Ceph command; the volume was not changed.'),
+  SNAPSHOT_VANISHED: entry(
+    'failed',
+    'Somebody removed the snapshot while it was read, so the data read cannot be trusted; nothing was saved. Run again.',
+  ),
+  CLONE_FAILED: entry('failed', 'See the message of the Ceph command; the volume was not changed.'),
+  POOL_FULL: entry('failed', 'The pool or its quota is full: `ceph df`, `ceph osd pool get-quota POOL`.'),
+  MAP_FAILED: entry(
+    'failed',
+    'See the message; `cephbackup doctor` checks what the mapper needs on this node.',
+  ),
+  FILESYSTEM_UNSUPPORTED: entry(
+    'failed',
+    'Only ext2, ext3, ext4 and xfs are mounted; annotate the PersistentVolume with `mode: image` to back it up as a block image.',
+  ),
+  FILESYSTEM_MISMATCH: entry(
+    'failed',
+    'The volume does not contain the filesystem that its PersistentVolume names; correct fsType or use `mode: image`.',
+  ),
+  FILESYSTEM_CORRUPT: entry(
+    'failed',
+    'The filesystem has errors that cannot be repaired automatically; stop its pods and run a full fsck on the volume.',
+  ),
+  MOUNT_FAILED: entry('failed', 'See the message of mount; the volume was not changed.'),
+  MOUNT_WRONG: entry(
+    'failed',
+    'What is mounted is not the clone of this volume, so the data read cannot be trusted; look for other tools that mount on this node.',
+  ),
+  READ_INCOMPLETE: entry(
+    'failed',
+    'restic could not read everything and was stopped; no partial backup was kept. The message names what could not be read.',
+  ),
+  RESTIC_FAILED: entry(
+    'failed',
+    'See the message of restic; `restic check` tells whether the repository is sound.',
+  ),
+  BACKUP_UNPROVEN: entry(
+    'failed',
+    'The snapshot read back from the repository is not what was written; it is not used. Run `restic check`.',
+  ),
+  COMMAND_FAILED: entry('failed', 'See the message of the command.'),
+  COMMAND_TIMEOUT: entry(
+    'failed',
+    'The command was stopped at its deadline; check Ceph and the repository, or raise --volume-timeout.',
+  ),
+  COMMAND_OUTPUT_INVALID: entry(
+    'failed',
+    'The command printed something this program does not understand; check its version with `cephbackup doctor`.',
+  ),
+  VOLUME_TIMEOUT: entry(
+    'failed',
+    'The volume was not finished within --volume-timeout; raise it, or look for what is slow.',
+  ),
+  RUN_TIMEOUT: entry(
+    'failed',
+    'The run was not finished within --run-timeout; raise it, or back up less in one run.',
+  ),
+  CANCELLED: entry('failed', 'The program was asked to stop; what was in progress was undone.'),
+  NOT_ATTEMPTED: entry('failed', 'The run ended before this volume was begun; see the error of the run.'),
+
+  INTERNAL: entry('failed', 'This is a defect of cephbackup: please report it with the log.'),
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof catalogue;

@@ -1,0 +1,55 @@
+/** The variables that every child gets (contract, section 8); everything else stays with this program. */
+const everyChild =
+  /^(PATH|HOME|TMPDIR|LANG|https?_proxy|no_proxy|all_proxy|HTTPS?_PROXY|NO_PROXY|ALL_PROXY|SSL_CERT_\w+)$/;
+/** Repository configuration and credentials, and Go's own limits: for restic alone. */
+const resticOnly = /^(RESTIC|AWS|AZURE|B2|GOOGLE|OS|ST|RCLONE)_\w+$|^(GOMEMLIMIT|GOMAXPROCS|GOGC)$/;
+const secretName = /PASSWORD$|SECRET|TOKEN|_KEY$|ACCOUNT_KEY|SAS|PASS$|CREDENTIAL/;
+
+export type Environment = Record<string, string>;
+
+function pick(env: NodeJS.ProcessEnv, wanted: RegExp): Environment {
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && wanted.test(entry[0]),
+    ),
+  );
+}
+
+/** The clean environment of a child. Times that children print are UTC. */
+export function childEnvironment(env: NodeJS.ProcessEnv): Environment {
+  return { ...pick(env, everyChild), TZ: 'UTC' };
+}
+
+/**
+ * The environment of restic: the repository's configuration in addition. A password command runs below restic, and
+ * gets neither the credentials nor a life of its own: it is started without them and dies with restic.
+ */
+export function resticEnvironment(env: NodeJS.ProcessEnv): Environment {
+  const repository = pick(env, resticOnly);
+  const result = { ...childEnvironment(env), ...repository, RESTIC_PROGRESS_FPS: '0.5' };
+  delete (result as Environment).RESTIC_HOST;
+  const command = repository.RESTIC_PASSWORD_COMMAND;
+  if (command !== undefined) {
+    (result as Environment).RESTIC_PASSWORD_COMMAND = belowRestic(Object.keys(result), command);
+  }
+  return result;
+}
+
+/** `command` (restic's own quoting) so wrapped that it gets none of restic's variables and dies with restic. */
+function belowRestic(names: string[], command: string): string {
+  const unset = names.filter((name) => resticOnly.test(name)).map((name) => `-u ${name}`);
+  return `setpriv --pdeathsig KILL env ${unset.join(' ')} ${command}`;
+}
+
+/** argv prefix for a program that restic starts: none of restic's variables, and it dies with restic. */
+export function belowResticArgv(env: NodeJS.ProcessEnv): string[] {
+  const names = Object.keys(resticEnvironment(env)).filter((name) => resticOnly.test(name));
+  return ['setpriv', '--pdeathsig', 'KILL', 'env', ...names.flatMap((name) => ['-u', name])];
+}
+
+/** The values of the variables that hold secrets, for the redactor. */
+export function secretValues(env: NodeJS.ProcessEnv): string[] {
+  return Object.entries(pick(env, resticOnly))
+    .filter(([name]) => secretName.test(name))
+    .map(([, value]) => value);
+}

@@ -1,0 +1,85 @@
+import type { PlannedVolume } from '../plan/types.js';
+import type { Logger } from '../report/logger.js';
+import type { Leftover, Scope } from '../run/scope.js';
+import type { NamespaceRef } from '../tools/exec.js';
+
+/** One volume's backup while it is in progress. */
+export interface VolumeJob {
+  volume: PlannedVolume;
+  /** The name of the snapshot and the clone: `cephbackup-<installation>-<run>-<n>`. */
+  name: string;
+  /** Everything that is acquired goes in here, before it is acquired. */
+  scope: Scope;
+  signal: AbortSignal;
+  log: Logger;
+  /** Something the user should know although the backup goes on. */
+  warn(text: string): void;
+  /** To be called just before the Ceph snapshot is asked for: fixes the backup's point in time. */
+  pointInTime(): void;
+}
+
+/** A directory whose contents become the snapshot's root. */
+export interface DirectorySource {
+  type: 'directory';
+  /** The mount namespace in which `path` exists. */
+  namespace: NamespaceRef;
+  /** The same in every run of every volume: restic records it. */
+  path: string;
+  /** restic options that this kind of filesystem needs, e.g. `--ignore-inode`. */
+  resticOptions: string[];
+  /**
+   * After restic has read everything: is what was read still what was prepared?
+   * @throws CephbackupError MOUNT_WRONG and the like; the backup then does not count.
+   */
+  confirm(): Promise<void>;
+}
+
+/** The output of a command that becomes one file of the snapshot. */
+export interface StreamSource {
+  type: 'stream';
+  /** Path of the file within the snapshot, e.g. `/disk.qcow2`. */
+  filename: string;
+  /** argv of the producer; it runs below restic, and its failure keeps restic from saving a snapshot. */
+  command: string[];
+  /** Bytes that the producer will write, exactly. */
+  length: number;
+  confirm(): Promise<void>;
+}
+
+export type BackupSource = DirectorySource | StreamSource;
+
+/** One per kind of volume. */
+export interface VolumeDriver {
+  /**
+   * Makes a point in time of the volume readable. Acquires through `job.scope`; releases nothing itself.
+   * @throws CephbackupError of kind `failed` where this volume cannot be backed up.
+   */
+  prepare(job: VolumeJob): Promise<BackupSource>;
+}
+
+/** What a sweep found of earlier runs, and what became of it. */
+export interface SweepReport {
+  removed: Omit<Leftover, 'node' | 'reason'>[];
+  leftovers: Leftover[];
+  /** Objects with the prefix of another installation: seen, never touched. */
+  foreign: Omit<Leftover, 'node' | 'reason'>[];
+}
+
+/** Finds what earlier runs of an installation left in the places of one storage kind, and removes it. */
+export interface Sweeper {
+  sweep(request: SweepRequest): Promise<SweepReport>;
+}
+
+export interface SweepRequest {
+  /** First 8 hex digits; only names `cephbackup-<installation>-…` are touched. */
+  installation: string;
+  /** Runs that hold the lease: theirs is never touched. */
+  liveRuns: ReadonlySet<string>;
+  /** The volumes that are known: where to look. */
+  volumes: readonly PlannedVolume[];
+  /** Looks everywhere, image by image, instead of only where leftovers are likely. */
+  thorough: boolean;
+  dryRun: boolean;
+  signal: AbortSignal;
+  log: Logger;
+}
