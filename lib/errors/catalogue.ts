@@ -44,6 +44,10 @@ export const catalogue = {
   ),
 
   // Kubernetes
+  KUBECONFIG_INVALID: entry(
+    'usage',
+    'Pass --kubeconfig (or set KUBECONFIG) with a file that `kubectl --kubeconfig FILE get namespaces` accepts, or run in a pod with a service account.',
+  ),
   KUBE_UNREACHABLE: entry(
     'unusable',
     'Check that the Kubernetes API is up and that --kubeconfig (or the service account) is right.',

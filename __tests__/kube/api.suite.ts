@@ -1,0 +1,9 @@
+import { kubeContext, type KubeContext } from '../support/kube/context.js';
+import { clientSuite } from './client.suite.js';
+
+/** Everything that this program expects of a Kubernetes API: both the stand-in and a real one must pass it. */
+export function apiSuite(real: boolean): KubeContext {
+  const context = kubeContext(real);
+  clientSuite(context);
+  return context;
+}

@@ -1,0 +1,211 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CephbackupError } from '../errors/error.js';
+import { printable, type Logger } from '../report/logger.js';
+import { redactUrls } from '../report/redactor.js';
+import type { ClockReading, KubeApi, ListOptions, PatchType, RequestOptions, WriteOptions } from './api.js';
+import { CredentialSource } from './credentials.js';
+import { describeRequest, statusError } from './errors.js';
+import { exchange, NetworkError, type RawAnswer } from './exchange.js';
+import { findConnection, type Connection } from './connection.js';
+import { collectPages, type ListPage } from './pages.js';
+import { parseRetryAfter, retryDelay, type Failure } from './retry.js';
+import type { KubeObject } from './types.js';
+
+export interface ConnectOptions {
+  /** --kubeconfig; null: the pod's service account, else the default kubeconfig. */
+  kubeconfig: string | null;
+  env: NodeJS.ProcessEnv;
+  log: Logger;
+  /** Ends every request that brings no signal of its own. */
+  signal: AbortSignal;
+  /** Milliseconds after which a request is not tried again; default 60 s. */
+  patience?: number;
+  /** Wall clock, milliseconds since 1970. */
+  now?: () => number;
+}
+
+const defaultPatience = 60_000;
+/** A server that never answered is more likely a wrong address than one that restarts: that is told sooner. */
+const firstContact = 10_000;
+const defaultTimeout = 20_000;
+/** Even the last attempt gets this long. */
+const shortestTimeout = 1_000;
+
+/**
+ * Finds configuration and credentials. It makes no request yet.
+ *
+ * @throws CephbackupError KUBECONFIG_INVALID, KUBE_FORBIDDEN (a credential plugin failed)
+ */
+export async function connectKube(options: ConnectOptions): Promise<KubeApi> {
+  const connection = await findConnection(options.kubeconfig, options.env);
+  const credentials = new CredentialSource(connection, options.env);
+  await credentials.get();
+  return new Client(connection, credentials, options);
+}
+
+interface Request extends RequestOptions {
+  method: string;
+  path: string;
+  query?: Record<string, string>;
+  body?: unknown;
+  contentType?: string;
+  repeatable: boolean;
+}
+
+class Client implements KubeApi {
+  readonly server: string;
+  readonly contextNamespace: string;
+  #clock: ClockReading | null = null;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly credentials: CredentialSource,
+    private readonly options: ConnectOptions,
+  ) {
+    this.server = printable(redactUrls(connection.server));
+    this.contextNamespace = connection.namespace;
+  }
+
+  get<T extends KubeObject>(path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#request({ ...options, method: 'GET', path, repeatable: true }) as Promise<T>;
+  }
+
+  list<T extends KubeObject>(path: string, { query, ...options }: ListOptions = {}): Promise<T[]> {
+    const what = describeRequest('GET', path);
+    const pages = collectPages(async (page) => {
+      const request = { ...options, method: 'GET', path, query: { ...query, ...page }, repeatable: true };
+      const answer = (await this.#request(request)) as Partial<ListPage>;
+      if (!Array.isArray(answer.items)) throw senseless(what, 'it is no list');
+      return answer as ListPage;
+    });
+    return pages as Promise<T[]>;
+  }
+
+  create<T extends KubeObject>(path: string, body: KubeObject, options: WriteOptions = {}): Promise<T> {
+    return this.#request({ repeatable: false, ...options, method: 'POST', path, body }) as Promise<T>;
+  }
+
+  replace<T extends KubeObject>(path: string, body: KubeObject, options: WriteOptions = {}): Promise<T> {
+    return this.#request({ repeatable: false, ...options, method: 'PUT', path, body }) as Promise<T>;
+  }
+
+  patch<T extends KubeObject>(
+    path: string,
+    body: unknown,
+    contentType: PatchType,
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const request = { repeatable: false, ...options, method: 'PATCH', path, body, contentType };
+    return this.#request(request) as Promise<T>;
+  }
+
+  clock(): ClockReading | null {
+    return this.#clock;
+  }
+
+  /** Repeats the request until it succeeds, must not be repeated, or patience ends. */
+  async #request(request: Request): Promise<object> {
+    const signal = request.signal ?? this.options.signal;
+    const what = describeRequest(request.method, request.path);
+    const patience = request.patience ?? this.options.patience ?? defaultPatience;
+    const started = performance.now();
+    let renewed = false;
+    for (let count = 1; ; count += 1) {
+      const elapsed = performance.now() - started;
+      const left = count === 1 ? Number.POSITIVE_INFINITY : patience - elapsed;
+      const result = await this.#attempt(request, signal, left);
+      if (result.error === null) return parse(what, result.answer.body);
+      if (result.answer?.status === 401 && !renewed) {
+        // A token may have expired since it was read.
+        renewed = true;
+        this.credentials.refused();
+        continue;
+      }
+      const unknown = result.failure.kind === 'network' && this.#clock === null;
+      const delay = retryDelay({
+        failure: result.failure,
+        repeatable: request.repeatable,
+        count,
+        elapsed: performance.now() - started,
+        patience: unknown ? Math.min(patience, firstContact) : patience,
+        jitter: Math.random(),
+      });
+      if (delay === null) throw result.error;
+      this.options.log.warn(`${result.error.message}; trying again`, { milliseconds: delay });
+      await pause(delay, signal);
+    }
+  }
+
+  async #attempt(request: Request, signal: AbortSignal, left: number): Promise<AttemptResult> {
+    const { method, path, query = {}, body, contentType = 'application/json' } = request;
+    const what = describeRequest(method, path);
+    const { agent, headers, auth } = await this.credentials.get();
+    const timeout = Math.max(shortestTimeout, Math.min(request.timeout ?? defaultTimeout, left));
+    const started = performance.now();
+    try {
+      const answer = await exchange({
+        url: withQuery(this.connection.server, path, query),
+        method,
+        headers: {
+          ...headers,
+          Accept: 'application/json',
+          'User-Agent': 'cephbackup',
+          ...(body === undefined ? {} : { 'Content-Type': contentType }),
+        },
+        agent,
+        ...(auth === undefined ? {} : { auth }),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        timeout,
+        signal,
+      });
+      const milliseconds = Math.round(performance.now() - started);
+      this.options.log.debug(what, { status: answer.status, milliseconds });
+      this.#readClock(answer);
+      if (answer.status >= 200 && answer.status < 300) return { error: null, answer };
+      const retryAfter = parseRetryAfter(answer.headers['retry-after'], answer.headers.date);
+      const failure = { kind: 'status', status: answer.status, retryAfter } as const;
+      return { error: statusError(what, answer.status, answer.body), answer, failure };
+    } catch (thrown) {
+      if (!(thrown instanceof NetworkError)) throw thrown;
+      const message = `could not ${what}: ${this.server}: ${printable(thrown.message)}`;
+      const error = new CephbackupError('KUBE_UNREACHABLE', message, { retryable: true });
+      return { error, answer: null, failure: { kind: 'network', code: thrown.code } };
+    }
+  }
+
+  #readClock({ headers }: RawAnswer): void {
+    const server = Date.parse(headers.date ?? '');
+    const local = (this.options.now ?? Date.now)();
+    if (!Number.isNaN(server)) this.#clock = { server, local };
+  }
+}
+
+type AttemptResult =
+  { error: null; answer: RawAnswer } | { error: CephbackupError; answer: RawAnswer | null; failure: Failure };
+
+function withQuery(server: string, path: string, query: Record<string, string>): URL {
+  // A server behind a proxy may have a path of its own.
+  const url = new URL(server.replace(/\/+$/, '') + path);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url;
+}
+
+function parse(what: string, body: string): object {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    throw senseless(what, 'it is no JSON');
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw senseless(what, 'it is no object');
+  return parsed;
+}
+
+function senseless(what: string, why: string): CephbackupError {
+  return new CephbackupError('KUBE_FAILED', `could not ${what}: the answer makes no sense: ${why}`);
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
+}

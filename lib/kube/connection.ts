@@ -1,0 +1,71 @@
+import { access, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  invalidKubeconfig,
+  readKubeconfig,
+  resolveContext,
+  type ClusterFields,
+  type Kubeconfig,
+  type UserFields,
+} from './kubeconfig.js';
+
+/** Which server to talk to, as whom. Paths are absolute. */
+export interface Connection {
+  server: string;
+  cluster: ClusterFields;
+  user: UserFields;
+  /** The namespace of the context or of the pod; `default` where there is none. */
+  namespace: string;
+}
+
+const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/**
+ * The connection that `file`, else the pod's service account, else the default kubeconfig (`KUBECONFIG`,
+ * `~/.kube/config`) describes.
+ *
+ * @throws CephbackupError KUBECONFIG_INVALID
+ */
+export async function findConnection(file: string | null, env: NodeJS.ProcessEnv): Promise<Connection> {
+  if (file !== null) return resolveContext([await readKubeconfig(file)], file);
+  const pod = await inCluster(env);
+  if (pod !== null) return pod;
+  const files = defaultFiles(env);
+  const configs: Kubeconfig[] = [];
+  for (const candidate of files) {
+    // As kubectl does: a file of the list that does not exist is not missed.
+    if (await exists(candidate)) configs.push(await readKubeconfig(candidate));
+  }
+  if (configs.length === 0) {
+    const where = files.length === 0 ? 'HOME and KUBECONFIG are not set' : `no file ${files.join(', ')}`;
+    throw invalidKubeconfig(`there is no Kubernetes configuration: not in a pod, and ${where}`);
+  }
+  return resolveContext(configs, files.join(':'));
+}
+
+function defaultFiles(env: NodeJS.ProcessEnv): string[] {
+  const listed = (env.KUBECONFIG ?? '').split(path.delimiter).filter((name) => name !== '');
+  if (listed.length > 0) return listed;
+  return env.HOME === undefined || env.HOME === '' ? [] : [path.join(env.HOME, '.kube', 'config')];
+}
+
+async function inCluster(env: NodeJS.ProcessEnv): Promise<Connection | null> {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = env;
+  const tokenFile = path.join(accountFolder, 'token');
+  if (host === '' || !(await exists(tokenFile))) return null;
+  const namespace = (await readFile(path.join(accountFolder, 'namespace'), 'utf8').catch(() => '')).trim();
+  return {
+    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    cluster: { 'certificate-authority': path.join(accountFolder, 'ca.crt') },
+    user: { tokenFile },
+    namespace: namespace === '' ? 'default' : namespace,
+  };
+}
+
+/** A file that is there but may not be read exists: that is an error to be told, not a file to be passed over. */
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    (thrown: unknown) => (thrown as NodeJS.ErrnoException).code !== 'ENOENT',
+  );
+}

@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { CephbackupError } from '../errors/error.js';
+import type { Connection } from './connection.js';
+
+/** A cluster as a kubeconfig spells it (https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/). */
+export interface ClusterFields {
+  server?: string;
+  'certificate-authority'?: string;
+  'certificate-authority-data'?: string;
+  'insecure-skip-tls-verify'?: boolean;
+  'tls-server-name'?: string;
+  'proxy-url'?: string;
+}
+
+/** A user as a kubeconfig spells it. */
+export interface UserFields {
+  token?: string;
+  tokenFile?: string;
+  username?: string;
+  password?: string;
+  'client-certificate'?: string;
+  'client-certificate-data'?: string;
+  'client-key'?: string;
+  'client-key-data'?: string;
+  as?: string;
+  exec?: ExecFields | null;
+  'auth-provider'?: { name?: string } | null;
+}
+
+/** A program that prints credentials. */
+export interface ExecFields {
+  command?: string;
+  args?: string[] | null;
+  env?: { name: string; value: string }[] | null;
+}
+
+interface ContextFields {
+  cluster?: string;
+  user?: string;
+  namespace?: string;
+}
+
+/** The parts of a kubeconfig that matter here, by name. */
+export interface Kubeconfig {
+  currentContext: string;
+  contexts: Map<string, ContextFields>;
+  clusters: Map<string, ClusterFields>;
+  users: Map<string, UserFields>;
+}
+
+/** @throws CephbackupError KUBECONFIG_INVALID */
+export async function readKubeconfig(file: string): Promise<Kubeconfig> {
+  const raw = await load(file);
+  const folder = path.dirname(path.resolve(file));
+  const clusters = byName<ClusterFields>(raw.clusters, 'cluster');
+  const users = byName<UserFields>(raw.users, 'user');
+  for (const cluster of clusters.values()) anchor(folder, cluster, 'certificate-authority');
+  for (const user of users.values()) {
+    anchor(folder, user, 'tokenFile', 'client-certificate', 'client-key');
+    // A bare name is looked up on PATH; anything with a slash is a path.
+    if (user.exec?.command?.includes('/') === true) anchor(folder, user.exec, 'command');
+  }
+  const current = raw['current-context'];
+  const contexts = byName<ContextFields>(raw.contexts, 'context');
+  return { currentContext: typeof current === 'string' ? current : '', contexts, clusters, users };
+}
+
+async function load(file: string): Promise<Record<string, unknown>> {
+  let parsed: unknown;
+  try {
+    const text = await readFile(file, 'utf8');
+    const yaml = await import('js-yaml');
+    parsed = yaml.load(text);
+  } catch (thrown) {
+    // A YAML error quotes the lines around it, and these may be a token.
+    const { code } = thrown as NodeJS.ErrnoException;
+    throw invalidKubeconfig(`the kubeconfig ${file} cannot be read: ${code ?? 'it is not valid YAML'}`);
+  }
+  if (!isObject(parsed)) throw invalidKubeconfig(`the file ${file} is no kubeconfig`);
+  return parsed;
+}
+
+/** A kubeconfig's lists have entries `{name, <key>: {…}}`; anything else in them is passed over. */
+function byName<T extends object>(list: unknown, key: string): Map<string, T> {
+  const entries = new Map<string, T>();
+  for (const entry of Array.isArray(list) ? (list as unknown[]) : []) {
+    if (!isObject(entry) || typeof entry.name !== 'string' || entries.has(entry.name)) continue;
+    const value = entry[key];
+    if (isObject(value)) entries.set(entry.name, value as T);
+  }
+  return entries;
+}
+
+/** Paths in a kubeconfig are relative to its folder. */
+function anchor<K extends string>(folder: string, fields: Partial<Record<K, unknown>>, ...keys: K[]): void {
+  for (const key of keys) {
+    const value = fields[key];
+    if (typeof value === 'string' && value !== '') fields[key] = path.resolve(folder, value);
+  }
+}
+
+/**
+ * What the current context of several files says; of a name that several define, the first counts.
+ *
+ * @throws CephbackupError KUBECONFIG_INVALID
+ */
+export function resolveContext(configs: readonly Kubeconfig[], source: string): Connection {
+  const find = <T>(pick: (config: Kubeconfig) => T | undefined): T | undefined => {
+    for (const config of configs) {
+      const found = pick(config);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  const current = configs.map(({ currentContext }) => currentContext).find((name) => name !== '');
+  if (current === undefined) throw invalidKubeconfig(`the kubeconfig ${source} names no current-context`);
+  const context = find(({ contexts }) => contexts.get(current));
+  if (context === undefined) throw invalidKubeconfig(`the kubeconfig ${source} has no context ${current}`);
+  const { cluster: clusterName = '', user: userName = '', namespace = '' } = context;
+  const cluster = find(({ clusters }) => clusters.get(clusterName));
+  if (!isHttpUrl(cluster?.server)) {
+    throw invalidKubeconfig(
+      `the kubeconfig ${source} has no cluster ${clusterName} with the URL of a server`,
+    );
+  }
+  const user = find(({ users }) => users.get(userName));
+  if (user === undefined && userName !== '') {
+    throw invalidKubeconfig(`the kubeconfig ${source} has no user ${userName}`);
+  }
+  return {
+    server: cluster?.server ?? '',
+    cluster: cluster ?? {},
+    user: user ?? {},
+    namespace: namespace === '' ? 'default' : namespace,
+  };
+}
+
+function isHttpUrl(url: unknown): boolean {
+  return typeof url === 'string' && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function invalidKubeconfig(message: string): CephbackupError {
+  return new CephbackupError('KUBECONFIG_INVALID', message);
+}
