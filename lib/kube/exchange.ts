@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 
@@ -42,6 +43,8 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
   const { url, method, headers, auth, agent, body, timeout, signal } = request;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
+    // Any number of requests may wait on one signal; Node would print a warning from the eleventh on.
+    setMaxListeners(0, signal);
     const options = { method, headers, agent, ...(auth === undefined ? {} : { auth }) };
     const outgoing = (url.protocol === 'http:' ? http : https).request(url, options);
     const settle = (action: () => void) => {

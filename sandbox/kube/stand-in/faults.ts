@@ -1,5 +1,7 @@
 /** A request as the server sees it, before it is carried out. */
 export interface SeenRequest {
+  /** The account that sent it. */
+  user: string;
   method: string;
   path: string;
   query: Readonly<Record<string, string>>;

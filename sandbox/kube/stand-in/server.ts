@@ -67,7 +67,7 @@ async function handle(
   let fault: Fault | undefined;
   const outcome = await settle(async () => {
     const account = parts.access.authenticate(request.headers.authorization);
-    const seen = see(request.method ?? '', url, body);
+    const seen = { ...see(request.method ?? '', url, body), user: account.user };
     if (account.observed) fault = await parts.faults.next(seen);
     if (fault !== undefined) refuse(fault);
     return carryOut(parts, account, seen, url, request.headers['content-type'] ?? '');
@@ -76,7 +76,7 @@ async function handle(
 }
 
 /** What was asked, in the API's own terms. @throws StatusError 404, 405 */
-function see(method: string, url: URL, body: unknown): SeenRequest {
+function see(method: string, url: URL, body: unknown): Omit<SeenRequest, 'user'> {
   const { type, namespace, name, subresource } = route(url.pathname);
   const verb = verbOf(method, name !== undefined);
   if (verb === undefined)
