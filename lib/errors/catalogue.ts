@@ -116,6 +116,18 @@ export const catalogue = {
     'failed',
     'Somebody removed the snapshot while it was read, so the data read cannot be trusted; nothing was saved. Run again.',
   ),
+  IMAGE_NOT_PRIMARY: entry(
+    'failed',
+    'The image is the copy of a mirrored image, which cannot be snapshotted; back up the primary in its own cluster, or promote this one.',
+  ),
+  IMAGE_MIGRATING: entry(
+    'failed',
+    'The image is being migrated; finish with `rbd migration execute` and `commit` (or `abort`), then run again.',
+  ),
+  EXPORT_INVALID: entry(
+    'failed',
+    'What `rbd export-diff` gave is not what `rbd diff` had announced for the same snapshot; nothing was saved. Run again; if it happens again, report it with the versions of Ceph.',
+  ),
   CLONE_FAILED: entry('failed', 'See the message of the Ceph command; the volume was not changed.'),
   POOL_FULL: entry('failed', 'The pool or its quota is full: `ceph df`, `ceph osd pool get-quota POOL`.'),
   MAP_FAILED: entry(
