@@ -28,7 +28,7 @@ const defaultPatience = 60_000;
 /** A server that never answered is more likely a wrong address than one that restarts: that is told sooner. */
 const firstContact = 10_000;
 const defaultTimeout = 20_000;
-/** Even the last attempt gets this long. */
+/** An attempt is not cut shorter than this because patience ends. */
 const shortestTimeout = 1_000;
 
 /**
@@ -140,7 +140,7 @@ class Client implements KubeApi {
     const { method, path, query = {}, body, contentType = 'application/json' } = request;
     const what = describeRequest(method, path);
     const { agent, headers, auth } = await this.credentials.get();
-    const timeout = Math.max(shortestTimeout, Math.min(request.timeout ?? defaultTimeout, left));
+    const timeout = Math.min(request.timeout ?? defaultTimeout, Math.max(shortestTimeout, left));
     const started = performance.now();
     try {
       const answer = await exchange({

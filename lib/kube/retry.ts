@@ -48,6 +48,7 @@ function worthRepeating(failure: Failure, repeatable: boolean): boolean {
 export function parseRetryAfter(value: string | undefined, date: string | undefined): number | null {
   if (value === undefined) return null;
   if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
+  if (!value.endsWith(' GMT')) return null;
   const wait = Date.parse(value) - Date.parse(date ?? '');
   return Number.isNaN(wait) ? null : Math.max(0, wait);
 }
