@@ -79,6 +79,10 @@ export const catalogue = {
     'unusable',
     'Check RESTIC_PASSWORD_FILE, RESTIC_PASSWORD or RESTIC_PASSWORD_COMMAND.',
   ),
+  REPOSITORY_FULL: entry(
+    'unusable',
+    "Make room where the repository (or restic's cache) lives, then run again.",
+  ),
   REPOSITORY_UNREACHABLE: entry(
     'unusable',
     'Check that the repository can be reached with `restic cat config`.',
@@ -90,7 +94,7 @@ export const catalogue = {
     'Check the monitors in ceph.conf (or --ceph-clusters), the user and its keyring with `ceph -s`.',
   ),
   CEPH_FORBIDDEN: entry(
-    'unusable',
+    'failed',
     'Give the Ceph user the capabilities listed in the documentation, e.g. `ceph auth caps client.USER mon "profile rbd" osd "profile rbd pool=POOL"`.',
   ),
 
@@ -106,6 +110,10 @@ export const catalogue = {
   IMAGE_NOT_FOUND: entry(
     'failed',
     'The image that the PersistentVolume names does not exist; check pool and image name.',
+  ),
+  IMAGE_NOT_PRIMARY: entry(
+    'failed',
+    'Mirrored images can only be backed up where they are primary: run cephbackup at the primary site.',
   ),
   SOURCE_NAME_INVALID: entry(
     'failed',
@@ -142,9 +150,17 @@ export const catalogue = {
     'failed',
     'The volume does not contain the filesystem that its PersistentVolume names; correct fsType or use `mode: image`.',
   ),
+  FILESYSTEM_MISSING: entry(
+    'failed',
+    'The volume was never formatted: no pod has used it yet. Use it once, or set the annotation `backup: "false"` on its claim.',
+  ),
   FILESYSTEM_CORRUPT: entry(
     'failed',
     'The filesystem has errors that cannot be repaired automatically; stop its pods and run a full fsck on the volume.',
+  ),
+  NAMESPACE_FAILED: entry(
+    'failed',
+    'Mounting needs root and CAP_SYS_ADMIN (in a pod: `privileged: true`), and a directory /run/cephbackup that can be created.',
   ),
   MOUNT_FAILED: entry('failed', 'See the message of mount; the volume was not changed.'),
   MOUNT_WRONG: entry(

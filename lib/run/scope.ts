@@ -19,7 +19,8 @@ export interface Leftover extends Resource {
 }
 
 interface Entry {
-  resource: Resource;
+  /** Null for what needs no name in a report because it ends with this program. */
+  resource: Resource | null;
   release: () => Promise<void>;
 }
 
@@ -39,7 +40,7 @@ export class Scope {
    * Registers the undo. Call it *before* the command that creates the resource: a killed command can leave its effect
    * behind. `release` must therefore succeed where the resource does not exist.
    */
-  add(resource: Resource, release: () => Promise<void>): void {
+  add(resource: Resource | null, release: () => Promise<void>): void {
     this.#entries.push({ resource, release });
   }
 
@@ -53,20 +54,20 @@ export class Scope {
         this.#entries.pop();
       } catch (thrown) {
         const reason = asCephbackupError(thrown).message;
-        this.log.error(`could not remove ${top.resource.kind} ${top.resource.name}: ${reason}`);
-        return this.#leftovers(reason);
+        const left = this.#leftovers(reason);
+        for (const { kind, name } of left) this.log.error(`left behind: ${kind} ${name}`, { reason });
+        return left;
       }
     }
     return [];
   }
 
   #leftovers(reason: string): Leftover[] {
-    const top = this.#entries.at(-1);
-    return this.#entries.toReversed().map(({ resource }, index) => ({
+    const named = this.#entries.toReversed().flatMap(({ resource }) => resource ?? []);
+    return named.map((resource, index) => ({
       ...resource,
       node: this.node,
-      reason:
-        index === 0 || top === undefined ? reason : `kept because ${top.resource.name} could not be removed`,
+      reason: index === 0 ? reason : `kept because ${named[0]?.name ?? ''} could not be removed`,
     }));
   }
 }

@@ -116,7 +116,8 @@ export function lastLine(text: string): string {
   return printable(lines.at(-1) ?? 'no message').slice(0, 500);
 }
 
-function wrapper({ namespace, cwd }: CommandOptions): string[] {
+/** argv of `setpriv` in front of a program: it dies with this one, and runs in the mount namespace given. */
+export function wrapper({ namespace, cwd }: Pick<CommandOptions, 'namespace' | 'cwd'>): string[] {
   const dieWithParent = ['--pdeathsig', 'KILL', '--'];
   if (namespace === undefined) return dieWithParent;
   const enter = ['nsenter', `--mount=/proc/${namespace.pid}/ns/mnt`];

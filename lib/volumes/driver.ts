@@ -12,6 +12,8 @@ export interface VolumeJob {
   scope: Scope;
   signal: AbortSignal;
   log: Logger;
+  /** Says what is being done now, for the log and the live view. */
+  step(text: string): void;
   /** Something the user should know although the backup goes on. */
   warn(text: string): void;
   /** To be called just before the Ceph snapshot is asked for: fixes the backup's point in time. */
@@ -63,6 +65,8 @@ export interface SweepReport {
   leftovers: Leftover[];
   /** Objects with the prefix of another installation: seen, never touched. */
   foreign: Omit<Leftover, 'node' | 'reason'>[];
+  /** Places that could not be searched. */
+  problems: string[];
 }
 
 /** Finds what earlier runs of an installation left in the places of one storage kind, and removes it. */

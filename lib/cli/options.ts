@@ -1,0 +1,299 @@
+import {
+  boolean,
+  claimName,
+  duration,
+  integer,
+  matching,
+  objectName,
+  oneOf,
+  shard,
+  text,
+  type Parser,
+} from './values.js';
+
+/** One option: its flag, its environment variable `CEPHBACKUP_<OPTION>` and what it accepts. */
+export interface OptionDefinition<T> {
+  flag: string;
+  /** Short flag, e.g. `-o`. */
+  short?: string;
+  /** Placeholder of the value in the help; none for a boolean. */
+  placeholder?: string;
+  description: string;
+  parse: Parser<T>;
+  /** May be repeated; the environment variable is comma-separated. */
+  repeated?: true;
+}
+
+export type Definitions = Record<string, OptionDefinition<unknown>>;
+export type Values<D extends Definitions> = {
+  [K in keyof D]: D[K] extends OptionDefinition<infer T>
+    ? D[K] extends { repeated: true }
+      ? T[]
+      : T | null
+    : never;
+};
+
+const dnsPrefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** Options of every command. */
+export const commonOptions = {
+  output: {
+    flag: '--output',
+    short: '-o',
+    placeholder: 'table|json',
+    description: 'how results are printed (default: table)',
+    parse: oneOf('table', 'json'),
+  },
+  kubeconfig: {
+    flag: '--kubeconfig',
+    placeholder: 'PATH',
+    description: 'kubeconfig file (default: in-cluster, else the default kubeconfig)',
+    parse: text,
+  },
+  annotationPrefix: {
+    flag: '--annotation-prefix',
+    placeholder: 'PREFIX',
+    description: 'prefix of the annotations (default: cephbackup.hpc.nyu.edu)',
+    parse: matching(dnsPrefix, 'a DNS name such as cephbackup.example.com'),
+  },
+  clusterName: {
+    flag: '--cluster-name',
+    placeholder: 'NAME',
+    description: 'name of this cluster in the repository (default: the UID of namespace kube-system)',
+    parse: matching(/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, 'letters, digits and _ . : -'),
+  },
+  leaseNamespace: {
+    flag: '--lease-namespace',
+    placeholder: 'NS',
+    description: 'namespace of the lease (default: that of the pod, else of the kubeconfig context)',
+    parse: objectName,
+  },
+  runTimeout: {
+    flag: '--run-timeout',
+    placeholder: 'DURATION',
+    description: 'limit for the whole command (default: none)',
+    parse: duration,
+  },
+  logLevel: {
+    flag: '--log-level',
+    placeholder: 'LEVEL',
+    description: 'debug, info, warn or error (default: info)',
+    parse: oneOf('debug', 'info', 'warn', 'error'),
+  },
+  logFormat: {
+    flag: '--log-format',
+    placeholder: 'text|json',
+    description: 'format of the log on stderr (default: text)',
+    parse: oneOf('text', 'json'),
+  },
+} satisfies Definitions;
+
+/** Which claims. What the first ones leave out is not listed at all; --min-age and --shard give a reason. */
+export const selectionOptions = {
+  namespaces: {
+    flag: '--namespace',
+    placeholder: 'NS',
+    description: 'only claims of this namespace (repeatable)',
+    parse: objectName,
+    repeated: true,
+  },
+  excludeNamespaces: {
+    flag: '--exclude-namespace',
+    placeholder: 'NS',
+    description: 'no claims of this namespace (repeatable)',
+    parse: objectName,
+    repeated: true,
+  },
+  pvcs: {
+    flag: '--pvc',
+    placeholder: 'NS/NAME',
+    description: 'only this claim (repeatable)',
+    parse: claimName,
+    repeated: true,
+  },
+  selector: {
+    flag: '--selector',
+    placeholder: 'LABELS',
+    description: "only claims with these labels (Kubernetes' selector syntax)",
+    parse: text,
+  },
+  storageClasses: {
+    flag: '--storage-class',
+    placeholder: 'NAME',
+    description: 'only claims of this storage class (repeatable)',
+    parse: objectName,
+    repeated: true,
+  },
+  minAge: {
+    flag: '--min-age',
+    placeholder: 'DURATION',
+    description: 'leave out volumes backed up more recently',
+    parse: duration,
+  },
+  shard: {
+    flag: '--shard',
+    placeholder: 'I/N',
+    description: 'only the claims of shard I of N, I from 0',
+    parse: shard,
+  },
+  cephClusters: {
+    flag: '--ceph-clusters',
+    placeholder: 'FILE',
+    description: "ceph-csi's config.json: monitors, RADOS namespace and subvolume group by clusterID",
+    parse: text,
+  },
+} satisfies Definitions;
+
+/** How volumes are reached and read. */
+export const volumeOptions = {
+  concurrency: {
+    flag: '--concurrency',
+    placeholder: 'N',
+    description: 'volumes at a time (default: 4)',
+    parse: integer(1, 256),
+  },
+  volumeTimeout: {
+    flag: '--volume-timeout',
+    placeholder: 'DURATION',
+    description: 'limit for each volume (default: none)',
+    parse: duration,
+  },
+  mapper: {
+    flag: '--mapper',
+    placeholder: 'krbd|nbd|fuse',
+    description: 'how RBD images are mapped (default: krbd)',
+    parse: oneOf('krbd', 'nbd', 'fuse'),
+  },
+  cephfsClient: {
+    flag: '--cephfs-client',
+    placeholder: 'kernel|fuse',
+    description: 'how CephFS is mounted (default: kernel)',
+    parse: oneOf('kernel', 'fuse'),
+  },
+  fsck: {
+    flag: '--fsck',
+    placeholder: 'preen|full',
+    description: 'how thoroughly clones are checked (default: preen)',
+    parse: oneOf('preen', 'full'),
+  },
+  cephConf: {
+    flag: '--ceph-conf',
+    placeholder: 'FILE',
+    description: 'ceph.conf (default: CEPH_CONF, else /etc/ceph/ceph.conf)',
+    parse: text,
+  },
+  cephUser: {
+    flag: '--ceph-user',
+    placeholder: 'NAME',
+    description: 'Ceph user without "client." (default: admin)',
+    parse: matching(/^(?!client\.)[A-Za-z0-9_.-]+$/, 'a user name without "client."'),
+  },
+  cephKeyring: {
+    flag: '--ceph-keyring',
+    placeholder: 'FILE',
+    description: "keyring of the Ceph user (default: ceph.conf's)",
+    parse: text,
+  },
+  limitUpload: {
+    flag: '--limit-upload',
+    placeholder: 'KIB',
+    description: 'limit for restic uploads in KiB/s',
+    parse: integer(1, 2 ** 31),
+  },
+  limitDownload: {
+    flag: '--limit-download',
+    placeholder: 'KIB',
+    description: 'limit for restic downloads in KiB/s',
+    parse: integer(1, 2 ** 31),
+  },
+} satisfies Definitions;
+
+const dryRun = {
+  flag: '--dry-run',
+  description: 'say what would be done, and touch nothing',
+  parse: boolean,
+};
+
+export const listOptions = {
+  ...commonOptions,
+  ...selectionOptions,
+  from: {
+    flag: '--from',
+    placeholder: 'FILE',
+    description: 'read a `kubectl get ns,pv,pvc -A -o json` (or yaml) dump instead of the API; - is stdin',
+    parse: text,
+  },
+} satisfies Definitions;
+
+export const runOptions = {
+  ...commonOptions,
+  ...selectionOptions,
+  ...volumeOptions,
+  dryRun,
+  allowEmpty: {
+    flag: '--allow-empty',
+    description: 'succeed where no claim is selected',
+    parse: boolean,
+  },
+} satisfies Definitions;
+
+export const cleanupOptions = {
+  ...commonOptions,
+  ...volumeOptions,
+  cephClusters: selectionOptions.cephClusters,
+  dryRun,
+  installation: {
+    flag: '--installation',
+    placeholder: 'ID',
+    description: "remove what another installation's crashed runs left",
+    parse: matching(/^[0-9a-f]{8}$/, '8 hex digits, as in cephbackup-<ID>-...'),
+  },
+} satisfies Definitions;
+
+/** `--min-age` -> `CEPHBACKUP_MIN_AGE`. */
+export function variableOf(flag: string): string {
+  return `CEPHBACKUP_${flag.replace(/^--/, '').replaceAll('-', '_').toUpperCase()}`;
+}
+
+export interface Resolved<D extends Definitions> {
+  values: Values<D>;
+  /** Everything that is wrong, each naming the option. */
+  mistakes: string[];
+}
+
+/** Raw texts of the command line, by option key; `true` for a boolean flag. */
+export type RawOptions = Record<string, string | string[] | boolean | undefined>;
+
+/** Flag beats environment; an empty variable counts as unset. All mistakes are collected. */
+export function resolveOptions<D extends Definitions>(
+  definitions: D,
+  raw: RawOptions,
+  env: NodeJS.ProcessEnv,
+): Resolved<D> {
+  const mistakes: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [key, definition] of Object.entries(definitions)) {
+    const { texts, from } = textsOf(definition, raw[key], env[variableOf(definition.flag)]);
+    const parsed = texts.flatMap((given) => {
+      const result = definition.parse(given);
+      if ('value' in result) return [result.value];
+      mistakes.push(`${from} ${JSON.stringify(given)}: expected ${result.expected}`);
+      return [];
+    });
+    values[key] = definition.repeated ? parsed : (parsed.at(-1) ?? null);
+  }
+  return { values: values as Values<D>, mistakes };
+}
+
+function textsOf(
+  { flag, repeated }: OptionDefinition<unknown>,
+  raw: RawOptions[string],
+  variable: string | undefined,
+): { texts: string[]; from: string } {
+  if (raw !== undefined) {
+    return { texts: Array.isArray(raw) ? raw : [String(raw)], from: flag };
+  }
+  if (variable === undefined || variable.trim() === '') return { texts: [], from: flag };
+  const texts = repeated ? variable.split(',').map((part) => part.trim()) : [variable.trim()];
+  return { texts: texts.filter((part) => part !== ''), from: variableOf(flag) };
+}

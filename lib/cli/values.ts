@@ -1,0 +1,79 @@
+/** Parsers for the values of options. Each returns the value, or a text that says what is expected instead. */
+export type Parsed<T> = { value: T } | { expected: string };
+export type Parser<T> = (text: string) => Parsed<T>;
+
+const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const sizes: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+
+/** `90s`, `15m`, `26h`, `7d` in milliseconds. */
+export const duration: Parser<number> = (text) => {
+  const match = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text);
+  const milliseconds = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? NaN);
+  return milliseconds > 0
+    ? { value: milliseconds }
+    : { expected: 'a duration with a unit, e.g. 90s, 15m, 26h or 7d' };
+};
+
+/** `500MiB`, `2GiB` in bytes. */
+export const size: Parser<number> = (text) => {
+  const match = /^(\d+(?:\.\d+)?)(B|[KMGT]iB)$/.exec(text);
+  const bytes = Number(match?.[1]) * (sizes[match?.[2] ?? ''] ?? NaN);
+  return bytes > 0 ? { value: Math.round(bytes) } : { expected: 'a size with a unit, e.g. 500MiB or 2GiB' };
+};
+
+export function integer(least: number, most: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    return value >= least && value <= most
+      ? { value }
+      : { expected: `a whole number from ${least} to ${most}` };
+  };
+}
+
+export function oneOf<const T extends string>(...values: T[]): Parser<T> {
+  return (text) => {
+    const value = values.find((candidate) => candidate === text);
+    return value === undefined ? { expected: `one of ${values.join(', ')}` } : { value };
+  };
+}
+
+export const boolean: Parser<boolean> = (text) => {
+  const value = { true: true, '1': true, false: false, '0': false }[text.toLowerCase()];
+  return value === undefined ? { expected: 'true, false, 1 or 0' } : { value };
+};
+
+export const text: Parser<string> = (value) => ({ value });
+
+export function matching(pattern: RegExp, expected: string): Parser<string> {
+  return (value) => (pattern.test(value) ? { value } : { expected });
+}
+
+const name = '[a-z0-9]([-a-z0-9.]*[a-z0-9])?';
+/** The name of a Kubernetes object. */
+export const objectName = matching(new RegExp(`^${name}$`), 'the name of a Kubernetes object');
+/** `NAMESPACE/PVC`. */
+export const claimName = matching(new RegExp(`^${name}/${name}$`), 'NAMESPACE/PVC');
+
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+/** `I/N`, I from 0. */
+export const shard: Parser<Shard> = (value) => {
+  const match = /^(\d{1,6})\/(\d{1,6})$/.exec(value);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  return index < count ? { value: { index, count } } : { expected: 'I/N with I from 0 to N - 1, e.g. 0/4' };
+};
+
+/** A point in time, RFC 3339; without a zone it is UTC. Milliseconds since the epoch. */
+export const time: Parser<number> = (value) => {
+  const match = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(
+    value,
+  );
+  const zoned = match !== null && match[1] === undefined && value.length > 10 ? `${value}Z` : value;
+  const milliseconds = match === null ? NaN : Date.parse(zoned.replace(' ', 'T'));
+  return Number.isNaN(milliseconds)
+    ? { expected: 'a time, e.g. 2026-01-31T12:00:00Z' }
+    : { value: milliseconds };
+};

@@ -1,0 +1,135 @@
+import { CephbackupError } from '../errors/error.js';
+import { printable } from '../report/logger.js';
+import type { CommandOptions } from '../tools/exec.js';
+import { repositoryError, type BackupSummary, type Restic } from '../tools/restic.js';
+import type { BackupSource } from '../volumes/driver.js';
+
+export interface BackupRequest {
+  source: BackupSource;
+  host: string;
+  tags: readonly string[];
+  /** Point in time, milliseconds since the epoch, whole seconds. */
+  time: number;
+  /** Full id of the parent snapshot; without one everything is read. */
+  parent: string | null;
+  deadline: number;
+  signal: AbortSignal;
+  /** Called now and then. */
+  onProgress: (progress: BackupProgress) => void;
+}
+
+export interface BackupProgress {
+  files: number;
+  bytes: number;
+}
+
+/** Thrown by `backupSource` where restic may have saved a snapshot that is no backup. */
+export class BackupError extends CephbackupError {
+  constructor(
+    error: CephbackupError,
+    /** Its id, where restic told it. */
+    readonly savedSnapshot: string | null,
+  ) {
+    super(error.code, error.message, { guidance: error.guidance, cause: error });
+  }
+}
+
+/**
+ * Backs up one source. restic is stopped at its first error, so that it saves no partial snapshot.
+ * @throws BackupError
+ */
+export async function backupSource(restic: Restic, request: BackupRequest): Promise<BackupSummary> {
+  const seen: { error: string | null; summary: BackupSummary | null } = { error: null, summary: null };
+  const options: Partial<CommandOptions> = {
+    deadline: request.deadline,
+    signal: request.signal,
+    onStderrLine: (line, stop) => {
+      const error = errorMessage(line);
+      if (error === null) return;
+      seen.error ??= error;
+      stop();
+    },
+    onStdoutLine: (line) => {
+      const message = parse(line);
+      if (message?.message_type === 'summary') seen.summary = toSummary(message);
+      if (message?.message_type === 'status') request.onProgress(toProgress(message));
+    },
+  };
+  try {
+    const result = await restic.backup(backupArguments(request), { ...options, ...place(request.source) });
+    if (seen.error !== null) {
+      throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${seen.error}`);
+    }
+    if (result.exitCode !== 0) {
+      const fallback = result.exitCode === 3 ? 'READ_INCOMPLETE' : 'RESTIC_FAILED';
+      throw repositoryError('restic backup', result, fallback);
+    }
+    if (seen.summary === null) {
+      throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'restic backup: no summary in its output');
+    }
+    return seen.summary;
+  } catch (thrown) {
+    throw new BackupError(asBackupError(thrown), seen.summary?.snapshotId ?? null);
+  }
+}
+
+function asBackupError(thrown: unknown): CephbackupError {
+  if (thrown instanceof CephbackupError) return thrown;
+  return new CephbackupError('RESTIC_FAILED', String(thrown), { cause: thrown });
+}
+
+function backupArguments({ source, host, tags, time, parent }: BackupRequest): string[] {
+  return [
+    `--host=${host}`,
+    `--tag=${tags.join(',')}`,
+    `--time=${new Date(time).toISOString().slice(0, 19).replace('T', ' ')}`,
+    // Without a proven parent, restic must not choose one by itself.
+    parent === null ? '--force' : `--parent=${parent}`,
+    ...(source.type === 'directory'
+      ? [...source.resticOptions, '--', '.']
+      : [`--stdin-filename=${source.filename}`, '--stdin-from-command', '--', ...source.command]),
+  ];
+}
+
+function place(source: BackupSource): Partial<CommandOptions> {
+  return source.type === 'directory' ? { namespace: source.namespace, cwd: source.path } : {};
+}
+
+/** The text of a message of type `error`; format: restic's "Scripting" manual, backup, JSON. */
+function errorMessage(line: string): string | null {
+  const message = parse(line);
+  if (message?.message_type !== 'error') return null;
+  const { error, item } = message;
+  const text =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'unknown';
+  return printable(
+    typeof item === 'string' && item !== '' && !text.includes(item) ? `${text} (${item})` : text,
+  );
+}
+
+const count = (value: unknown) => (typeof value === 'number' && value >= 0 ? value : 0);
+
+function toProgress(message: Record<string, unknown>): BackupProgress {
+  return { files: count(message.files_done), bytes: count(message.bytes_done) };
+}
+
+function toSummary(message: Record<string, unknown>): BackupSummary | null {
+  const { snapshot_id: id } = message;
+  if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) return null;
+  return {
+    snapshotId: id,
+    bytesProcessed: count(message.total_bytes_processed),
+    bytesAdded: count(message.data_added_packed ?? message.data_added),
+    filesProcessed: count(message.total_files_processed),
+    directories: count(message.dirs_new) + count(message.dirs_changed) + count(message.dirs_unmodified),
+  };
+}
+
+function parse(line: string): Record<string, unknown> | null {
+  if (!line.startsWith('{')) return null;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}

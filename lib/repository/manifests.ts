@@ -1,0 +1,94 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../kube/types.js';
+import type { PlannedVolume } from '../plan/types.js';
+import type { Restic } from '../tools/restic.js';
+import { backupSource } from './backup.js';
+
+export const manifestsHost = 'k8s-manifests';
+export const manifestsFile = '/manifests.json';
+
+/** What Ceph knows of an image and no PersistentVolume says. */
+export interface ImageFacts {
+  /** Exact, also where it is no multiple of 512. */
+  sizeBytes: number;
+  /** `rbd image-meta`: for encrypted volumes their wrapped key may live only here. */
+  metadata: Record<string, string>;
+}
+
+export interface ClaimManifest {
+  uid: string;
+  namespace: string;
+  pvc: string;
+  kind: PlannedVolume['kind'];
+  source: PlannedVolume['source'];
+  namespaceAnnotations: Record<string, string>;
+  persistentVolumeClaim: PersistentVolumeClaim;
+  persistentVolume: PersistentVolume | null;
+  image: ImageFacts | null;
+}
+
+/** What is needed to recreate the claims of a cluster that is lost; one a run. It never contains a Secret. */
+export interface Manifests {
+  version: 1;
+  cluster: string;
+  run: string;
+  /** RFC 3339, UTC. */
+  time: string;
+  claims: ClaimManifest[];
+  storageClasses: StorageClass[];
+}
+
+export function manifestTags(cluster: string): string[] {
+  return [`cluster=${cluster}`, 'kind=manifests'];
+}
+
+export function claimManifest(volume: PlannedVolume, image: ImageFacts | null): ClaimManifest {
+  const { uid, namespace, pvc, kind, source, claim } = volume;
+  return {
+    uid,
+    namespace,
+    pvc,
+    kind,
+    source,
+    namespaceAnnotations: claim.namespace?.metadata?.annotations ?? {},
+    persistentVolumeClaim: claim.pvc,
+    persistentVolume: claim.pv,
+    image,
+  };
+}
+
+/** Saves the manifests as one snapshot and returns its id. @throws BackupError */
+export async function saveManifests(
+  restic: Restic,
+  manifests: Manifests,
+  signal: AbortSignal,
+): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-'));
+  try {
+    const file = path.join(folder, 'manifests.json');
+    const text = `${JSON.stringify(manifests, null, 1)}\n`;
+    await writeFile(file, text, { mode: 0o600 });
+    const summary = await backupSource(restic, {
+      // A command whose failure keeps restic from saving; what restic reads from its own stdin may end too early.
+      source: {
+        type: 'stream',
+        filename: manifestsFile,
+        command: ['cat', file],
+        length: Buffer.byteLength(text),
+        confirm: () => Promise.resolve(),
+      },
+      host: manifestsHost,
+      tags: manifestTags(manifests.cluster),
+      time: Math.floor(Date.parse(manifests.time) / 1000) * 1000,
+      parent: null,
+      deadline: 600_000,
+      signal,
+      onProgress: () => undefined,
+    });
+    return summary.snapshotId;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,31 @@
+import type { CephbackupError } from '../errors/error.js';
+
+export interface Deadline {
+  signal: AbortSignal;
+  /** Stops the clock. */
+  clear(): void;
+}
+
+/** A signal that aborts with `error` after `milliseconds` (null: never), or with the reason of `parent`. */
+export function deadline(
+  milliseconds: number | null,
+  error: () => CephbackupError,
+  parent: AbortSignal,
+): Deadline {
+  const own = new AbortController();
+  const timer =
+    milliseconds === null
+      ? undefined
+      : setTimeout(
+          () => {
+            own.abort(error());
+          },
+          Math.min(milliseconds, 2 ** 31 - 1),
+        );
+  return {
+    signal: AbortSignal.any([parent, own.signal]),
+    clear: () => {
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import type { CephbackupError } from '../errors/error.js';
+import type { PlannedVolume } from '../plan/types.js';
+
+/** Tells the cluster how a volume's backup went: the PersistentVolume's annotations and an Event on the claim. */
+export interface Recorder {
+  /**
+   * Marks a proven backup. `claim-gone` where the PersistentVolume no longer belongs to the claim that was backed up.
+   * Times are milliseconds since the epoch.
+   * @throws CephbackupError PV_NOT_MARKED
+   */
+  succeeded(
+    volume: PlannedVolume,
+    backup: { time: number; attempt: number; snapshot: string },
+  ): Promise<'marked' | 'claim-gone'>;
+  /** Never throws: the failure itself is reported anyway. */
+  failed(volume: PlannedVolume, failure: { attempt: number; error: CephbackupError }): Promise<void>;
+}

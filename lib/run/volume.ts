@@ -1,0 +1,275 @@
+import { asCephbackupError, CephbackupError } from '../errors/error.js';
+import type { PlannedVolume } from '../plan/types.js';
+import { BackupError, backupSource } from '../repository/backup.js';
+import { pointInTime, type History } from '../repository/history.js';
+import { proveSnapshot } from '../repository/proof.js';
+import { claimTags } from '../repository/tags.js';
+import type { Logger } from '../report/logger.js';
+import type { Progress } from '../report/progress.js';
+import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic.js';
+import type { Exec } from '../tools/exec.js';
+import type { BackupSource, VolumeDriver, VolumeJob } from '../volumes/driver.js';
+import { deadline } from './deadline.js';
+import type { Recorder } from './recorder.js';
+import { emptyResult, type VolumeResult } from './report.js';
+import { Scope, type Leftover } from './scope.js';
+
+export interface VolumeTools {
+  exec: Exec;
+  restic: Restic;
+  /** What the repository held when the run began. */
+  history: History;
+  recorder: Recorder;
+  driverFor(volume: PlannedVolume): VolumeDriver;
+  /** The tag `cluster=` of all snapshots. */
+  clusterName: string;
+  node: string;
+  /** Milliseconds; null: no limit. */
+  volumeTimeout: number | null;
+  /** The snapshot that is marked on a volume's PersistentVolume as a proven backup of its claim. */
+  markedSnapshot(volume: PlannedVolume): string | null;
+  /** UTC milliseconds. */
+  clock(): number;
+  log: Logger;
+  progress: Progress;
+  /** Settles when volumes may be marked: what the marks rely on is in the repository. */
+  mayMark: Promise<unknown>;
+}
+
+/** What one volume came to, and what it left behind. */
+export interface VolumeEnd {
+  result: VolumeResult;
+  leftovers: Leftover[];
+  /** The error behind `result.error`. */
+  error: CephbackupError | null;
+}
+
+/** Longer than any volume takes: the volume's own deadline and the run's abort earlier. */
+const unlimited = 2 ** 31 - 1;
+
+/** One volume from snapshot to mark. Never throws: a volume's fault touches that volume alone. */
+export async function backupVolume(
+  tools: VolumeTools,
+  volume: PlannedVolume,
+  name: string,
+  runSignal: AbortSignal,
+): Promise<VolumeEnd> {
+  const attempt = new Attempt(tools, volume, name, runSignal);
+  try {
+    return await attempt.run();
+  } finally {
+    tools.progress.end(volume);
+  }
+}
+
+class Attempt {
+  readonly #log: Logger;
+  readonly #warnings: string[] = [];
+  readonly #scope: Scope;
+  readonly #began: number;
+  /** The backup's point in time, milliseconds since the epoch. */
+  #time: number;
+  #snapshotAsked: number | null = null;
+  #strays: Leftover[] = [];
+
+  constructor(
+    private readonly tools: VolumeTools,
+    private readonly volume: PlannedVolume,
+    private readonly name: string,
+    private readonly runSignal: AbortSignal,
+  ) {
+    this.#log = tools.log.with({ volume: `${volume.namespace}/${volume.pvc}` });
+    this.#scope = new Scope(tools.node, this.#log);
+    this.#began = tools.clock();
+    this.#time = this.#began;
+  }
+
+  async run(): Promise<VolumeEnd> {
+    const { volumeTimeout } = this.tools;
+    const limit = deadline(
+      volumeTimeout,
+      () => new CephbackupError('VOLUME_TIMEOUT', `not finished after ${(volumeTimeout ?? 0) / 1000} s`),
+      this.runSignal,
+    );
+    try {
+      const { summary, snapshot, leftovers } = await this.#backup(limit.signal);
+      return await this.#succeeded(summary, snapshot, leftovers);
+    } catch (thrown) {
+      const leftovers = await this.#unwind();
+      return await this.#failed(asCephbackupError(thrown), [...leftovers, ...this.#strays]);
+    } finally {
+      limit.clear();
+    }
+  }
+
+  async #backup(
+    signal: AbortSignal,
+  ): Promise<{ summary: BackupSummary; snapshot: ResticSnapshot; leftovers: Leftover[] }> {
+    const { volume, tools } = this;
+    const tags = claimTags(tools.clusterName, volume);
+    const source = await tools.driverFor(volume).prepare(this.#job(signal));
+    this.#step('backing up');
+    const parent = tools.history.proven(volume.uid, tools.markedSnapshot(volume));
+    const about = { host: volume.host, tags, time: this.#time };
+    const summary = await this.#withStrays(() =>
+      backupSource(tools.restic, {
+        ...about,
+        source,
+        parent: parent?.id ?? null,
+        deadline: unlimited,
+        signal,
+        onProgress: (progress) => {
+          tools.progress.progress(volume, progress);
+        },
+      }),
+    );
+    try {
+      const leastEntries = source.type === 'directory' ? await rootEntries(tools.exec, source, signal) : 1;
+      await source.confirm();
+      // The proof reads the repository alone, so that unwinding need not wait for it.
+      this.#step('proving and unwinding');
+      const expectedBytes = source.type === 'stream' ? source.length : null;
+      const proof = proveSnapshot(tools.restic, { ...about, summary, expectedBytes, leastEntries, signal });
+      const [proven, unwound] = await Promise.allSettled([proof, this.#unwind()]);
+      if (proven.status === 'rejected') throw proven.reason;
+      return {
+        summary,
+        snapshot: proven.value,
+        leftovers: unwound.status === 'fulfilled' ? unwound.value : [],
+      };
+    } catch (thrown) {
+      this.#stray(summary.snapshotId, asCephbackupError(thrown).message);
+      throw thrown;
+    }
+  }
+
+  #job(signal: AbortSignal): VolumeJob {
+    return {
+      volume: this.volume,
+      name: this.name,
+      scope: this.#scope,
+      signal,
+      log: this.#log,
+      step: (text) => {
+        this.#step(text);
+      },
+      warn: (text) => {
+        this.#warn(text);
+      },
+      pointInTime: () => {
+        const newest = this.tools.history.newestTime(this.volume.uid);
+        const { time, adjusted } = pointInTime(this.tools.clock(), newest);
+        if (adjusted) {
+          this.#warn(
+            'the clock is behind the newest snapshot of this claim: the backup is dated one second after it',
+          );
+        }
+        this.#time = time;
+        this.#snapshotAsked = performance.now();
+      },
+    };
+  }
+
+  #step(text: string): void {
+    this.#log.info(text);
+    this.tools.progress.step(this.volume, text);
+  }
+
+  #warn(text: string): void {
+    this.#warnings.push(text);
+    this.#log.warn(text);
+  }
+
+  /** Runs the backup; on failure names the snapshot that restic may have saved all the same. */
+  async #withStrays(backup: () => Promise<BackupSummary>): Promise<BackupSummary> {
+    try {
+      return await backup();
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError)) throw thrown;
+      for (const id of await this.#savedAllTheSame(thrown))
+        this.#stray(id, 'restic saved it although it failed');
+      throw thrown;
+    }
+  }
+
+  async #savedAllTheSame({ savedSnapshot, kind }: BackupError): Promise<string[]> {
+    if (savedSnapshot !== null) return [savedSnapshot];
+    // A repository that cannot be used cannot be asked, and holds nothing new.
+    if (kind === 'unusable') return [];
+    try {
+      const tags = claimTags(this.tools.clusterName, this.volume);
+      const found = await this.tools.restic.snapshots(tags, { deadline: 60_000 });
+      return found.filter(({ time }) => Date.parse(time) === this.#time).map(({ id }) => id);
+    } catch (thrown) {
+      this.#log.warn(`could not look for a partial snapshot: ${asCephbackupError(thrown).message}`);
+      return [];
+    }
+  }
+
+  #stray(id: string, reason: string): void {
+    const { node } = this.tools;
+    this.#strays.push({ kind: 'restic-snapshot', name: id, cluster: this.tools.clusterName, node, reason });
+  }
+
+  async #unwind(): Promise<Leftover[]> {
+    return this.#scope.release();
+  }
+
+  #seconds(): number {
+    return this.#snapshotAsked === null ? 0 : (performance.now() - this.#snapshotAsked) / 1000;
+  }
+
+  async #succeeded(
+    summary: BackupSummary,
+    snapshot: ResticSnapshot,
+    leftovers: Leftover[],
+  ): Promise<VolumeEnd> {
+    const { volume, tools } = this;
+    const seconds = this.#seconds();
+    const previous = tools.history.proven(volume.uid, tools.markedSnapshot(volume));
+    const unchanged = previous !== null && previous.tree === snapshot.tree;
+    let error: CephbackupError | null = null;
+    try {
+      await tools.mayMark.catch(() => undefined);
+      const mark = await tools.recorder.succeeded(volume, {
+        time: this.#time,
+        attempt: this.#began,
+        snapshot: snapshot.id,
+      });
+      if (mark === 'claim-gone')
+        this.#warn('the claim vanished while it was backed up: its volume is not annotated');
+    } catch (thrown) {
+      error = asCephbackupError(thrown);
+      this.#log.error(error.message, { code: error.code });
+    }
+    const result: VolumeResult = {
+      ...emptyResult(volume, unchanged ? 'unchanged' : 'succeeded', error?.report() ?? null),
+      snapshot: snapshot.id,
+      bytesRead: summary.bytesProcessed,
+      bytesAdded: summary.bytesAdded,
+      seconds: Math.round(seconds * 1000) / 1000,
+      warnings: this.#warnings,
+    };
+    this.#log.info(result.outcome, { snapshot: snapshot.id.slice(0, 8), seconds: result.seconds });
+    return { result, leftovers, error };
+  }
+
+  async #failed(error: CephbackupError, leftovers: Leftover[]): Promise<VolumeEnd> {
+    const seconds = Math.round(this.#seconds() * 1000) / 1000;
+    this.#log.error(error.message, { code: error.code });
+    await this.tools.recorder.failed(this.volume, { attempt: this.#began, error });
+    const result = emptyResult(this.volume, 'failed', error.report());
+    return { result: { ...result, seconds, warnings: this.#warnings }, leftovers, error };
+  }
+}
+
+/** Files and directories directly below the volume's root: the least that a complete backup has seen. */
+async function rootEntries(
+  exec: Exec,
+  { namespace, path }: Extract<BackupSource, { type: 'directory' }>,
+  signal: AbortSignal,
+): Promise<number> {
+  const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
+  const { stdout } = await exec('find', args, { namespace, signal, deadline: 600_000 });
+  return stdout.length;
+}

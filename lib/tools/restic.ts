@@ -1,0 +1,177 @@
+import { CephbackupError } from '../errors/error.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import type { Environment } from './environment.js';
+import { lastLine, type CommandOptions, type CommandResult, type Exec } from './exec.js';
+import { asObject, parseJson, parseJsonObjects, stringField } from './json.js';
+
+/** A snapshot as `restic snapshots --json` and `restic cat snapshot` print it; only what this program uses. */
+export interface ResticSnapshot {
+  /** Full, 64 hex digits; empty from `cat snapshot`, which does not print it. */
+  id: string;
+  /** RFC 3339, with restic's precision. */
+  time: string;
+  tree: string;
+  paths: string[];
+  hostname: string;
+  tags: string[];
+  summary: { filesProcessed: number; directories: number; bytesProcessed: number } | null;
+}
+
+export interface BackupSummary {
+  snapshotId: string;
+  /** Bytes read by restic, or known to be unchanged. */
+  bytesProcessed: number;
+  /** Bytes that the repository grew by, compressed. */
+  bytesAdded: number;
+  filesProcessed: number;
+  directories: number;
+}
+
+export interface ResticLimits {
+  /** KiB/s. */
+  upload: number | null;
+  /** KiB/s. */
+  download: number | null;
+}
+
+/** Seconds to wait for another process's lock. */
+const lockPatience = 60;
+const queryDeadline = 300_000;
+/** The flag keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
+const deviceFeature = 'device-id-for-hardlinks=true';
+
+/** The `restic` program with the repository of its environment. */
+export class Restic {
+  readonly #env: Environment;
+
+  constructor(
+    private readonly exec: Exec,
+    env: Environment,
+    private readonly limits: ResticLimits,
+  ) {
+    this.#env = { ...env, RESTIC_FEATURES: [env.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(',') };
+  }
+
+  #argv(args: readonly string[]): string[] {
+    const { upload, download } = this.limits;
+    return [
+      ...args,
+      ...(upload === null ? [] : [`--limit-upload=${upload}`]),
+      ...(download === null ? [] : [`--limit-download=${download}`]),
+    ];
+  }
+
+  /** Runs restic with one of its commands; the exit code is the caller's to read. */
+  async run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.exec('restic', args, {
+      deadline: queryDeadline,
+      killGrace: 10_000,
+      ...options,
+      env: this.#env,
+    });
+  }
+
+  /** E.g. `[0, 19, 1]`. @throws CephbackupError COMMAND_OUTPUT_INVALID */
+  async version(options?: Partial<CommandOptions>): Promise<[number, number, number]> {
+    const { stdout } = await this.run(['version'], options);
+    const match = /^restic (\d+)\.(\d+)(?:\.(\d+))?/.exec(stdout);
+    if (match === null)
+      throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'restic version: no version in its output');
+    return [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
+  }
+
+  /** Snapshots that have all of these tags. @throws CephbackupError REPOSITORY_… */
+  async snapshots(tags: readonly string[], options?: Partial<CommandOptions>): Promise<ResticSnapshot[]> {
+    const args = [
+      'snapshots',
+      '--json',
+      `--retry-lock=${lockPatience}s`,
+      ...(tags.length === 0 ? [] : ['--tag', tags.join(',')]),
+    ];
+    const result = await this.run(this.#argv(args), options);
+    if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
+    return parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
+  }
+
+  /** One snapshot, from the repository itself and not from the local cache. */
+  async catSnapshot(id: string, options?: Partial<CommandOptions>): Promise<ResticSnapshot> {
+    const result = await this.run(this.#argv(['cat', 'snapshot', '--no-cache', '--no-lock', id]), options);
+    if (result.exitCode !== 0) throw repositoryError(`restic cat snapshot ${id}`, result);
+    return toSnapshot(asObject(parseJson(result.stdout, 'restic cat snapshot'), 'restic cat snapshot'));
+  }
+
+  /** `restic backup` with its exit code still to be judged; see `lib/repository/backup.ts`. */
+  async backup(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
+    const fixed = ['backup', '--json', '--no-scan', '--group-by=host,tags', `--retry-lock=${lockPatience}s`];
+    return this.run(this.#argv([...fixed, ...args]), options);
+  }
+}
+
+function toSnapshot(object: Record<string, unknown>): ResticSnapshot {
+  const what = 'restic snapshot';
+  const strings = (value: unknown) =>
+    Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+  const count = (value: unknown) => (typeof value === 'number' ? value : 0);
+  const summary =
+    typeof object.summary === 'object' && object.summary !== null ? asObject(object.summary, what) : null;
+  return {
+    id: typeof object.id === 'string' ? object.id : '',
+    time: stringField(object, 'time', what),
+    tree: stringField(object, 'tree', what),
+    paths: strings(object.paths),
+    hostname: stringField(object, 'hostname', what),
+    tags: strings(object.tags),
+    summary: summary && {
+      filesProcessed: count(summary.total_files_processed),
+      directories: count(summary.dirs_new) + count(summary.dirs_changed) + count(summary.dirs_unmodified),
+      bytesProcessed: count(summary.total_bytes_processed),
+    },
+  };
+}
+
+/** restic's documented exit codes; every other code, known or not, is a failure of what was asked for. */
+const codes: Partial<Record<number, ErrorCode>> = {
+  10: 'REPOSITORY_MISSING',
+  11: 'REPOSITORY_LOCKED',
+  12: 'REPOSITORY_PASSWORD_WRONG',
+  130: 'CANCELLED',
+};
+const texts: [RegExp, ErrorCode][] = [
+  [/wrong password or no key found/i, 'REPOSITORY_PASSWORD_WRONG'],
+  [/unable to create lock|repository is already locked/i, 'REPOSITORY_LOCKED'],
+  [/Is there a repository at the following location|repository does not exist/i, 'REPOSITORY_MISSING'],
+  [/no space left on device/i, 'REPOSITORY_FULL'],
+  [
+    /unable to open repository|connection refused|no such host|i\/o timeout|dial tcp/i,
+    'REPOSITORY_UNREACHABLE',
+  ],
+];
+
+/** A failed restic command as the error it means; `fallback` where neither code nor text says more. */
+export function repositoryError(
+  what: string,
+  result: CommandResult,
+  fallback: ErrorCode = 'REPOSITORY_UNREACHABLE',
+): CephbackupError {
+  const text = resticMessage(result.stderr);
+  const code =
+    codes[result.exitCode] ?? texts.find(([pattern]) => pattern.test(result.stderr))?.[1] ?? fallback;
+  return new CephbackupError(code, `${what}: ${text} (exit code ${result.exitCode})`);
+}
+
+/** The message within restic's `exit_error` JSON line, or its last line. */
+function resticMessage(stderr: string): string {
+  for (const line of stderr.split('\n').toReversed()) {
+    if (!line.startsWith('{')) continue;
+    try {
+      const { message_type: type, message, error } = JSON.parse(line) as Record<string, unknown>;
+      if (type === 'exit_error' && typeof message === 'string') return lastLine(message);
+      if (type === 'error' && typeof error === 'object' && error !== null && 'message' in error) {
+        return lastLine(String(error.message));
+      }
+    } catch {
+      continue;
+    }
+  }
+  return lastLine(stderr);
+}

@@ -1,0 +1,97 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CephbackupError } from '../../errors/error.js';
+import type { CephConnection } from '../../tools/ceph-connection.js';
+import { mountedAt } from '../../tools/mount.js';
+import { pathInside, stateDirectory } from '../../tools/namespace.js';
+import { formatImage } from '../../tools/rbd.js';
+import type { Mapper, MapperTools, MapRequest } from './mapper.js';
+
+const exportWithin = 60_000;
+const defaultConf = '/etc/ceph/ceph.conf';
+
+/**
+ * QEMU's storage daemon exports the image as one regular file by FUSE: for nodes whose kernel has neither rbd nor nbd.
+ * It runs in the volume's mount namespace and dies with this program. `mount -o loop` attaches the file to a loop
+ * device that the kernel releases with the mount, so that nothing of it can be left behind.
+ */
+export function fuse({ startDaemon, env }: MapperTools): Mapper {
+  return {
+    async map(request) {
+      const { image, rbd, namespace, scope, cluster, signal } = request;
+      const file = `${stateDirectory}/${image.image}`;
+      const conf = `${stateDirectory}/ceph.conf`;
+      await writeFile(pathInside(namespace, conf), await completeConf(rbd.connection), { mode: 0o600 });
+      await writeFile(pathInside(namespace, file), '');
+      const daemon = startDaemon('qemu-storage-daemon', storageDaemonArguments(request, file, conf), {
+        env,
+        namespace,
+      });
+      scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => daemon.stop());
+      const deadline = performance.now() + exportWithin;
+      while ((await mountedAt(namespace, file)) === null) {
+        signal.throwIfAborted();
+        if (!daemon.alive()) {
+          const message = await daemon.ended;
+          throw new CephbackupError('MAP_FAILED', `qemu-storage-daemon of ${formatImage(image)}: ${message}`);
+        }
+        if (performance.now() > deadline) {
+          throw new CephbackupError(
+            'MAP_FAILED',
+            `qemu-storage-daemon of ${formatImage(image)}: nothing after 60 s`,
+          );
+        }
+        await sleep(10);
+      }
+      return { path: file, loop: true, isBelow: (majorMinor) => isLoopOf(majorMinor, file) };
+    },
+  };
+}
+
+function storageDaemonArguments({ image, rbd }: MapRequest, file: string, conf: string): string[] {
+  const { user } = rbd.connection;
+  const node = {
+    driver: 'rbd',
+    'node-name': 'image',
+    pool: image.pool,
+    ...(image.namespace === null ? {} : { namespace: image.namespace }),
+    image: image.image,
+    conf,
+    ...(user === null ? {} : { user }),
+    discard: 'ignore',
+  };
+  const target = { type: 'fuse', id: 'export', 'node-name': 'image', mountpoint: file, writable: true };
+  return [
+    '--blockdev',
+    JSON.stringify(node),
+    '--export',
+    JSON.stringify({ ...target, 'allow-other': 'off' }),
+  ];
+}
+
+/** The storage daemon takes no keyring or monitors as options, so they go into a copy of ceph.conf (no key in it). */
+async function completeConf({ conf, user, keyring, monitors }: CephConnection): Promise<string> {
+  const file = conf ?? defaultConf;
+  let text = '';
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    if (monitors === null) throw new CephbackupError('MAP_FAILED', `cannot read ${file}`, { cause });
+  }
+  const own = [
+    `[client.${user ?? 'admin'}]`,
+    ...(keyring === null ? [] : [`keyring = ${keyring}`]),
+    ...(monitors === null ? [] : [`mon_host = ${monitors.join(',')}`]),
+  ];
+  return `${text}\n${own.join('\n')}\n`;
+}
+
+/** Whether the device is a loop device over the file; sysfs shows the path as it is inside the namespace. */
+async function isLoopOf(majorMinor: string, file: string): Promise<boolean> {
+  try {
+    const backing = await readFile(`/sys/dev/block/${majorMinor}/loop/backing_file`, 'utf8');
+    return backing.trim() === file;
+  } catch {
+    return false;
+  }
+}

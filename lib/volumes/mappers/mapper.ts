@@ -1,0 +1,37 @@
+import type { Logger } from '../../report/logger.js';
+import type { Scope } from '../../run/scope.js';
+import type { Environment } from '../../tools/environment.js';
+import type { StartDaemon } from '../../tools/daemon.js';
+import type { Exec } from '../../tools/exec.js';
+import type { MountNamespace } from '../../tools/namespace.js';
+import type { ImageSpec, Rbd } from '../../tools/rbd.js';
+
+export interface MapRequest {
+  image: ImageSpec;
+  rbd: Rbd;
+  namespace: MountNamespace;
+  scope: Scope;
+  cluster: string | null;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+export interface MappedDevice {
+  /** Inside the namespace: a block device, or a regular file that mount attaches to a loop device of its own. */
+  path: string;
+  loop: boolean;
+  /** Whether what is mounted, seen as `major:minor`, is this device. */
+  isBelow(majorMinor: string): Promise<boolean>;
+}
+
+/** Makes an image readable and writable as a device of this node. One file each: krbd, nbd, fuse. */
+export interface Mapper {
+  /** Registers its undo in `request.scope`. @throws CephbackupError MAP_FAILED … */
+  map(request: MapRequest): Promise<MappedDevice>;
+}
+
+export interface MapperTools {
+  exec: Exec;
+  startDaemon: StartDaemon;
+  env: Environment;
+}
