@@ -88,6 +88,11 @@ export const catalogue = {
     'Check that the repository can be reached with `restic cat config`.',
   ),
 
+  MANIFESTS_NOT_SAVED: entry(
+    'unusable',
+    'The volumes are backed up, but what is needed to recreate their claims is not; see the message, then run again.',
+  ),
+
   // Ceph
   CEPH_UNREACHABLE: entry(
     'unusable',

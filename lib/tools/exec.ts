@@ -89,7 +89,11 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     const result = await stop.supervise(options.deadline, options.signal);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
-    log.debug('command ended', { command: shown, exitCode: result.exitCode ?? undefined, seconds });
+    log.debug('command ended', {
+      command: shown,
+      exitCode: result.exitCode,
+      seconds: Number(seconds.toFixed(3)),
+    });
     if (result.stuck) {
       throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: does not end, not even after SIGKILL`);
     }

@@ -148,6 +148,15 @@ export class Rbd {
     );
   }
 
+  /** Key-value metadata; may hold the wrapped key of an encrypted volume. */
+  async metadata(image: ImageSpec, options?: Partial<CommandOptions>): Promise<Record<string, string>> {
+    const text = await this.#json(['image-meta', 'list', formatImage(image)], options);
+    // An image without metadata prints nothing at all.
+    if (text.trim() === '') return {};
+    const entries = Object.entries(asObject(parseJson(text, 'rbd image-meta list'), 'rbd image-meta list'));
+    return Object.fromEntries(entries.map(([key, value]) => [key, String(value)]));
+  }
+
   /** All snapshots of an image, those in the trash namespace included. `imageId` reaches an image in the trash. */
   async snapshots(
     image: ImageSpec | { pool: string; namespace: string | null; imageId: string },

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import process from 'node:process';
+import { main } from '../lib/cli/main.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const code = await main({
+  argv: process.argv.slice(2),
+  env: process.env,
+  version,
+  hostname: hostname(),
+  stdin: process.stdin,
+  // Waits until everything is written: an exit cuts what a pipe has not taken yet.
+  stdout: (text) =>
+    new Promise((resolve) => {
+      // A reader that went away, like `head`, is no failure of the backup.
+      process.stdout.once('error', () => {
+        resolve();
+      });
+      process.stdout.write(text, () => {
+        resolve();
+      });
+    }),
+  stderr: process.stderr,
+  onSignal: (listener) => {
+    process.on('SIGTERM', listener);
+    process.on('SIGINT', listener);
+    // A terminal that went away ends a run as gently as SIGTERM does.
+    process.on('SIGHUP', () => {
+      listener('SIGTERM');
+    });
+  },
+});
+await new Promise<void>((resolve) =>
+  process.stderr.write('', () => {
+    resolve();
+  }),
+);
+process.exit(code);

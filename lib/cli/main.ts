@@ -1,0 +1,102 @@
+import type { Readable } from 'node:stream';
+import { asCephbackupError, CephbackupError } from '../errors/error.js';
+import type { CommandContext, CommandOutput } from '../commands/context.js';
+import type { Logger } from '../report/logger.js';
+import { exitCodes, signalCodes, type EndingSignal } from '../run/exit-code.js';
+import { parseCommandLine, type CommandLine } from './program.js';
+import { resolveOptions } from './options.js';
+import type { Surroundings } from './surroundings.js';
+
+/** What the program is started with: the process, or a test. */
+export interface Start {
+  argv: readonly string[];
+  env: NodeJS.ProcessEnv;
+  version: string;
+  hostname: string;
+  stdin: Readable;
+  stdout(text: string): Promise<void>;
+  stderr: NodeJS.WriteStream;
+  /** Calls back on each SIGTERM, SIGINT or SIGHUP. */
+  onSignal(listener: (signal: EndingSignal) => void): void;
+}
+
+/** The whole program; returns its exit code. Never throws. */
+export async function main(start: Start): Promise<number> {
+  const json = wantsJson(start);
+  const line = parseCommandLine(start.argv, start.version);
+  if (line.type === 'help') {
+    await start.stdout(line.text);
+    return 0;
+  }
+  if (line.type === 'usage' && !json && line.text !== '') {
+    start.stderr.write(line.text);
+    return exitCodes.usage;
+  }
+  const { surroundings } = await import('./surroundings.js');
+  const around = await surroundings(start);
+  try {
+    const output = line.type === 'command' ? await runCommand(start, around, line) : usage([line.message]);
+    await start.stdout(json ? `${JSON.stringify(output.document)}\n` : output.table);
+    return output.exitCode;
+  } catch (thrown) {
+    const error = asCephbackupError(thrown);
+    say(around.log, error);
+    if (json) await start.stdout(`${around.redactor.redact(JSON.stringify({ error: error.report() }))}\n`);
+    const signal = around.endedBy();
+    return signal === null ? exitCodes[error.kind] : signalCodes[signal];
+  } finally {
+    around.close();
+  }
+}
+
+async function runCommand(
+  start: Start,
+  around: Surroundings,
+  { command, raw, operands, mistakes }: Extract<CommandLine, { type: 'command' }>,
+): Promise<CommandOutput> {
+  const resolved = resolveOptions(command.options, raw, start.env);
+  const found: { code: 'USAGE' | 'REPOSITORY_URL_INVALID'; message: string }[] = [
+    ...mistakes,
+    ...resolved.mistakes,
+  ].map((message) => ({ code: 'USAGE', message }));
+  if (command.repository(resolved.values)) {
+    const { repositoryMistakes } = await import('../repository/configuration.js');
+    found.push(...repositoryMistakes(start.env));
+  }
+  const [first] = found;
+  if (first !== undefined) throw configurationError(found);
+  const { runTimeout } = resolved.values as { runTimeout?: number | null };
+  around.limit(runTimeout ?? null);
+  const execute = await command.load();
+  const context: CommandContext<unknown> = { ...around.context, options: resolved.values, operands };
+  return execute(context as CommandContext<never>);
+}
+
+/** All mistakes in one error: whoever mends them should not have to find them one by one. */
+function configurationError(
+  found: { code: 'USAGE' | 'REPOSITORY_URL_INVALID'; message: string }[],
+): CephbackupError {
+  const code = found.every((mistake) => mistake.code === 'REPOSITORY_URL_INVALID')
+    ? 'REPOSITORY_URL_INVALID'
+    : 'USAGE';
+  return new CephbackupError(code, found.map(({ message }) => message).join('; '));
+}
+
+function usage(messages: string[]): never {
+  throw configurationError(messages.map((message) => ({ code: 'USAGE', message })));
+}
+
+function say(log: Logger, error: CephbackupError): void {
+  log.error(error.message, { code: error.code, guidance: error.guidance });
+  if (error.code === 'INTERNAL' && error.cause instanceof Error) log.error(error.cause.stack ?? '');
+}
+
+/** Whether stdout is promised to be one JSON document, also where the command line is wrong. */
+function wantsJson({ argv, env }: Start): boolean {
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length);
+  const given = options.flatMap((arg, index) => {
+    if (arg === '-o' || arg === '--output') return options[index + 1] ?? [];
+    return /^(?:-o=?|--output=)(.+)$/s.exec(arg)?.[1] ?? [];
+  });
+  return (given.at(-1) ?? env.CEPHBACKUP_OUTPUT?.trim()) === 'json';
+}

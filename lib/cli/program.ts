@@ -1,0 +1,82 @@
+import { Command, CommanderError, Option } from 'commander';
+import { commands, type CommandDefinition } from './commands.js';
+import { variableOf, type OptionDefinition, type RawOptions } from './options.js';
+
+export type CommandLine =
+  | { type: 'command'; command: CommandDefinition; raw: RawOptions; operands: string[]; mistakes: string[] }
+  | { type: 'help'; text: string }
+  | { type: 'usage'; text: string; message: string };
+
+/** What a command line asks for. Nothing is run and nothing printed here. */
+export function parseCommandLine(argv: readonly string[], version: string): CommandLine {
+  let printed = '';
+  let parsed: CommandLine | null = null;
+  const program = new Command('cephbackup')
+    .description('Backs up the Ceph volumes of a Kubernetes cluster into one restic repository.')
+    .version(version, '--version', 'print the version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => (printed += text),
+      writeErr: (text) => (printed += text),
+      outputError: () => undefined,
+    });
+  for (const definition of commands) {
+    const command = program
+      .command(definition.name)
+      .description(definition.description)
+      .allowUnknownOption()
+      .allowExcessArguments();
+    const { operand } = definition;
+    if (operand !== null) {
+      const name = operand.most > 1 ? `${operand.name}...` : operand.name;
+      command.argument(operand.least > 0 ? `<${name}>` : `[${name}]`, operand.description);
+    }
+    for (const [key, option] of Object.entries(definition.options))
+      command.addOption(commanderOption(key, option));
+    command.action(() => {
+      parsed = toCommandLine(definition, command, argv);
+    });
+  }
+  try {
+    program.parse([...argv], { from: 'user' });
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown;
+    if (thrown.exitCode === 0) return { type: 'help', text: printed };
+    if (thrown.code === 'commander.help')
+      return { type: 'usage', text: printed, message: 'no command given' };
+    return { type: 'usage', text: '', message: thrown.message.replace(/^error: /, '') };
+  }
+  return parsed ?? { type: 'usage', text: printed, message: 'no command given' };
+}
+
+function commanderOption(key: string, definition: OptionDefinition<unknown>): Option {
+  const { flag, short, placeholder, description, repeated } = definition;
+  const flags =
+    [short, flag].filter(Boolean).join(', ') + (placeholder === undefined ? '' : ` <${placeholder}>`);
+  const option = new Option(flags, `${description} [${variableOf(flag)}]`);
+  option.attributeName = () => key;
+  if (repeated)
+    option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+  return option;
+}
+
+function toCommandLine(
+  definition: CommandDefinition,
+  command: Command,
+  argv: readonly string[],
+): CommandLine {
+  const separator = argv.indexOf('--');
+  const afterSeparator = separator < 0 ? 0 : argv.length - separator - 1;
+  const { args } = command;
+  const isOption = (arg: string, index: number) =>
+    arg.startsWith('-') && arg !== '-' && index < args.length - afterSeparator;
+  const unknown = args.filter(isOption);
+  const operands = args.filter((arg, index) => !isOption(arg, index));
+  const { least, most, name } = definition.operand ?? { least: 0, most: 0, name: 'operand' };
+  const mistakes = unknown.map((arg) => `unknown option ${JSON.stringify(arg)}`);
+  if (operands.length > most) {
+    // The value of an unknown option looks like an operand: naming the option is enough.
+    if (unknown.length === 0) mistakes.push(`unexpected operand ${JSON.stringify(operands[most])}`);
+  } else if (operands.length < least) mistakes.push(`${name} is missing`);
+  return { type: 'command', command: definition, raw: command.opts<RawOptions>(), operands, mistakes };
+}

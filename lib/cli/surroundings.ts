@@ -1,0 +1,115 @@
+import { Writable } from 'node:stream';
+import type { CommandContext } from '../commands/context.js';
+import { CephbackupError } from '../errors/error.js';
+import { repositorySecrets } from '../repository/configuration.js';
+import { createLogger, type Logger, type LogLevel } from '../report/logger.js';
+import { liveProgress, logProgress, type Progress } from '../report/progress.js';
+import { Redactor } from '../report/redactor.js';
+import { signalCodes, type EndingSignal } from '../run/exit-code.js';
+import { childEnvironment, secretValues } from '../tools/environment.js';
+import { createExec } from '../tools/exec.js';
+import type { Start } from './main.js';
+import { variableOf } from './options.js';
+
+export interface Surroundings {
+  context: Omit<CommandContext<unknown>, 'options' | 'operands'>;
+  log: Logger;
+  redactor: Redactor;
+  endedBy(): EndingSignal | null;
+  /** Sets the limit of the whole command, milliseconds. */
+  limit(milliseconds: number | null): void;
+  close(): void;
+}
+
+/** Logger, secrets, signals and tools of one start of the program. */
+export async function surroundings(start: Start): Promise<Surroundings> {
+  const redactor = new Redactor();
+  for (const secret of [...secretValues(start.env), ...repositorySecrets(start.env)]) redactor.add(secret);
+  const live = start.stderr.isTTY && setting(start, 'log-format') !== 'json';
+  const screen = live ? await liveScreen(start.stderr) : null;
+  const log = await createLogger({
+    // The live view shows the steps already.
+    level: logLevel(setting(start, 'log-level') ?? (live ? 'warn' : 'info')),
+    format: setting(start, 'log-format') === 'json' ? 'json' : 'text',
+    redactor,
+    stream: screen?.log ?? start.stderr,
+  });
+  const abort = new AbortController();
+  let endedBy: EndingSignal | null = null;
+  start.onSignal((signal) => {
+    // Whoever asks twice does not want to wait; what is left is swept by the next run.
+    if (endedBy !== null) process.exit(signalCodes[signal]);
+    endedBy = signal;
+    log.warn(`${signal}: no new work; undoing what is in progress`);
+    abort.abort(new CephbackupError('CANCELLED', `stopped by ${signal}`));
+  });
+  let timer: NodeJS.Timeout | undefined;
+  let progress: Progress | null = null;
+  return {
+    log,
+    redactor,
+    endedBy: () => endedBy,
+    limit: (milliseconds) => {
+      if (milliseconds === null) return;
+      const error = new CephbackupError('RUN_TIMEOUT', `not finished after ${milliseconds / 1000} s`);
+      timer = setTimeout(() => {
+        abort.abort(error);
+      }, milliseconds);
+    },
+    close: () => {
+      clearTimeout(timer);
+      progress?.close();
+    },
+    context: {
+      env: start.env,
+      stdin: start.stdin,
+      hostname: start.hostname,
+      signal: abort.signal,
+      endedBy: () => endedBy,
+      clock: () => Date.now(),
+      log,
+      redactor,
+      exec: createExec({ env: childEnvironment(start.env), log, redactor }),
+      progress: () => (progress ??= screen === null ? logProgress(log) : liveProgress(screen.draw)),
+    },
+  };
+}
+
+/** Logging starts before options are resolved, so that mistakes in them can be logged. */
+function setting({ argv, env }: Start, name: string): string | undefined {
+  const flag = `--${name}`;
+  const at = argv.lastIndexOf(flag);
+  const joined = argv.findLast((arg) => arg.startsWith(`${flag}=`))?.slice(flag.length + 1);
+  return joined ?? (at < 0 ? undefined : argv[at + 1]) ?? env[variableOf(flag)]?.trim();
+}
+
+function logLevel(given: string): LogLevel {
+  return (['debug', 'info', 'warn', 'error'] as const).find((level) => level === given) ?? 'info';
+}
+
+interface Screen {
+  draw: (text: string) => void;
+  log: Writable;
+}
+
+/** A view redrawn in place on a terminal, with log lines above it. */
+async function liveScreen(stream: NodeJS.WriteStream): Promise<Screen> {
+  const { createLogUpdate } = await import('log-update');
+  const update = createLogUpdate(stream);
+  let drawn = '';
+  const draw = (text: string) => {
+    drawn = text;
+    if (text === '') update.clear();
+    else update(text);
+  };
+  const log = new Writable({
+    decodeStrings: false,
+    write(chunk: string | Buffer, _encoding, done) {
+      update.clear();
+      stream.write(chunk);
+      if (drawn !== '') update(drawn);
+      done();
+    },
+  });
+  return { draw, log };
+}

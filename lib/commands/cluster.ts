@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import type { Values } from '../cli/options.js';
+import type { commonOptions, selectionOptions } from '../cli/options.js';
+import { CephbackupError } from '../errors/error.js';
+import { connectKube, type KubeApi } from '../kube/client.js';
+import { readInventory } from '../kube/inventory.js';
+import type { Inventory } from '../kube/types.js';
+import { parseClusters } from '../plan/clusters.js';
+import type { Policy } from '../plan/policy.js';
+import { installationId } from '../run/names.js';
+import type { CommandContext } from './context.js';
+import { shardOf } from './shard.js';
+
+export const defaultPrefix = 'cephbackup.hpc.nyu.edu';
+
+type SelectionValues = Values<typeof selectionOptions> & { annotationPrefix: string | null };
+type ClusterValues = Pick<
+  Values<typeof commonOptions>,
+  'kubeconfig' | 'clusterName' | 'leaseNamespace' | 'annotationPrefix'
+>;
+
+/** The policy that the options describe. @throws CephbackupError USAGE */
+export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Policy {
+  const { namespaces, excludeNamespaces, pvcs, selector, storageClasses, minAge, cephClusters } = options;
+  return {
+    prefix: options.annotationPrefix ?? defaultPrefix,
+    namespaces,
+    excludeNamespaces,
+    pvcs,
+    selector,
+    storageClasses,
+    minAge,
+    shard: shardOf(options.shard, env),
+    clusters: cephClusters === null ? null : parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters),
+  };
+}
+
+/** The Kubernetes cluster of this start of the program. */
+export interface Cluster {
+  api: KubeApi;
+  inventory: Inventory;
+  /** The tag `cluster=` in the repository. */
+  name: string;
+  prefix: string;
+  leaseNamespace: string;
+  /** Whose objects in Ceph are ours. */
+  installation: string;
+}
+
+/** @throws CephbackupError KUBE_… */
+export async function readCluster(context: CommandContext<ClusterValues>): Promise<Cluster> {
+  const { options, log, signal } = context;
+  const api = await connectKube({ kubeconfig: options.kubeconfig, log, signal });
+  const inventory = await readInventory(api, { signal });
+  const uid = inventory.namespaces.find(({ metadata }) => metadata?.name === 'kube-system')?.metadata?.uid;
+  if (uid === undefined) {
+    throw new CephbackupError(
+      'KUBE_FAILED',
+      'the API lists no namespace kube-system, whose UID identifies the cluster',
+    );
+  }
+  const prefix = options.annotationPrefix ?? defaultPrefix;
+  const leaseNamespace = options.leaseNamespace ?? api.contextNamespace;
+  const installation = installationId(uid, leaseNamespace, prefix);
+  return { api, inventory, name: options.clusterName ?? uid, prefix, leaseNamespace, installation };
+}

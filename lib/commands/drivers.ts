@@ -1,0 +1,82 @@
+import type { Values } from '../cli/options.js';
+import type { volumeOptions } from '../cli/options.js';
+import { CephbackupError } from '../errors/error.js';
+import type { PlannedVolume, VolumeKind } from '../plan/types.js';
+import { startDaemon } from '../tools/daemon.js';
+import { childEnvironment } from '../tools/environment.js';
+import { resolveProgram } from '../tools/exec.js';
+import type { Sweeper, VolumeDriver } from '../volumes/driver.js';
+import { fuse } from '../volumes/mappers/fuse.js';
+import { krbd } from '../volumes/mappers/krbd.js';
+import type { Mapper, MapperTools } from '../volumes/mappers/mapper.js';
+import { nbd } from '../volumes/mappers/nbd.js';
+import { RbdFilesystemDriver } from '../volumes/rbd-filesystem.js';
+import { locateImage, type ClientsFor } from '../volumes/rbd-image.js';
+import { RbdSweeper } from '../volumes/rbd-sweep.js';
+import type { CommandContext } from './context.js';
+
+type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck'>;
+
+const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
+  krbd: () => krbd,
+  nbd,
+  fuse,
+};
+
+/** The driver for each kind of volume: a new kind is one more line. */
+export function drivers(
+  { options, env, exec }: CommandContext<VolumeValues>,
+  clientsFor: ClientsFor,
+): (volume: PlannedVolume) => VolumeDriver {
+  const tools = { exec, startDaemon, env: childEnvironment(env) };
+  const locate = locateImage(clientsFor);
+  const mapper = mappers[options.mapper ?? 'krbd'](tools);
+  const known: Partial<Record<VolumeKind, VolumeDriver>> = {
+    'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
+  };
+  return ({ kind }) => {
+    const driver = kind === null ? undefined : known[kind];
+    if (driver !== undefined) return driver;
+    throw new CephbackupError(
+      'VOLUME_UNSUPPORTED',
+      `volumes of kind ${kind ?? 'unknown'} are not supported yet`,
+    );
+  };
+}
+
+/** What looks for leftovers of earlier runs, one for each kind of storage. */
+export function sweepers({ hostname }: CommandContext<unknown>, clientsFor: ClientsFor): Sweeper[] {
+  return [new RbdSweeper(clientsFor, hostname)];
+}
+
+/** Programs that each kind of volume needs. */
+const needs: Record<VolumeKind, readonly string[]> = {
+  'rbd-filesystem': ['rbd', 'unshare', 'nsenter', 'mount', 'umount', 'e2fsck', 'od', 'find'],
+  'rbd-block': ['rbd'],
+  cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find'],
+};
+const mapperNeeds = { krbd: [], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
+
+/** All programs that are missing for these volumes, in one error. @throws CephbackupError TOOL_MISSING */
+export function checkPrograms(
+  { options, env }: CommandContext<VolumeValues>,
+  volumes: readonly PlannedVolume[],
+): void {
+  const kinds = new Set(volumes.flatMap(({ kind }) => kind ?? []));
+  const wanted = new Set([
+    'restic',
+    'setpriv',
+    ...[...kinds].flatMap((kind) => needs[kind]),
+    ...(kinds.has('rbd-filesystem') ? mapperNeeds[options.mapper ?? 'krbd'] : []),
+  ]);
+  const missing = [...wanted].filter((program) => {
+    try {
+      resolveProgram(program, env.PATH);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (missing.length === 0) return;
+  throw new CephbackupError('TOOL_MISSING', `not on PATH: ${missing.join(', ')}`);
+}

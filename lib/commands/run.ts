@@ -1,0 +1,198 @@
+import type { runOptions, Values } from '../cli/options.js';
+import { asCephbackupError, CephbackupError } from '../errors/error.js';
+import { acquireLease, type Lease } from '../kube/lease.js';
+import { buildPlan } from '../plan/plan.js';
+import type { Plan } from '../plan/types.js';
+import { markedSnapshot } from '../plan/marks.js';
+import { History } from '../repository/history.js';
+import { tagValue } from '../repository/tags.js';
+import { runTable } from '../report/run-table.js';
+import { exitCode } from '../run/exit-code.js';
+import { objectName, objectNumbers } from '../run/names.js';
+import { emptyResult, type RunReport } from '../run/report.js';
+import { executeVolumes, type ExecuteResult } from '../run/run.js';
+import type { ResticSnapshot } from '../tools/restic.js';
+import type { SweepReport } from '../volumes/driver.js';
+import { cephClients } from './ceph.js';
+import { policyOf, readCluster, type Cluster } from './cluster.js';
+import type { Command, CommandContext } from './context.js';
+import { checkPrograms, drivers, sweepers } from './drivers.js';
+import { list } from './list.js';
+import { saveRunManifests } from './run-manifests.js';
+import { clusterRecorder } from './recorder.js';
+import { requireRestic, resticOf } from './repository.js';
+import { shardOf } from './shard.js';
+
+export type RunValues = Values<typeof runOptions>;
+
+/** Backs up every selected volume. */
+export const run: Command<RunValues> = async (context) => {
+  if (context.options.dryRun === true) return list(context);
+  const started = context.clock();
+  const restic = resticOf(context);
+  // Opening the repository takes as long as reading the cluster: both at once.
+  const opening = openRepository(context);
+  opening.catch(() => undefined);
+  const cluster = await readCluster(context).catch(async (thrown: unknown) => {
+    throw await gravest(thrown, opening);
+  });
+  const plan = buildPlan(
+    cluster.inventory,
+    policyOf(context.options, context.env),
+    new Date(context.clock()),
+  );
+  for (const warning of plan.warnings) context.log.warn(warning);
+  if (plan.selected === 0 && context.options.allowEmpty !== true) {
+    throw new CephbackupError('NOTHING_SELECTED', 'no claim is selected for backup');
+  }
+  checkPrograms(
+    context,
+    plan.volumes.filter(({ backup }) => backup),
+  );
+
+  const lease = await takeLease(context, cluster);
+  try {
+    const snapshots = await opening.catch((thrown: unknown) => asCephbackupError(thrown));
+    const report =
+      snapshots instanceof CephbackupError
+        ? unusable(plan, snapshots)
+        : await execute(context, { cluster, plan, lease, restic, snapshots });
+    return finish(context, started, lease.runId, plan, report);
+  } finally {
+    await lease.release();
+  }
+};
+
+interface Ended extends ExecuteResult {
+  warnings: string[];
+}
+
+/** All snapshots of the repository. @throws CephbackupError RESTIC_TOO_OLD, REPOSITORY_… */
+async function openRepository(context: CommandContext<RunValues>): Promise<ResticSnapshot[]> {
+  const restic = resticOf(context);
+  await requireRestic(restic, context.signal);
+  return restic.snapshots([], { signal: context.signal, deadline: 180_000 });
+}
+
+/** Of two failures at the start, a wrong configuration is the one to tell. */
+async function gravest(thrown: unknown, opening: Promise<unknown>): Promise<unknown> {
+  const other = await Promise.race([
+    opening.then(
+      () => null,
+      (failure: unknown) => asCephbackupError(failure),
+    ),
+    Promise.resolve(null),
+  ]);
+  return other?.kind === 'usage' ? other : thrown;
+}
+
+async function takeLease(context: CommandContext<RunValues>, cluster: Cluster): Promise<Lease> {
+  const { env, hostname, log, signal } = context;
+  const group = env.CEPHBACKUP_RUN_GROUP?.trim() ?? '';
+  const shard = shardOf(context.options.shard, env);
+  return acquireLease({
+    api: cluster.api,
+    namespace: cluster.leaseNamespace,
+    group: group === '' ? null : group,
+    member: shard === null ? hostname : `${hostname}-${shard.index}`,
+    hostname,
+    signal,
+    log,
+  });
+}
+
+interface Execution {
+  cluster: Cluster;
+  plan: Plan;
+  lease: Lease;
+  restic: ReturnType<typeof resticOf>;
+  snapshots: ResticSnapshot[];
+}
+
+async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
+  const { options, log, hostname } = context;
+  const { cluster, plan, lease, restic, snapshots } = execution;
+  const signal = AbortSignal.any([context.signal, lease.lost]);
+  const clientsFor = cephClients(context);
+  const progress = context.progress();
+  const warnings: string[] = [];
+
+  const sweep = sweepEarlierRuns(context, execution, signal);
+  const manifests = saveRunManifests(context, execution, clientsFor, signal);
+  const numbers = objectNumbers(shardOf(options.shard, context.env), lease.firstNumber);
+  const result = await executeVolumes({
+    volumes: plan.volumes.filter(({ backup }) => backup),
+    concurrency: options.concurrency ?? 4,
+    signal,
+    mayBegin: () => lease.healthy(),
+    nextName: () => objectName(cluster.installation, lease.runId, numbers.next().value as number),
+    tools: {
+      exec: context.exec,
+      restic,
+      history: new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
+      recorder: clusterRecorder(cluster.api, cluster.prefix, log),
+      driverFor: drivers(context, clientsFor),
+      clusterName: cluster.name,
+      node: hostname,
+      volumeTimeout: options.volumeTimeout,
+      markedSnapshot: ({ claim }) => markedSnapshot(claim, cluster.prefix),
+      clock: context.clock,
+      log,
+      progress,
+      mayMark: manifests,
+    },
+  });
+  const [swept, saved] = await Promise.all([sweep, manifests]);
+  warnings.push(...swept.flatMap(({ problems }) => problems), ...saved.warnings);
+  const errors = [...result.errors, ...(saved.error === null ? [] : [saved.error])];
+  if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
+  const leftovers = [...result.leftovers, ...swept.flatMap((report) => report.leftovers)];
+  return { volumes: result.volumes, errors, leftovers, warnings };
+}
+
+/** Removes what crashed runs left, beside the backups: their names tell whose they are. */
+async function sweepEarlierRuns(
+  context: CommandContext<RunValues>,
+  { cluster, plan, lease }: Execution,
+  signal: AbortSignal,
+): Promise<SweepReport[]> {
+  const request = {
+    installation: cluster.installation,
+    liveRuns: new Set([lease.runId]),
+    volumes: plan.volumes,
+    thorough: false,
+    dryRun: false,
+    signal,
+    log: context.log,
+  };
+  return Promise.all(sweepers(context, cephClients(context)).map((sweeper) => sweeper.sweep(request)));
+}
+
+/** Nothing can be backed up: every volume says so. */
+function unusable(plan: Plan, error: CephbackupError): Ended {
+  const reason = new CephbackupError('NOT_ATTEMPTED', `not attempted: ${error.message}`).report();
+  const volumes = plan.volumes
+    .filter(({ backup }) => backup)
+    .map((volume) => emptyResult(volume, 'not-attempted', reason));
+  return { volumes, errors: [error], leftovers: [], warnings: [] };
+}
+
+function finish(context: CommandContext<RunValues>, started: number, run: string, plan: Plan, ended: Ended) {
+  const { log } = context;
+  const code = exitCode(context.endedBy(), ended.errors, ended.leftovers);
+  // What made the whole run fail, not one volume.
+  const error = ended.errors.find(({ kind }) => kind !== 'failed');
+  if (error !== undefined) log.error(error.message, { code: error.code, guidance: error.guidance });
+  const report: RunReport = {
+    run,
+    started: new Date(started).toISOString(),
+    finished: new Date(context.clock()).toISOString(),
+    exitCode: code,
+    volumes: ended.volumes,
+    leftovers: ended.leftovers,
+    warnings: [...plan.warnings, ...ended.warnings],
+    ...(error === undefined ? {} : { error: error.report() }),
+  };
+  for (const warning of ended.warnings) log.warn(warning);
+  return { document: report, table: runTable(report), exitCode: code };
+}

@@ -1,0 +1,13 @@
+import type { Claim } from '../kube/types.js';
+
+/**
+ * The snapshot that a PersistentVolume's annotations name as the proven backup of this very claim, or null: a volume
+ * that was kept and bound to a new claim does not hand on the old one's.
+ */
+export function markedSnapshot({ pvc, pv }: Claim, prefix: string): string | null {
+  const annotations = pv?.metadata?.annotations ?? {};
+  const id = annotations[`${prefix}/last-snapshot`];
+  const owner = annotations[`${prefix}/last-backup-claim`];
+  if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) return null;
+  return owner === pvc.metadata?.uid ? id : null;
+}
