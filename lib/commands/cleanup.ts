@@ -73,12 +73,9 @@ async function liveRuns(cluster: Cluster, dryRun: boolean): Promise<Set<string>>
 
 /** Another installation of this cluster has its lease in another namespace; while it is held, its objects are in use. */
 async function refuseIfLive(cluster: Cluster, installation: string): Promise<void> {
-  const uid =
-    cluster.inventory.namespaces.find(({ metadata }) => metadata?.name === 'kube-system')?.metadata?.uid ??
-    '';
   for (const { metadata } of cluster.inventory.namespaces) {
     const namespace = metadata?.name ?? '';
-    if (installationId(uid, namespace, cluster.prefix) !== installation) continue;
+    if (installationId(cluster.uid, namespace, cluster.prefix) !== installation) continue;
     const lease = await readLease(cluster.api, namespace);
     if (lease === null || lease.holder === null) return;
     throw new CephbackupError(

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Values } from '../cli/options.js';
 import type { commonOptions, selectionOptions } from '../cli/options.js';
-import { CephbackupError } from '../errors/error.js';
-import { connectKube, type KubeApi } from '../kube/client.js';
-import { readInventory } from '../kube/inventory.js';
+import type { KubeApi } from '../kube/api.js';
+import { connectKube } from '../kube/client.js';
+import { clusterIdOf, readInventory } from '../kube/inventory.js';
 import type { Inventory } from '../kube/types.js';
 import { parseClusters } from '../plan/clusters.js';
 import type { Policy } from '../plan/policy.js';
@@ -39,6 +39,8 @@ export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Poli
 export interface Cluster {
   api: KubeApi;
   inventory: Inventory;
+  /** UID of the namespace kube-system. */
+  uid: string;
   /** The tag `cluster=` in the repository. */
   name: string;
   prefix: string;
@@ -49,18 +51,12 @@ export interface Cluster {
 
 /** @throws CephbackupError KUBE_… */
 export async function readCluster(context: CommandContext<ClusterValues>): Promise<Cluster> {
-  const { options, log, signal } = context;
-  const api = await connectKube({ kubeconfig: options.kubeconfig, log, signal });
+  const { options, env, log, signal } = context;
+  const api = await connectKube({ kubeconfig: options.kubeconfig, env, log, signal });
   const inventory = await readInventory(api, { signal });
-  const uid = inventory.namespaces.find(({ metadata }) => metadata?.name === 'kube-system')?.metadata?.uid;
-  if (uid === undefined) {
-    throw new CephbackupError(
-      'KUBE_FAILED',
-      'the API lists no namespace kube-system, whose UID identifies the cluster',
-    );
-  }
+  const uid = clusterIdOf(inventory.namespaces);
   const prefix = options.annotationPrefix ?? defaultPrefix;
   const leaseNamespace = options.leaseNamespace ?? api.contextNamespace;
   const installation = installationId(uid, leaseNamespace, prefix);
-  return { api, inventory, name: options.clusterName ?? uid, prefix, leaseNamespace, installation };
+  return { api, inventory, uid, name: options.clusterName ?? uid, prefix, leaseNamespace, installation };
 }

@@ -24,10 +24,16 @@ export const list: Command<ListValues> = async (context) => {
   return { document: listDocument(plan), table: listTable(plan, now), exitCode: 0 };
 };
 
-async function inventoryOf({ options, log, signal, stdin }: CommandContext<ListValues>): Promise<Inventory> {
+async function inventoryOf({
+  options,
+  env,
+  log,
+  signal,
+  stdin,
+}: CommandContext<ListValues>): Promise<Inventory> {
   const { from } = options;
   if (from !== null && from !== undefined) return parseDump(await readDump(from, stdin));
-  return readInventory(await connectKube({ kubeconfig: options.kubeconfig, log, signal }), { signal });
+  return readInventory(await connectKube({ kubeconfig: options.kubeconfig, env, log, signal }), { signal });
 }
 
 async function readDump(from: string, stdin: Readable): Promise<string> {

@@ -1,32 +1,62 @@
+import { asCephbackupError } from '../errors/error.js';
 import { tenantText } from '../errors/tenant.js';
-import type { KubeApi } from '../kube/client.js';
-import { writeEvent } from '../kube/events.js';
+import type { KubeApi } from '../kube/api.js';
+import { recordEvent, type BackupEvent } from '../kube/events.js';
 import { markBackup, markFailure } from '../kube/marks.js';
 import type { PlannedVolume } from '../plan/types.js';
 import type { Logger } from '../report/logger.js';
 import type { Recorder } from '../run/recorder.js';
-import { asCephbackupError } from '../errors/error.js';
+
+export interface RecorderOptions {
+  api: KubeApi;
+  prefix: string;
+  runId: string;
+  log: Logger;
+  /** UTC milliseconds. */
+  clock(): number;
+}
+
+/** Milliseconds for what must still be recorded when the run was stopped already. */
+const successPatience = 60_000;
+const failurePatience = 10_000;
 
 /** Records in the cluster: annotations on the PersistentVolume, an Event on the claim. */
-export function clusterRecorder(api: KubeApi, prefix: string, log: Logger): Recorder {
+export function clusterRecorder({ api, prefix, runId, log, clock }: RecorderOptions): Recorder {
   const target = ({ pv, uid }: PlannedVolume) => ({ pv: pv ?? '', claimUid: uid, prefix });
+  const tell = async (volume: PlannedVolume, reason: BackupEvent['reason'], message: string) => {
+    const claim = { namespace: volume.namespace, name: volume.pvc, uid: volume.uid };
+    const event = { claim, reason, message, runId, time: clock() };
+    const warning = await recordEvent(api, event, { signal: AbortSignal.timeout(failurePatience) });
+    if (warning !== null) log.warn(warning);
+  };
   return {
     async succeeded(volume, { time, attempt, snapshot }) {
       const backup = { lastBackup: rfc3339(time), snapshotId: snapshot, attempt: rfc3339(attempt) };
-      const mark = await markBackup(api, { ...target(volume), ...backup });
+      // A signal of its own: a proven backup is marked although the run is being stopped.
+      const signal = AbortSignal.timeout(2 * successPatience);
+      const mark = await markBackup(
+        api,
+        { ...target(volume), ...backup },
+        { signal, patience: successPatience },
+      );
       if (mark === 'marked') {
-        const message = `Backed up as of ${rfc3339(time)} (snapshot ${snapshot.slice(0, 8)}).`;
-        await writeEvent(api, { claim: volume.claim, reason: 'BackupSucceeded', message, log });
+        await tell(
+          volume,
+          'BackupSucceeded',
+          `Backed up as of ${rfc3339(time)}, snapshot ${snapshot.slice(0, 8)}.`,
+        );
       }
       return mark;
     },
     async failed(volume, { attempt, error }) {
       try {
-        await markFailure(api, { ...target(volume), attempt: rfc3339(attempt), error: error.code });
+        const failure = { ...target(volume), attempt: rfc3339(attempt), code: error.code };
+        const signal = AbortSignal.timeout(failurePatience);
+        await markFailure(api, failure, { signal, patience: failurePatience });
       } catch (thrown) {
         log.warn(`could not annotate the failure: ${asCephbackupError(thrown).message}`);
       }
-      await writeEvent(api, { claim: volume.claim, reason: 'BackupFailed', message: tenantText(error), log });
+      await tell(volume, 'BackupFailed', tenantText(error));
     },
   };
 }

@@ -119,18 +119,24 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
 
   const sweep = sweepEarlierRuns(context, execution, signal);
   const manifests = saveRunManifests(context, execution, clientsFor, signal);
-  const numbers = objectNumbers(shardOf(options.shard, context.env), lease.firstNumber);
+  const numbers = objectNumbers(lease.ordinal);
   const result = await executeVolumes({
     volumes: plan.volumes.filter(({ backup }) => backup),
     concurrency: options.concurrency ?? 4,
     signal,
     mayBegin: () => lease.healthy(),
-    nextName: () => objectName(cluster.installation, lease.runId, numbers.next().value as number),
+    nextName: () => objectName(cluster.installation, lease.runId, numbers.next().value),
     tools: {
       exec: context.exec,
       restic,
       history: new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
-      recorder: clusterRecorder(cluster.api, cluster.prefix, log),
+      recorder: clusterRecorder({
+        api: cluster.api,
+        prefix: cluster.prefix,
+        runId: lease.runId,
+        log,
+        clock: context.clock,
+      }),
       driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
       node: hostname,

@@ -28,8 +28,10 @@ export function ownerOf(name: string): ObjectOwner | null {
     : { installation: match[1], run: match[2] };
 }
 
-/** Numbers for `objectName`: shard I of N counts I + 1, I + 1 + N, …; `start` keeps a restarted shard off its old names. */
-export function* objectNumbers(shard: { index: number; count: number } | null, start = 0): Generator<number> {
-  const { index, count } = shard ?? { index: 0, count: 1 };
-  for (let n = start; ; n += 1) yield n * count + index + 1;
+/** More volumes than one member of a run ever backs up. */
+const numbersPerMember = 1_000_000;
+
+/** Numbers for `objectName`: 1, 2, 3 … for the run's first member, and others for each further one. */
+export function* objectNumbers(ordinal: number): Generator<number, never> {
+  for (let n = ordinal * numbersPerMember + 1; ; n += 1) yield n;
 }
