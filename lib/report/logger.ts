@@ -35,12 +35,14 @@ export async function createLogger(options: LogOptions): Promise<Logger> {
   const { redactor } = options;
   const clean = (value: Fields[string]): Fields[string] =>
     typeof value === 'string' ? redactor.redact(value) : value;
-  const text = winston.format.printf(({ timestamp, level, message, ...fields }) => {
+  const text = winston.format.printf(({ timestamp, level, message, code, guidance, ...fields }) => {
     const tail = Object.entries(fields)
       .filter(([, value]) => value !== undefined && value !== null)
       .map(([key, value]) => ` ${key}=${printable(String(value))}`)
       .join('');
-    return `${String(timestamp)} ${level.toUpperCase().padEnd(5)} ${printable(String(message))}${tail}`;
+    const what = `${printable(String(message))}${typeof code === 'string' ? ` [${code}]` : ''}`;
+    const advice = typeof guidance === 'string' ? ` -- ${printable(guidance)}` : '';
+    return `${String(timestamp)} ${level.toUpperCase().padEnd(5)} ${what}${tail}${advice}`;
   });
   const backend = winston.createLogger({
     level: options.level,

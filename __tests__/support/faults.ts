@@ -1,0 +1,128 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { resolveProgram } from '../../lib/tools/exec.js';
+
+/** What a faulty program does instead of, or besides, the real thing. */
+export type FaultMode =
+  /** Fails, and does nothing. */
+  | 'fail'
+  /** Does its work and then fails. */
+  | 'fail-after'
+  /** Does nothing and says that it succeeded. */
+  | 'lie'
+  /** Does its work, but what it prints makes no sense. */
+  | 'garbage'
+  /** Does nothing, for ever, and ignores TERM. */
+  | 'hang'
+  /** Kills the program that started it, before it does anything. */
+  | 'kill-before'
+  /** Kills the program that started it after its work is done. */
+  | 'kill-after'
+  /** Sends SIGTERM to the program that started it, then does its work. */
+  | 'term';
+
+export interface Fault {
+  program: string;
+  /** A shell pattern for the whole argument list, e.g. `*snap create*`. */
+  when: string;
+  mode: FaultMode;
+  /** Exit code of the failing modes. */
+  exitCode?: number;
+  /** What it says on stderr then. */
+  stderr?: string;
+  /** How many matching calls are let through first. */
+  skip?: number;
+}
+
+/**
+ * A folder of executables that inject faults and otherwise run the real program; put it first on PATH. `calls` tells
+ * every call that came by.
+ */
+export class FaultyPrograms {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'cephbackup-faults-'));
+  readonly #log = path.join(this.folder, 'calls');
+
+  constructor(
+    faults: readonly Fault[],
+    private readonly searchPath = process.env.PATH ?? '',
+    recorded: readonly string[] = [],
+  ) {
+    const programs = new Set([...faults.map(({ program }) => program), ...recorded]);
+    for (const program of programs)
+      this.#write(
+        program,
+        faults.filter((fault) => fault.program === program),
+      );
+  }
+
+  get path(): string {
+    return `${this.folder}:${this.searchPath}`;
+  }
+
+  /** `program arguments…` of each call so far. */
+  calls(): string[] {
+    if (!existsSync(this.#log)) return [];
+    return readFileSync(this.#log, 'utf8').split('\n').filter(Boolean);
+  }
+
+  #write(program: string, faults: readonly Fault[]): void {
+    const real = resolveProgram(program, this.searchPath);
+    const cases = faults.map((fault, index) => this.#branch(fault, real, index));
+    const lines = [
+      '#!/bin/bash',
+      `real=${quote(real)}`,
+      `echo ${quote(program)} "\${*//$'\\n'/ }" >> ${quote(this.#log)}`,
+      'all="$*"',
+      ...cases,
+      'exec "$real" "$@"',
+    ];
+    const file = path.join(this.folder, program);
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    chmodSync(file, 0o755);
+  }
+
+  #branch(
+    { when, mode, exitCode = 1, stderr = 'injected', skip = 0 }: Fault,
+    real: string,
+    index: number,
+  ): string {
+    const counter = path.join(this.folder, `count-${path.basename(real)}-${index}`);
+    // Any file name in a pattern is meant as it is, but for the stars.
+    const pattern = when.split('*').map(quote).join('*');
+    return [
+      `if [[ $all == ${pattern} ]]; then`,
+      `  echo x >> ${quote(counter)}`,
+      `  if [ "$(wc -l < ${quote(counter)})" -gt ${skip} ]; then`,
+      `    ${action(mode, exitCode, stderr)}`,
+      '  fi',
+      'fi',
+    ].join('\n');
+  }
+}
+
+function action(mode: FaultMode, exitCode: number, stderr: string): string {
+  const fail = `echo ${quote(stderr)} >&2; exit ${exitCode}`;
+  switch (mode) {
+    case 'fail':
+      return fail;
+    case 'fail-after':
+      return `"$real" "$@"; ${fail}`;
+    case 'lie':
+      return 'exit 0';
+    case 'garbage':
+      return `"$real" "$@" > /dev/null; printf 'gar\\0bage{'; exit 0`;
+    case 'hang':
+      return `trap '' TERM INT; while :; do sleep 3600 & wait; done`;
+    case 'kill-before':
+      return `kill -KILL $PPID; sleep 3600`;
+    case 'kill-after':
+      return `"$real" "$@"; kill -KILL $PPID; sleep 3600`;
+    case 'term':
+      return `kill -TERM $PPID; sleep 0.3; exec "$real" "$@"`;
+  }
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
