@@ -110,10 +110,13 @@ describe('command line', () => {
   });
 
   test('help and version are no errors', () => {
-    expect(parse('--help')).toMatchObject({ type: 'help', text: expect.stringContaining('run') as string });
+    expect(parse('--help')).toMatchObject({
+      type: 'help',
+      text: expect.stringContaining('run') as unknown as string,
+    });
     expect(parse('run', '--help')).toMatchObject({
       type: 'help',
-      text: expect.stringContaining('--mapper') as string,
+      text: expect.stringContaining('--mapper') as unknown as string,
     });
     expect(parse('--version')).toEqual({ type: 'help', text: '1.2.3\n' });
   });

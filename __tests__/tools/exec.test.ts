@@ -64,7 +64,7 @@ describe('a command', () => {
   test('that does not exist is named', async () => {
     expect(await failure(exec('no-such-program', [], { deadline: 1_000 }))).toMatchObject({
       code: 'TOOL_MISSING',
-      message: expect.stringContaining('no-such-program') as string,
+      message: expect.stringContaining('no-such-program') as unknown as string,
     });
   });
 

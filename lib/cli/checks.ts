@@ -12,26 +12,26 @@ export function selectionMistakes(
   env: NodeJS.ProcessEnv,
 ): string[] {
   return [
-    ...(shardMistake(shard, env) ?? []),
-    ...attempt(() => {
-      if (selector !== null) parseSelector(selector);
-    }),
-    ...attempt(() => {
-      if (cephClusters !== null) parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters);
-    }),
-  ].flat();
+    shardMistake(shard, env),
+    selector === null ? null : mistakeOf(() => parseSelector(selector)),
+    cephClusters === null
+      ? null
+      : mistakeOf(() => parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters)),
+  ].filter((mistake) => mistake !== null);
 }
 
 /** Files that options name and that cannot be read. */
 export function volumeMistakes({ cephConf, cephKeyring }: Values<typeof volumeOptions>): string[] {
-  return [cephConf, cephKeyring].flatMap((file) => (file === null ? [] : attempt(() => readFileSync(file))));
+  return [cephConf, cephKeyring]
+    .map((file) => (file === null ? null : mistakeOf(() => readFileSync(file))))
+    .filter((mistake) => mistake !== null);
 }
 
-function attempt(action: () => unknown): string[] {
+function mistakeOf(action: () => unknown): string | null {
   try {
     action();
-    return [];
+    return null;
   } catch (thrown) {
-    return [asCephbackupError(thrown).message];
+    return asCephbackupError(thrown).message;
   }
 }

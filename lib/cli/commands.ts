@@ -8,6 +8,8 @@ export interface CommandDefinition {
   operand: Operand | null;
   /** Whether restic's configuration is checked before the command starts. */
   repository(values: Record<string, unknown>): boolean;
+  /** What is wrong beyond each option by itself. */
+  check(values: Record<string, unknown>, env: NodeJS.ProcessEnv): Promise<string[]>;
   /** Loads the code of a command only when it is used: `--help` must be quick. */
   load(): Promise<Command<never>>;
 }
@@ -20,15 +22,21 @@ export interface Operand {
 }
 
 function define<D extends Definitions>(
-  definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'repository'> & {
+  definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'repository' | 'check'> & {
     options: D;
     operand?: Operand;
     repository?: (values: Values<D>) => boolean;
+    check?: (values: Values<D>, env: NodeJS.ProcessEnv) => Promise<string[]>;
     load: () => Promise<Command<Values<D>>>;
   },
 ): CommandDefinition {
-  const { repository = () => false, operand = null } = definition;
-  return { ...definition, operand, repository: (values) => repository(values as Values<D>) };
+  const { repository = () => false, operand = null, check = () => Promise.resolve([]) } = definition;
+  return {
+    ...definition,
+    operand,
+    repository: (values) => repository(values as Values<D>),
+    check: (values, env) => check(values as Values<D>, env),
+  };
 }
 
 /** One entry a command; its code is one file in `lib/commands`. */
@@ -38,18 +46,24 @@ export const commands: readonly CommandDefinition[] = [
     description: 'back up every selected volume',
     options: runOptions,
     repository: ({ dryRun }) => dryRun !== true,
+    check: async (values, env) => {
+      const { selectionMistakes, volumeMistakes } = await import('./checks.js');
+      return [...selectionMistakes(values, env), ...(values.dryRun === true ? [] : volumeMistakes(values))];
+    },
     load: async () => (await import('../commands/run.js')).run,
   }),
   define({
     name: 'list',
     description: 'show every claim with its verdict, the reason, its kind and its last backup',
     options: listOptions,
+    check: async (values, env) => (await import('./checks.js')).selectionMistakes(values, env),
     load: async () => (await import('../commands/list.js')).list,
   }),
   define({
     name: 'cleanup',
     description: 'remove what crashed runs of this installation left in Ceph and on this node',
     options: cleanupOptions,
+    check: async (values) => (await import('./checks.js')).volumeMistakes(values),
     load: async () => (await import('../commands/cleanup.js')).cleanup,
   }),
 ];

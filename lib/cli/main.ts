@@ -58,6 +58,7 @@ async function runCommand(
   const found: { code: 'USAGE' | 'REPOSITORY_URL_INVALID'; message: string }[] = [
     ...mistakes,
     ...resolved.mistakes,
+    ...(await command.check(resolved.values, start.env)),
   ].map((message) => ({ code: 'USAGE', message }));
   if (command.repository(resolved.values)) {
     const { repositoryMistakes } = await import('../repository/configuration.js');

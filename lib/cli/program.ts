@@ -10,7 +10,7 @@ export type CommandLine =
 /** What a command line asks for. Nothing is run and nothing printed here. */
 export function parseCommandLine(argv: readonly string[], version: string): CommandLine {
   let printed = '';
-  let parsed: CommandLine | null = null;
+  const parsed: CommandLine[] = [];
   const program = new Command('cephbackup')
     .description('Backs up the Ceph volumes of a Kubernetes cluster into one restic repository.')
     .version(version, '--version', 'print the version')
@@ -34,7 +34,7 @@ export function parseCommandLine(argv: readonly string[], version: string): Comm
     for (const [key, option] of Object.entries(definition.options))
       command.addOption(commanderOption(key, option));
     command.action(() => {
-      parsed = toCommandLine(definition, command, argv);
+      parsed.push(toCommandLine(definition, command, argv));
     });
   }
   try {
@@ -46,7 +46,7 @@ export function parseCommandLine(argv: readonly string[], version: string): Comm
       return { type: 'usage', text: printed, message: 'no command given' };
     return { type: 'usage', text: '', message: thrown.message.replace(/^error: /, '') };
   }
-  return parsed ?? { type: 'usage', text: printed, message: 'no command given' };
+  return parsed[0] ?? { type: 'usage', text: printed, message: 'no command given' };
 }
 
 function commanderOption(key: string, definition: OptionDefinition<unknown>): Option {

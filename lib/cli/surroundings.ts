@@ -15,7 +15,7 @@ export interface Surroundings {
   context: Omit<CommandContext<unknown>, 'options' | 'operands'>;
   log: Logger;
   redactor: Redactor;
-  endedBy(): EndingSignal | null;
+  endedBy: () => EndingSignal | null;
   /** Sets the limit of the whole command, milliseconds. */
   limit(milliseconds: number | null): void;
   close(): void;

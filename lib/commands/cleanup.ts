@@ -77,7 +77,7 @@ async function refuseIfLive(cluster: Cluster, installation: string): Promise<voi
     const namespace = metadata?.name ?? '';
     if (installationId(cluster.uid, namespace, cluster.prefix) !== installation) continue;
     const lease = await readLease(cluster.api, namespace);
-    if (lease === null || lease.holder === null) return;
+    if (lease?.holder == null) return;
     throw new CephbackupError(
       'RUN_IN_PROGRESS',
       `installation ${installation} has a run in progress: the lease in namespace ${namespace} is held by ${lease.holder}`,

@@ -15,13 +15,13 @@ export interface CommandContext<Options> {
   /** Aborts on SIGTERM, SIGINT and at --run-timeout; its reason is a CephbackupError. */
   signal: AbortSignal;
   /** The signal that asked this program to end, if one did. */
-  endedBy(): EndingSignal | null;
+  endedBy: () => EndingSignal | null;
   /** UTC milliseconds. */
-  clock(): number;
+  clock: () => number;
   log: Logger;
   redactor: Redactor;
   exec: Exec;
-  progress(): Progress;
+  progress: () => Progress;
 }
 
 export interface CommandOutput {

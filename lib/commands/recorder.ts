@@ -13,7 +13,7 @@ export interface RecorderOptions {
   runId: string;
   log: Logger;
   /** UTC milliseconds. */
-  clock(): number;
+  clock: () => number;
 }
 
 /** Milliseconds for what must still be recorded when the run was stopped already. */

@@ -11,11 +11,11 @@ export interface ExecuteRequest {
   concurrency: number;
   tools: VolumeTools;
   /** The next name for a snapshot and a clone. */
-  nextName(): string;
+  nextName: () => string;
   /** Aborts when the run must end: its reason says why. */
   signal: AbortSignal;
   /** Whether new volumes may be begun (false while the lease cannot be renewed). */
-  mayBegin(): boolean;
+  mayBegin: () => boolean;
 }
 
 export interface ExecuteResult {

@@ -20,16 +20,16 @@ export interface VolumeTools {
   /** What the repository held when the run began. */
   history: History;
   recorder: Recorder;
-  driverFor(volume: PlannedVolume): VolumeDriver;
+  driverFor: (volume: PlannedVolume) => VolumeDriver;
   /** The tag `cluster=` of all snapshots. */
   clusterName: string;
   node: string;
   /** Milliseconds; null: no limit. */
   volumeTimeout: number | null;
   /** The snapshot that is marked on a volume's PersistentVolume as a proven backup of its claim. */
-  markedSnapshot(volume: PlannedVolume): string | null;
+  markedSnapshot: (volume: PlannedVolume) => string | null;
   /** UTC milliseconds. */
-  clock(): number;
+  clock: () => number;
   log: Logger;
   progress: Progress;
   /** Settles when volumes may be marked: what the marks rely on is in the repository. */
