@@ -116,10 +116,6 @@ export const catalogue = {
     'failed',
     'The image that the PersistentVolume names does not exist; check pool and image name.',
   ),
-  IMAGE_NOT_PRIMARY: entry(
-    'failed',
-    'Mirrored images can only be backed up where they are primary: run cephbackup at the primary site.',
-  ),
   SOURCE_NAME_INVALID: entry(
     'failed',
     'The PersistentVolume names a pool, namespace, image or subvolume with characters that no Ceph tool accepts.',
