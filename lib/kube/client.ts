@@ -167,7 +167,7 @@ class Client implements KubeApi {
       return { error: statusError(what, answer.status, answer.body), answer, failure };
     } catch (thrown) {
       if (!(thrown instanceof NetworkError)) throw thrown;
-      const message = `could not ${what}: ${this.server}: ${printable(thrown.message)}`;
+      const message = `could not ${what}: ${this.server}: ${printable(thrown.message.trim())}`;
       const error = new CephbackupError('KUBE_UNREACHABLE', message, { retryable: true });
       return { error, answer: null, failure: { kind: 'network', code: thrown.code } };
     }

@@ -18,7 +18,8 @@ export interface Connection {
   namespace: string;
 }
 
-const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** Where every pod finds its service account. */
+const podAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
  * The connection that `file`, else the pod's service account, else the default kubeconfig (`KUBECONFIG`,
@@ -26,9 +27,13 @@ const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
  *
  * @throws CephbackupError KUBECONFIG_INVALID
  */
-export async function findConnection(file: string | null, env: NodeJS.ProcessEnv): Promise<Connection> {
+export async function findConnection(
+  file: string | null,
+  env: NodeJS.ProcessEnv,
+  accountFolder = podAccount,
+): Promise<Connection> {
   if (file !== null) return resolveContext([await readKubeconfig(file)], file);
-  const pod = await inCluster(env);
+  const pod = await inCluster(env, accountFolder);
   if (pod !== null) return pod;
   const files = defaultFiles(env);
   const configs: Kubeconfig[] = [];
@@ -49,7 +54,7 @@ function defaultFiles(env: NodeJS.ProcessEnv): string[] {
   return env.HOME === undefined || env.HOME === '' ? [] : [path.join(env.HOME, '.kube', 'config')];
 }
 
-async function inCluster(env: NodeJS.ProcessEnv): Promise<Connection | null> {
+async function inCluster(env: NodeJS.ProcessEnv, accountFolder: string): Promise<Connection | null> {
   const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '443' } = env;
   const tokenFile = path.join(accountFolder, 'token');
   if (host === '' || !(await exists(tokenFile))) return null;
