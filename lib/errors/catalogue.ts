@@ -133,6 +133,10 @@ export const catalogue = {
     'failed',
     'The image is being migrated; finish with `rbd migration execute` and `commit` (or `abort`), then run again.',
   ),
+  OBJECT_MAP_WRONG: entry(
+    'failed',
+    'The image cannot be read completely until its object map is repaired: `rbd object-map rebuild POOL/IMAGE`, then run again.',
+  ),
   EXPORT_INVALID: entry(
     'failed',
     'What `rbd export-diff` gave is not what `rbd diff` had announced for the same snapshot; nothing was saved. Run again; if it happens again, report it with the versions of Ceph.',
