@@ -2,8 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import process from 'node:process';
-import { main } from '../lib/cli/main.js';
+import { exportImageCommand } from '../lib/commands/hidden.js';
 
+if (process.argv[2] === exportImageCommand) {
+  const { exportImage } = await import('../lib/commands/export-image.js');
+  process.exit(await exportImage(process.argv[3] ?? '', process.env));
+}
+
+const { main } = await import('../lib/cli/main.js');
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };

@@ -1,19 +1,23 @@
+import { execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
 import type { Values } from '../cli/options.js';
 import type { volumeOptions } from '../cli/options.js';
 import { CephbackupError } from '../errors/error.js';
 import type { PlannedVolume, VolumeKind } from '../plan/types.js';
 import { startDaemon } from '../tools/daemon.js';
-import { childEnvironment } from '../tools/environment.js';
+import { belowResticArgv, childEnvironment } from '../tools/environment.js';
 import { resolveProgram } from '../tools/exec.js';
 import type { Sweeper, VolumeDriver } from '../volumes/driver.js';
 import { fuse } from '../volumes/mappers/fuse.js';
 import { krbd } from '../volumes/mappers/krbd.js';
 import type { Mapper, MapperTools } from '../volumes/mappers/mapper.js';
 import { nbd } from '../volumes/mappers/nbd.js';
+import { RbdBlockDriver } from '../volumes/rbd-block.js';
 import { RbdFilesystemDriver } from '../volumes/rbd-filesystem.js';
 import { locateImage, type ClientsFor } from '../volumes/rbd-image.js';
 import { RbdSweeper } from '../volumes/rbd-sweep.js';
 import type { CommandContext } from './context.js';
+import { exportImageCommand } from './hidden.js';
 
 type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck'>;
 
@@ -32,6 +36,7 @@ export function drivers(
   const locate = locateImage(clientsFor);
   const mapper = mappers[options.mapper ?? 'krbd'](tools);
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
+    'rbd-block': new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' }),
     'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
   };
   return ({ kind }) => {
@@ -44,6 +49,12 @@ export function drivers(
   };
 }
 
+/** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
+function producer(env: NodeJS.ProcessEnv): string[] {
+  const program = fileURLToPath(new URL('../../bin/cephbackup.js', import.meta.url));
+  return [...belowResticArgv(env), execPath, program, exportImageCommand];
+}
+
 /** What looks for leftovers of earlier runs, one for each kind of storage. */
 export function sweepers({ hostname }: CommandContext<unknown>, clientsFor: ClientsFor): Sweeper[] {
   return [new RbdSweeper(clientsFor, hostname)];
@@ -52,7 +63,7 @@ export function sweepers({ hostname }: CommandContext<unknown>, clientsFor: Clie
 /** Programs that each kind of volume needs. */
 const needs: Record<VolumeKind, readonly string[]> = {
   'rbd-filesystem': ['rbd', 'unshare', 'nsenter', 'mount', 'umount', 'e2fsck', 'od', 'find'],
-  'rbd-block': ['rbd'],
+  'rbd-block': ['rbd', 'env', 'mkfifo'],
   cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find'],
 };
 const mapperNeeds = { krbd: [], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };

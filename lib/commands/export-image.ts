@@ -8,9 +8,6 @@ import { ExportDiffParser } from '../volumes/block/export-diff.js';
 import { readPlanFile, type ExportPlan } from '../volumes/block/plan-file.js';
 import { producerErrorLine } from '../volumes/block/producer-error.js';
 
-/** The subcommand's name; not for users, and not in the help. */
-export const exportImageCommand = 'internal-export-image';
-
 /** Milliseconds for `rbd snap ls`. */
 const snapListDeadline = 60_000;
 

@@ -2,6 +2,7 @@ import { CephbackupError } from '../errors/error.js';
 import { printable } from '../report/logger.js';
 import type { CommandOptions } from '../tools/exec.js';
 import { repositoryError, type BackupSummary, type Restic } from '../tools/restic.js';
+import { parseProducerError } from '../volumes/block/producer-error.js';
 import type { BackupSource } from '../volumes/driver.js';
 
 export interface BackupRequest {
@@ -39,11 +40,16 @@ export class BackupError extends CephbackupError {
  * @throws BackupError
  */
 export async function backupSource(restic: Restic, request: BackupRequest): Promise<BackupSummary> {
-  const seen: { error: string | null; summary: BackupSummary | null } = { error: null, summary: null };
+  const seen: { error: string | null; producer: CephbackupError | null; summary: BackupSummary | null } = {
+    error: null,
+    producer: null,
+    summary: null,
+  };
   const options: Partial<CommandOptions> = {
     deadline: request.deadline,
     signal: request.signal,
     onStderrLine: (line, stop) => {
+      seen.producer ??= parseProducerError(line);
       const error = errorMessage(line);
       if (error === null) return;
       seen.error ??= error;
@@ -57,6 +63,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
   };
   try {
     const result = await restic.backup(backupArguments(request), { ...options, ...place(request.source) });
+    if (seen.producer !== null) throw seen.producer;
     if (seen.error !== null) {
       throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${seen.error}`);
     }

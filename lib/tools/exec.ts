@@ -24,13 +24,15 @@ export interface CommandOptions {
   /** Called for each line as it comes. `stop` ends the command early (SIGINT, then KILL). */
   onStdoutLine?: (line: string, stop: () => void) => void;
   onStderrLine?: (line: string, stop: () => void) => void;
+  /** Called with the output as it comes, instead of by lines. Must not throw. */
+  onStdout?: (chunk: Buffer, stop: () => void) => void;
   /** Milliseconds between SIGTERM and SIGKILL. */
   killGrace?: number;
 }
 
 export interface CommandResult {
   exitCode: number;
-  /** Whole, at most 64 MiB; empty where `onStdoutLine` takes the lines. */
+  /** Whole, at most 64 MiB; empty where `onStdout` or `onStdoutLine` takes it. */
   stdout: string;
   /** The last 64 KiB. */
   stderr: string;
@@ -84,8 +86,17 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
     const stop = new Stopper(child, options.killGrace ?? 5_000);
-    const stdout = collect(child.stdout, options.onStdoutLine, stop, stdoutLimit, 'head');
-    const stderr = collect(child.stderr, options.onStderrLine, stop, stderrLimit, 'tail');
+    const { onStdout, onStdoutLine, onStderrLine } = options;
+    if (onStdout !== undefined) {
+      child.stdout.on('data', (chunk: Buffer) => {
+        onStdout(chunk, () => {
+          stop.stop('caller', 'SIGINT');
+        });
+      });
+    }
+    const collected = onStdout === undefined ? child.stdout : null;
+    const stdout = collect(collected, onStdoutLine, stop, stdoutLimit, 'head');
+    const stderr = collect(child.stderr, onStderrLine, stop, stderrLimit, 'tail');
     const result = await stop.supervise(options.deadline, options.signal);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());

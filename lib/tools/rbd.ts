@@ -148,6 +148,40 @@ export class Rbd {
     );
   }
 
+  /** `rbd info` of a snapshot: its own size and flags. @throws CephbackupError IMAGE_NOT_FOUND … */
+  async snapshotInfo(
+    image: ImageSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<Record<string, unknown>> {
+    const text = await this.#json(['info', `${formatImage(image)}@${snapshot}`], options);
+    return asObject(parseJson(text, 'rbd info'), 'rbd info');
+  }
+
+  /** What a snapshot contains, as JSON that goes to `onStdout` as it comes. @throws CephbackupError IMAGE_NOT_FOUND … */
+  async diff(
+    image: ImageSpec,
+    snapshot: string,
+    wholeObject: boolean,
+    options: Partial<CommandOptions> & Required<Pick<CommandOptions, 'onStdout' | 'deadline'>>,
+  ): Promise<void> {
+    await this.#json(
+      ['diff', ...(wholeObject ? ['--whole-object'] : []), `${formatImage(image)}@${snapshot}`],
+      options,
+    );
+  }
+
+  /** argv of an `rbd export-diff` of all that a snapshot contains, to stdout. */
+  exportArgv(image: ImageSpec, snapshot: string, wholeObject: boolean): string[] {
+    const mode = wholeObject ? ['--whole-object'] : [];
+    return this.argv(['export-diff', '--no-progress', ...mode, `${formatImage(image)}@${snapshot}`, '-']);
+  }
+
+  /** argv of the list of an image's snapshots as JSON, without those that were removed. */
+  snapshotListArgv(image: ImageSpec): string[] {
+    return this.argv(['snap', 'ls', '--format', 'json', formatImage(image)]);
+  }
+
   /** Key-value metadata; may hold the wrapped key of an encrypted volume. */
   async metadata(image: ImageSpec, options?: Partial<CommandOptions>): Promise<Record<string, string>> {
     const text = await this.#json(['image-meta', 'list', formatImage(image)], options);
@@ -209,6 +243,18 @@ export class Rbd {
     const where = namespace === null ? pool : `${pool}/${namespace}`;
     const value = parseJson(await this.#json(['ls', where], options), 'rbd ls');
     return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : [];
+  }
+
+  /** Whether the image is in the trash as the source of a migration, where nobody finds it by its name. */
+  async isMigrationSource(
+    { pool, namespace, image }: ImageSpec,
+    options?: Partial<CommandOptions>,
+  ): Promise<boolean> {
+    const where = namespace === null ? pool : `${pool}/${namespace}`;
+    const text = await this.#json(['trash', 'ls', '--all', '--long', where], options);
+    return parseJsonObjects(text, 'rbd trash ls').some(
+      ({ name, source }) => name === image && source === 'MIGRATION',
+    );
   }
 
   /** Images in the trash of a pool or RADOS namespace. */
