@@ -209,13 +209,26 @@ describe('marks', () => {
     async (mode) => {
       const name = `lost-${mode}`;
       const { uid } = await seedClaim(context.kube, 'lost', name, { some: 'annotation' });
-      const api = await context.connect({ patience: 1_500 });
+      const api = await context.connect();
       inject({ mode, matches: ({ verb }) => verb === 'patch' });
-      const { error, milliseconds } = await timed(markBackup(api, mark(uid, `pv-${name}`), { timeout: 500 }));
+      const { error, milliseconds } = await timed(
+        markBackup(api, mark(uid, `pv-${name}`), { timeout: 500, patience: 1_500 }),
+      );
       expect(error).toMatchObject({ code: 'PV_NOT_MARKED', kind: 'unusable' });
       expect(milliseconds).toBeLessThan(6_000);
     },
   );
+
+  test('a mark that its signal cuts short is PV_NOT_MARKED', async () => {
+    const { uid } = await seedClaim(context.kube, 'lost', 'cut-short', { some: 'annotation' });
+    const api = await context.connect();
+    inject({ mode: 'timeout' });
+    const { error, milliseconds } = await timed(
+      markBackup(api, mark(uid, 'pv-cut-short'), { signal: AbortSignal.timeout(500) }),
+    );
+    expect(error).toMatchObject({ code: 'PV_NOT_MARKED' });
+    expect(milliseconds).toBeLessThan(1_500);
+  });
 
   test('a volume that is bound anew while it is being marked stays without a mark', async () => {
     const { uid } = await seedClaim(context.kube, 'rebind', 'moved');

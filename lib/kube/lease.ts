@@ -200,14 +200,20 @@ function noNamespace(namespace: string): CephbackupError {
   });
 }
 
-/** What the lease of a namespace says now; null where there is none. @throws as KubeApi */
+/**
+ * What the lease of a namespace says now; null where there is none. A run that has freed it is not named any more.
+ *
+ * @throws as KubeApi
+ */
 export async function readLease(
   api: KubeApi,
   namespace: string,
   options: RequestOptions = {},
 ): Promise<LeaseRecord | null> {
   const lease = await new LeaseStore(api, namespace, 1).read(options);
-  return lease === null ? null : readRecord(lease);
+  if (lease === null) return null;
+  const record = readRecord(lease);
+  return record.holder === null ? { ...record, runId: null } : record;
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

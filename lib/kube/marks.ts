@@ -26,13 +26,15 @@ interface Operation {
   value?: unknown;
 }
 
+/** Milliseconds, where the caller names none. */
+const defaultPatience = 60_000;
 /** Rounds of reading and patching, where somebody else changes the volume at the same time. */
 const rounds = 5;
 
 /**
  * Says on the volume that its claim has a backup. Times are RFC 3339, UTC.
  *
- * @throws CephbackupError PV_NOT_MARKED, or the reason of the signal
+ * @throws CephbackupError PV_NOT_MARKED, whatever kept it from being written
  */
 export async function markBackup(
   api: KubeApi,
@@ -49,7 +51,6 @@ export async function markBackup(
   try {
     return await annotate(api, mark, changes, options);
   } catch (thrown) {
-    if (options.signal?.aborted === true) throw thrown;
     const { message, retryable } = asCephbackupError(thrown);
     throw new CephbackupError('PV_NOT_MARKED', message, { cause: thrown, retryable });
   }
@@ -83,19 +84,23 @@ async function annotate(
   const path = persistentVolumePath(pv);
   const guard: Operation = { op: 'test', path: '/spec/claimRef/uid', value: claimUid };
   const edits = Object.entries(changes).flatMap(([name, value]) => edit(`${prefix}/${name}`, value));
+  const started = performance.now();
+  const patience = options.patience ?? defaultPatience;
+  // One patience for all rounds together.
+  const rest = () => ({ ...options, patience: Math.max(0, patience - (performance.now() - started)) });
   let first: Operation[] = [];
   for (let round = 1; ; round += 1) {
     try {
       const patch = [guard, ...first, ...edits];
       // Twice the same comes to the same.
-      await api.patch(path, patch, 'application/json-patch+json', { ...options, repeatable: true });
+      await api.patch(path, patch, 'application/json-patch+json', { ...rest(), repeatable: true });
       return 'marked';
     } catch (thrown) {
       if (hasStatus(thrown, 404)) return 'claim-gone';
       // 422: a test failed, or the volume has no annotations at all, to which one could be added.
       if (!hasStatus(thrown, 409, 422) || round >= rounds) throw thrown;
     }
-    const volume = await readVolume(api, path, options);
+    const volume = await readVolume(api, path, rest());
     if (volume?.spec?.claimRef?.uid !== claimUid) return 'claim-gone';
     first = volume.metadata?.annotations === undefined ? beginAnnotations(volume) : [];
   }
