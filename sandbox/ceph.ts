@@ -11,7 +11,7 @@ import {
   osdCapabilities,
 } from './ceph/keyring.js';
 import { freePorts } from './ports.js';
-import { Daemon, run, waitFor } from './process.js';
+import { Daemon, run } from './process.js';
 
 export interface CephOptions {
   /** A folder that does not exist yet, for everything that the cluster keeps; `stop` removes it. */
@@ -43,6 +43,7 @@ export async function startCeph({
   osds = 1,
   capacity = 4 * 1024 ** 3,
 }: CephOptions): Promise<RunningCeph> {
+  if (/[\s,;#"']/.test(dir)) throw new Error(`Ceph cannot live in a folder with such a name: ${dir}`);
   const daemons: Daemon[] = [];
   const stop = async () => {
     // There is nothing to save.
@@ -133,4 +134,6 @@ function createFilesystem(name: string): string[] {
   return [`osd pool create ${meta}`, `osd pool create ${data}`, `fs new ${name} ${meta} ${data}`];
 }
 
-export { CephCluster, waitFor };
+export { CephCluster };
+export * from './ceph/images.js';
+export * from './ceph/shares.js';

@@ -61,8 +61,7 @@ export async function attempt(
 /** A process that runs until it is told to end. */
 export class Daemon {
   readonly #child: ChildProcess;
-  /** Resolves when the process has ended, for whatever reason. */
-  readonly ended: Promise<void>;
+  readonly #ended: Promise<void>;
   #hasEnded = false;
 
   /** @param logFile gets everything that the process prints. */
@@ -80,7 +79,7 @@ export class Daemon {
       detached: true,
     });
     closeSync(log);
-    this.ended = new Promise((resolve) => {
+    this.#ended = new Promise((resolve) => {
       const end = () => {
         this.#hasEnded = true;
         resolve();
@@ -109,14 +108,18 @@ export class Daemon {
     });
   }
 
+  /** Resolves when the process has ended, for whatever reason. */
+  async ended(): Promise<void> {
+    this.#child.ref();
+    await this.#ended;
+  }
+
   /** Ends the process and waits for that; `grace` milliseconds later by force. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', grace = 10_000): Promise<void> {
     if (!this.running) return;
     this.#child.kill(signal);
     const force = setTimeout(() => this.#child.kill('SIGKILL'), grace);
-    // Someone waits for the end now.
-    this.#child.ref();
-    await this.ended;
+    await this.ended();
     clearTimeout(force);
   }
 }

@@ -1,0 +1,63 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { MountNamespace } from '../namespace.js';
+import type { CephCluster } from './cluster.js';
+import type { MountedVolume } from './images.js';
+
+export interface SubvolumeName {
+  filesystem: string;
+  group: string;
+  name: string;
+}
+
+/**
+ * Creates a subvolume, and its group if need be, as ceph-csi does for a claim.
+ * @param size bytes @returns its path in the filesystem
+ */
+export async function createSubvolume(
+  cluster: CephCluster,
+  { filesystem, group, name }: SubvolumeName,
+  size?: number,
+): Promise<string> {
+  const quota = size === undefined ? '' : ` --size ${size}`;
+  const output = await cluster.ceph(
+    `fs subvolumegroup create ${filesystem} ${group}`,
+    `fs subvolume create ${filesystem} ${name} --group_name ${group}${quota}`,
+    `fs subvolume getpath ${filesystem} ${name} --group_name ${group}`,
+  );
+  const where = output.split('\n').find((line) => line.startsWith('/'));
+  if (where === undefined) throw new Error(`no path in what ceph says: ${output}`);
+  return where;
+}
+
+/** Mounts a folder of a CephFS with ceph-fuse, and keeps it in use until `unmount`. */
+export async function mountShare(
+  cluster: CephCluster,
+  filesystem: string,
+  directory = '/',
+): Promise<MountedVolume> {
+  const folder = await mkdtemp(path.join(cluster.dir, 'share-'));
+  const root = path.join(folder, 'root');
+  await mkdir(root);
+  const namespace = await MountNamespace.create();
+  const args = ['-f', root, '-r', directory, '--client_fs', filesystem, '--conf', cluster.conf];
+  const daemon = namespace.daemon('ceph-fuse', args, path.join(folder, 'log'));
+  const letGo = async () => {
+    await daemon.stop('SIGTERM');
+    await namespace.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await daemon.until(() => namespace.mounted(' fuse.ceph-fuse '));
+  } catch (thrown) {
+    await letGo();
+    throw thrown;
+  }
+  const unmount = async () => {
+    await namespace.run('umount', [root]);
+    // Its session at the MDS ends with it, which takes a moment.
+    await daemon.ended();
+    await letGo();
+  };
+  return { path: namespace.path(root), unmount };
+}
