@@ -3,13 +3,14 @@ import { Daemon, attempt, run, type RunOptions, type RunResult } from './process
 
 /**
  * A private mount namespace: what is mounted in it is seen by nobody else, and is gone when it is, however that ends.
+ * (A slave: what others unmount goes here, too, and is not held.)
  * Its files can be reached from outside by `path`.
  */
 export class MountNamespace {
   private constructor(private readonly holder: Daemon) {}
 
   static async create(): Promise<MountNamespace> {
-    const command = ['--mount', '--propagation', 'private', '--', 'sleep', 'infinity'];
+    const command = ['--mount', '--propagation', 'slave', '--', 'sleep', 'infinity'];
     const holder = new Daemon('mount namespace', 'unshare', command, '/dev/null');
     const { pid } = holder;
     // unshare becomes sleep when the namespace is complete.

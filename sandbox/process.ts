@@ -10,6 +10,8 @@ export interface RunOptions {
   env?: Record<string, string | undefined>;
   cwd?: string;
   input?: string | Buffer;
+  /** How bytes become text; `latin1` keeps every one of them. Default UTF-8. */
+  encoding?: 'utf8' | 'latin1';
   /** Milliseconds, default one minute. */
   timeout?: number;
 }
@@ -40,12 +42,13 @@ export async function run(
 export async function attempt(
   program: string,
   args: readonly string[],
-  { env, cwd, input, timeout = 60_000 }: RunOptions = {},
+  { env, cwd, input, encoding = 'utf8', timeout = 60_000 }: RunOptions = {},
 ): Promise<RunResult> {
   const result = await execa('setpriv', [...dieWithOwner, program, ...args], {
     ...(env === undefined ? {} : { env }),
     ...(cwd === undefined ? {} : { cwd }),
     ...(input === undefined ? { stdin: 'ignore' } : { input }),
+    encoding,
     timeout,
     killSignal: 'SIGKILL',
     // A session of its own: Ctrl-C reaches this program alone, which then decides what ends when.
@@ -56,6 +59,13 @@ export async function attempt(
   });
   const why = result.timedOut ? `\nnot finished after ${timeout / 1000} s` : '';
   return { code: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr + why };
+}
+
+const daemons = new Set<Daemon>();
+
+/** The last resort of a process that ends: kills every daemon, without waiting. */
+export function killEverything(): void {
+  for (const daemon of daemons) daemon.kill();
 }
 
 /** A process that runs until it is told to end. */
@@ -82,10 +92,12 @@ export class Daemon {
     this.#ended = new Promise((resolve) => {
       const end = () => {
         this.#hasEnded = true;
+        daemons.delete(this);
         resolve();
       };
       this.#child.once('exit', end).once('error', end);
     });
+    daemons.add(this);
     // The owner waits for what it needs, not for its daemons.
     this.#child.unref();
   }
@@ -94,6 +106,10 @@ export class Daemon {
     const { pid } = this.#child;
     if (pid === undefined) throw new Error(`${this.name} could not be started`);
     return pid;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
   }
 
   get running(): boolean {

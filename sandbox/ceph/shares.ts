@@ -48,7 +48,7 @@ export async function mountShare(
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await daemon.until(() => namespace.mounted(' fuse.ceph-fuse '));
+    await daemon.until(() => namespace.mounted(` ${root} fuse.ceph-fuse `));
   } catch (thrown) {
     await letGo();
     throw thrown;
