@@ -52,6 +52,8 @@ export function apiserverFlags(dir: string, etcdUrl: string, port: number, keys:
     '--endpoint-reconciler-type=none',
     '--service-cluster-ip-range=10.200.0.0/24',
     '--authorization-mode=RBAC',
+    // As in every cluster whose storage is Ceph.
+    '--allow-privileged',
     `--token-auth-file=${keys.tokens}`,
     `--service-account-key-file=${keys.public}`,
     `--service-account-signing-key-file=${keys.signing}`,

@@ -1,0 +1,136 @@
+import type { Values } from './helm.js';
+
+/** Another value than the default, and what else must be set for it to matter. */
+export interface Flip {
+  to: unknown;
+  with?: Values;
+}
+
+const manyShards = { shards: 3 };
+const fuseClients = { mapper: 'fuse', cephfsClient: 'fuse' };
+const keySecret = { keySecret: { name: 'rook-ceph-client-cephbackup', key: 'cephbackup' } };
+const persistent = { cache: { persistence: { enabled: true } } };
+const resources = { requests: { cpu: '1' }, limits: { memory: '8Gi' } };
+
+/** One for each value of the chart, except those of commands that the program does not have yet. */
+export const flips: Record<string, Flip> = {
+  nameOverride: { to: 'backup' },
+  fullnameOverride: { to: 'nightly' },
+  'image.repository': { to: 'registry.example.com/cephbackup' },
+  'image.tag': { to: 'v1' },
+  'image.digest': { to: `sha256:${'0a'.repeat(32)}` },
+  'image.pullPolicy': { to: 'Never' },
+  imagePullSecrets: { to: [{ name: 'registry' }] },
+  schedule: { to: '@daily' },
+  timeZone: { to: 'America/New_York' },
+  suspend: { to: true },
+  startingDeadlineSeconds: { to: 60 },
+  activeDeadlineSeconds: { to: 7200 },
+  terminationGracePeriodSeconds: { to: 600 },
+  successfulJobsHistoryLimit: { to: 0 },
+  failedJobsHistoryLimit: { to: 9 },
+  shards: { to: 4 },
+  concurrency: { to: 8 },
+  mapper: { to: 'nbd' },
+  cephfsClient: { to: 'fuse' },
+  'kinds.rbdFilesystem': { to: false },
+  'kinds.cephfs': { to: false, with: { mapper: 'fuse' } },
+  'fuse.deviceResource': { to: 'example.com/fuse', with: fuseClients },
+  hostNetwork: { to: true, with: fuseClients },
+  fsck: { to: 'full' },
+  volumeTimeout: { to: '6h' },
+  annotationPrefix: { to: 'backup.example.com' },
+  clusterName: { to: 'production' },
+  allowEmpty: { to: true },
+  logFormat: { to: 'text' },
+  logLevel: { to: 'debug' },
+  output: { to: 'table' },
+  'selection.namespaces': { to: ['a', 'b'] },
+  'selection.excludeNamespaces': { to: ['a', 'b'] },
+  'selection.storageClasses': { to: ['fast', 'slow.example'] },
+  'selection.selector': { to: 'app in (a, b),!scratch' },
+  'selection.minAge': { to: '20h' },
+  extraArgs: { to: ['--limit-upload=10240'] },
+  'repository.existingSecret': { to: 'my-repository' },
+  'repository.variables': {
+    to: { RESTIC_REPOSITORY: 'rest:http://example.com/', RESTIC_PASSWORD: 'a"b\\c' },
+  },
+  'ceph.existingSecret': { to: 'my-ceph' },
+  'ceph.conf': { to: '[global]\nmon_host = 192.0.2.1\n', with: { ceph: keySecret } },
+  'ceph.keyring': { to: '[client.admin]\n\tkey = AAAA==\n' },
+  'ceph.user': { to: 'cephbackup' },
+  'ceph.keySecret.name': { to: 'rook-ceph-client-cephbackup' },
+  'ceph.keySecret.key': { to: 'cephbackup', with: { ceph: { keySecret: { name: 'csi-rbd-secret' } } } },
+  'ceph.monitorsConfigMap.name': { to: 'rook-ceph-mon-endpoints', with: { ceph: keySecret } },
+  'ceph.monitorsConfigMap.key': {
+    to: 'endpoints',
+    with: { ceph: { ...keySecret, monitorsConfigMap: { name: 'rook-ceph-mon-endpoints' } } },
+  },
+  'ceph.clustersConfigMap': { to: 'ceph-csi-config' },
+  'ceph.clustersKey': {
+    to: 'csi-cluster-config-json',
+    with: { ceph: { clustersConfigMap: 'rook-ceph-csi-config' } },
+  },
+  'ceph.clusters': {
+    to: [{ clusterID: 'a', monitors: ['192.0.2.1:6789'], cephFS: { subvolumeGroup: 'csi' } }],
+  },
+  'cache.sizeLimit': { to: '1Gi' },
+  'cache.persistence.enabled': { to: true },
+  'cache.persistence.existingClaim': { to: 'my-cache', with: persistent },
+  'cache.persistence.size': { to: '1Ti', with: persistent },
+  'cache.persistence.storageClass': { to: 'local', with: persistent },
+  'cache.persistence.accessModes': { to: ['ReadWriteMany'], with: persistent },
+  temporarySizeLimit: { to: '10Gi' },
+  resources: { to: resources },
+  nodeSelector: { to: { 'kubernetes.io/os': 'linux' } },
+  tolerations: { to: [{ key: 'storage', operator: 'Exists', effect: 'NoSchedule' }] },
+  affinity: {
+    to: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: 'storage', operator: 'Exists' }] }],
+        },
+      },
+    },
+  },
+  topologySpreadConstraints: {
+    to: [
+      {
+        maxSkew: 1,
+        topologyKey: 'zone',
+        whenUnsatisfiable: 'DoNotSchedule',
+        labelSelector: { matchLabels: { a: 'b' } },
+      },
+    ],
+    with: manyShards,
+  },
+  priorityClassName: { to: 'low' },
+  runtimeClassName: { to: 'kata' },
+  hostAliases: { to: [{ ip: '192.0.2.1', hostnames: ['nas'] }] },
+  podLabels: { to: { team: 'storage' } },
+  podAnnotations: { to: { 'example.com/scrape': 'false' } },
+  commonLabels: { to: { team: 'storage' } },
+  extraEnv: { to: [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }] },
+  extraVolumes: { to: [{ name: 'extra', emptyDir: {} }] },
+  extraVolumeMounts: {
+    to: [{ name: 'extra', mountPath: '/extra' }],
+    with: { extraVolumes: [{ name: 'extra', emptyDir: {} }] },
+  },
+  'serviceAccount.create': { to: false },
+  'serviceAccount.name': { to: 'backup' },
+  'serviceAccount.annotations': { to: { 'example.com/role': 'backup' } },
+  'rbac.create': { to: false },
+  'rbac.restoreRole': { to: true },
+  'networkPolicy.enabled': { to: true },
+  'networkPolicy.egress': {
+    to: [{ ports: [{ port: 443 }] }],
+    with: { networkPolicy: { enabled: true } },
+  },
+};
+
+/** `{ 'a.b': 1 }` on top of other values: `{ a: { b: 1 } }`. */
+export function withValue(values: Values, path: string, value: unknown): Values {
+  const [key = '', ...rest] = path.split('.');
+  const below = (values[key] ?? {}) as Values;
+  return { ...values, [key]: rest.length === 0 ? value : withValue(below, rest.join('.'), value) };
+}

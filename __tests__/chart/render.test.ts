@@ -1,0 +1,152 @@
+import { expect, test } from '@jest/globals';
+import { chart } from '../../sandbox/chart/readme.js';
+import { run } from '../../sandbox/process.js';
+import { flips, withValue } from './flips.js';
+import { describeWithHelm, find, helm, jobOf, podOf, programOf, render, template } from './helm.js';
+
+describeWithHelm('rendering', () => {
+  test('helm lint --strict has nothing to say, with and without values', async () => {
+    await run(helm, ['lint', '--strict', chart]);
+    await run(helm, ['lint', '--strict', chart, '--set', 'shards=3,mapper=fuse,networkPolicy.enabled=true']);
+  });
+
+  test('the defaults: the CronJob of a release is what `kubectl create job --from` starts', async () => {
+    const objects = await render();
+    const kinds = objects.map(({ kind }) => kind).toSorted();
+    expect(kinds).toEqual([
+      'ClusterRole',
+      'ClusterRoleBinding',
+      'CronJob',
+      'Role',
+      'RoleBinding',
+      'ServiceAccount',
+    ]);
+    expect(find(objects, 'CronJob').spec).toMatchObject({
+      schedule: '17 1 * * *',
+      timeZone: 'Etc/UTC',
+      suspend: false,
+      concurrencyPolicy: 'Forbid',
+      startingDeadlineSeconds: 3600,
+      successfulJobsHistoryLimit: 3,
+      failedJobsHistoryLimit: 3,
+    });
+    expect(jobOf(objects)).toMatchObject({
+      backoffLimit: 0,
+      activeDeadlineSeconds: 82800,
+      podFailurePolicy: {
+        rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget' }] }],
+      },
+    });
+    expect(podOf(objects)).toMatchObject({ restartPolicy: 'Never', enableServiceLinks: false });
+    const { container, env } = programOf(objects);
+    expect(container).toMatchObject({
+      image: 'cephbackup:0.1.0',
+      args: ['run', '--output=json'],
+      envFrom: [{ secretRef: { name: 'cephbackup-repository' } }],
+    });
+    expect(env).toMatchObject({ CEPHBACKUP_CEPH_KEYRING: '/etc/ceph/keyring', GOMEMLIMIT: '1024MiB' });
+    expect(container.env.find(({ name }) => name === 'CEPHBACKUP_RUN_GROUP')?.valueFrom).toEqual({
+      fieldRef: { fieldPath: "metadata.labels['batch.kubernetes.io/job-name']" },
+    });
+  });
+
+  test.each(Object.entries(flips))('%s has an effect', async (path, { to, with: also = {} }) => {
+    const [before, after] = await Promise.all([template(also), template(withValue(also, path, to))]);
+    expect(after.stderr).toBe('');
+    expect(before.stderr).toBe('');
+    expect(after.stdout).not.toBe(before.stdout);
+  });
+
+  test.each([
+    ['4Gi', 4, '1024MiB'],
+    ['4Gi', 3, '1365MiB'],
+    ['1500M', 1, '1430MiB'],
+    [2147483648, 2, '1024MiB'],
+  ])('a limit of %s for %i restics leaves %s for each', async (memory, concurrency, expected) => {
+    const objects = await render({ concurrency, resources: { limits: { memory } } });
+    expect(programOf(objects).env.GOMEMLIMIT).toBe(expected);
+  });
+
+  test('without a limit of memory there is no GOMEMLIMIT', async () => {
+    const objects = await render({ resources: { limits: { memory: null } } });
+    expect(programOf(objects).env).not.toHaveProperty('GOMEMLIMIT');
+  });
+
+  test("the chart's own claim is not backed up", async () => {
+    const objects = await render({
+      annotationPrefix: 'b.example.com',
+      cache: { persistence: { enabled: true } },
+    });
+    const claim = find(objects, 'PersistentVolumeClaim', 'cephbackup-cache');
+    expect(claim.metadata.annotations).toEqual({ 'b.example.com/backup': 'false' });
+  });
+});
+
+describeWithHelm('shards', () => {
+  test('the Job is Indexed, and a failed shard does not stop the others', async () => {
+    const objects = await render({ shards: 3 });
+    const job = jobOf(objects);
+    expect(job).toMatchObject({
+      completionMode: 'Indexed',
+      completions: 3,
+      parallelism: 3,
+      backoffLimitPerIndex: 0,
+    });
+    expect(job).not.toHaveProperty('backoffLimit');
+    expect(programOf(objects).env.CEPHBACKUP_SHARDS).toBe('3');
+    const [spread] = podOf(objects).topologySpreadConstraints as { labelSelector: { matchLabels: object } }[];
+    expect(job.template.metadata.labels).toMatchObject(spread?.labelSelector.matchLabels ?? { none: true });
+  });
+
+  test('need Kubernetes 1.29', async () => {
+    expect((await template({ shards: 2 }, { kubeVersion: '1.28.9' })).stderr).toContain('1.29');
+    await render({ shards: 2 }, { kubeVersion: '1.29.0' });
+    await render({}, { kubeVersion: '1.27.0' });
+    expect((await template({}, { kubeVersion: '1.26.0' })).code).not.toBe(0);
+  });
+});
+
+describeWithHelm('names', () => {
+  const everything = {
+    shards: 2,
+    cache: { persistence: { enabled: true, accessModes: ['ReadWriteMany'] } },
+    repository: { variables: { RESTIC_REPOSITORY: '/r' } },
+    ceph: { keyring: '[client.admin]\nkey = x', clusters: [{ clusterID: 'a', monitors: ['b'] }] },
+    networkPolicy: { enabled: true },
+    rbac: { restoreRole: true },
+  };
+  const longest = 'a'.repeat(53);
+  const cut = `${'a'.repeat(45)}-cephbackup`.slice(0, 53);
+
+  test.each(['a', 'cephbackup', longest, cut, `${'a-'.repeat(26)}b`, 'with.dots.in.it'])(
+    'stay within 52 characters and are valid for release %s',
+    async (release) => {
+      const objects = await render(everything, { release, namespace: 'n'.repeat(63) });
+      const names = objects.map(({ metadata }) => metadata.name);
+      expect(names.filter((name) => name.length > 52)).toEqual([]);
+      expect(names.filter((name) => !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name))).toEqual([]);
+      expect(new Set(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).size).toBe(
+        objects.length,
+      );
+    },
+  );
+
+  test('two releases that differ only at the end of a long name have different objects', async () => {
+    const [one, other] = await Promise.all(
+      ['x', 'y'].map((end) => render({}, { release: `${'a'.repeat(52)}${end}` })),
+    );
+    expect(podOf(one ?? [], one?.find(({ kind }) => kind === 'CronJob')?.metadata.name)).toBeDefined();
+    const name = (objects: typeof one) => objects?.find(({ kind }) => kind === 'CronJob')?.metadata.name;
+    expect(name(one)).not.toBe(name(other));
+  });
+
+  test('two releases of one name in two namespaces have different ClusterRoles', async () => {
+    const roles = await Promise.all(
+      ['a', 'b'].map(async (namespace) => {
+        const objects = await render({}, { namespace });
+        return objects.find(({ kind }) => kind === 'ClusterRole')?.metadata.name;
+      }),
+    );
+    expect(roles[0]).not.toBe(roles[1]);
+  });
+});

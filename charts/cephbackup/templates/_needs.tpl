@@ -1,0 +1,73 @@
+{{/*
+What the drivers that were chosen need of the node, as YAML: `kernel` (a client in the kernel: lives in the node's
+network), `fuse`, `devices` (block devices of the node), `modules` (of the node's kernel), `privileged`, `hostNetwork`.
+*/}}
+{{- define "cephbackup.needs" -}}
+{{- $v := .Values -}}
+{{- $rbd := $v.kinds.rbdFilesystem -}}
+{{- $cephfs := $v.kinds.cephfs -}}
+{{- $modules := and $rbd (ne $v.mapper "fuse") -}}
+{{- $kernel := or $modules (and $cephfs (eq $v.cephfsClient "kernel")) -}}
+{{- $fuse := or (and $rbd (eq $v.mapper "fuse")) (and $cephfs (eq $v.cephfsClient "fuse")) -}}
+{{- $privileged := or $kernel (and $fuse (not $v.fuse.deviceResource)) -}}
+kernel: {{ $kernel }}
+fuse: {{ $fuse }}
+modules: {{ $modules }}
+devices: {{ and $rbd $privileged }}
+mounts: {{ or $rbd $cephfs }}
+privileged: {{ $privileged }}
+hostNetwork: {{ if kindIs "bool" $v.hostNetwork }}{{ $v.hostNetwork }}{{ else }}{{ $kernel }}{{ end }}
+{{- end -}}
+
+{{- define "cephbackup.podSecurityContext" -}}
+{{- if not .mounts -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+{{ end -}}
+{{- if not .privileged -}}
+seccompProfile:
+  type: RuntimeDefault
+{{- else -}}
+{}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes a dict: needs, kubeVersion. */}}
+{{- define "cephbackup.securityContext" -}}
+readOnlyRootFilesystem: true
+{{- if .needs.privileged }}
+privileged: true
+{{- else }}
+{{- if not .needs.mounts }}
+allowPrivilegeEscalation: false
+{{- end }}
+capabilities:
+  drop: [ALL]
+{{- if .needs.mounts }}
+  # To mount, and to read files whatever their owner and mode.
+  add: [SYS_ADMIN, DAC_READ_SEARCH]
+{{- if semverCompare ">=1.30-0" .kubeVersion }}
+# The profile of most container runtimes forbids to mount.
+appArmorProfile:
+  type: Unconfined
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* GOMEMLIMIT of each of `concurrency` restics below one memory limit, in MiB; empty where there is no limit. */}}
+{{- define "cephbackup.goMemoryLimit" -}}
+{{- $limits := default dict (index . 0).limits -}}
+{{- if $limits.memory -}}
+{{- $quantity := $limits.memory -}}
+{{- if not (kindIs "string" $quantity) -}}{{- $quantity = $quantity | int64 | toString -}}{{- end -}}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity -}}
+{{- $bytes := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- if not (hasKey $bytes $unit) -}}{{- fail (printf "resources.limits.memory: %q is not understood; use a number with Mi or Gi" $quantity) -}}{{- end -}}
+{{- $mebibytes := divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576.0 (index . 1 | float64) | floor | int64 -}}
+{{- if lt $mebibytes 64 -}}{{- fail (printf "resources.limits.memory: %s leaves %d MiB for each of %v restics, which is too little" $quantity $mebibytes (index . 1)) -}}{{- end -}}
+{{- printf "%dMiB" $mebibytes -}}
+{{- end -}}
+{{- end -}}
