@@ -1,5 +1,30 @@
-/* eslint-disable */
-import type { Plan } from './types.js';
-export function listDocument(plan: Plan): unknown {
-  return { volumes: plan.volumes.map(({ claim: _c, details: _d, ...v }) => v), warnings: plan.warnings };
+import type { Plan, PlannedVolume } from './types.js';
+
+type ListedVolume = Omit<PlannedVolume, 'details' | 'claim'>;
+
+export interface ListDocument {
+  volumes: ListedVolume[];
+  warnings: string[];
+}
+
+/** What `list -o json` and `run --dry-run -o json` print. */
+export function listDocument({ volumes, warnings }: Plan): ListDocument {
+  return {
+    volumes: volumes.map(
+      ({ namespace, pvc, uid, pv, kind, backup, reason, host, sizeBytes, lastBackup, source }) => ({
+        namespace,
+        pvc,
+        uid,
+        pv,
+        kind,
+        backup,
+        reason,
+        host,
+        sizeBytes,
+        lastBackup,
+        source,
+      }),
+    ),
+    warnings,
+  };
 }

@@ -46,7 +46,9 @@ export interface VolumeDetails {
   poolId: number | null;
   /** Ceph's numeric filesystem id out of the volume handle, where the PV does not name the filesystem. */
   fsId: number | null;
-  /** The CephFS snapshot that a read-only PV shows, if it is one. */
+  /** Whether a read-only PV shows a snapshot of a CephFS subvolume; `source` is then that subvolume. */
+  snapshotBacked: boolean;
+  /** That snapshot's name. Null where there is none, and where the PV does not say it (ceph-csi often does not). */
   backingSnapshot: string | null;
   /** Says in words why the volume is `unsupported`; null where it is supported. */
   unsupported: string | null;
