@@ -20,6 +20,9 @@ export interface HeldLeaseParts {
   log: Logger;
 }
 
+/** Milliseconds. */
+const longestStep = 100;
+
 /** A lease that renews itself until it is released or lost. */
 export class HeldLease implements Lease {
   readonly runId: string;
@@ -99,7 +102,11 @@ export class HeldLease implements Lease {
           ? take(null, this.holder, this.runId, member, now)
           : renew(this.#ours(readRecord(lease)), member, now, this.#peers.dead());
       const sent = clock.monotonic();
-      if (!(await store.write(lease, next, this.#request(this.#stop.signal)))) continue;
+      if (!(await store.write(lease, next, this.#request(this.#stop.signal)))) {
+        // Members of one run write to the same Lease: not all at once again.
+        await this.#waited(Math.random() * longestStep);
+        continue;
+      }
       this.#renewedAt = sent;
       this.#watchExpiry();
       return;
