@@ -1,10 +1,12 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import { CephbackupError } from '../errors/error.js';
 import { printable, type Logger } from '../report/logger.js';
 import type { Redactor } from '../report/redactor.js';
 import type { Environment } from './environment.js';
+import { drain, feed, type Flow } from './flow.js';
 
 /** A private mount namespace, kept alive by the process `pid`. */
 export interface NamespaceRef {
@@ -19,7 +21,10 @@ export interface CommandOptions {
   cwd?: string;
   /** Run inside this mount namespace; `cwd` is then a directory of that namespace. */
   namespace?: NamespaceRef;
-  input?: string;
+  /** Text, or bytes that are asked for as the command reads them; where they fail, the command is stopped. */
+  input?: string | AsyncIterable<Uint8Array>;
+  /** Takes stdout, which then flows no faster than it is taken. Where it fails, the command is stopped. */
+  output?: (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
   signal?: AbortSignal;
   /** Called for each line as it comes. `stop` ends the command early (SIGINT, then KILL). */
   onStdoutLine?: (line: string, stop: () => void) => void;
@@ -32,7 +37,7 @@ export interface CommandOptions {
 
 export interface CommandResult {
   exitCode: number;
-  /** Whole, at most 64 MiB; empty where `onStdout` or `onStdoutLine` takes it. */
+  /** Whole, at most 64 MiB; empty where `onStdout`, `onStdoutLine` or `output` takes it. */
   stdout: string;
   /** The last 64 KiB. */
   stderr: string;
@@ -82,10 +87,11 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       reject: false,
       stripFinalNewline: false,
       stdin: options.input === undefined ? 'ignore' : 'pipe',
-      ...(options.input === undefined ? {} : { input: options.input }),
+      ...(typeof options.input === 'string' ? { input: options.input } : {}),
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
     const stop = new Stopper(child, options.killGrace ?? 5_000);
+    const flows = startFlows(child, options, stop);
     const { onStdout, onStdoutLine, onStderrLine } = options;
     if (onStdout !== undefined) {
       child.stdout.on('data', (chunk: Buffer) => {
@@ -94,10 +100,11 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
         });
       });
     }
-    const collected = onStdout === undefined ? child.stdout : null;
+    const collected = onStdout === undefined && options.output === undefined ? child.stdout : null;
     const stdout = collect(collected, onStdoutLine, stop, stdoutLimit, 'head');
     const stderr = collect(child.stderr, onStderrLine, stop, stderrLimit, 'tail');
     const result = await stop.supervise(options.deadline, options.signal);
+    const failure = (await Promise.all(flows.map(({ done }) => done))).find((end) => end !== null);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
     log.debug('command ended', {
@@ -113,6 +120,8 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       const limit = Math.round(options.deadline / 1000);
       throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${limit} s`);
     }
+    // A command that failed by itself says more than the flow that it cut short.
+    if (failure !== undefined && (stop.cause === 'flow' || result.exitCode === 0)) throw failure.error;
     if (stop.cause === 'overflow') {
       throw new CephbackupError('COMMAND_FAILED', `${shown}: printed more than ${stdoutLimit} bytes`);
     }
@@ -123,6 +132,20 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     }
     return { exitCode: result.exitCode, stdout: stdout(), stderr: output, seconds };
   };
+}
+
+function startFlows(
+  child: { stdin: Writable | null; stdout: Readable | null },
+  { input, output }: CommandOptions,
+  stop: Stopper,
+): Flow[] {
+  const onFailure = () => {
+    stop.stop('flow', 'SIGTERM');
+  };
+  const flows: Flow[] = [];
+  if (typeof input === 'object' && child.stdin !== null) flows.push(feed(child.stdin, input, onFailure));
+  if (output !== undefined && child.stdout !== null) flows.push(drain(child.stdout, output, onFailure));
+  return flows;
 }
 
 /** The last line that says something, for an error message. */
@@ -171,7 +194,7 @@ interface Ending {
 
 /** Ends a process group: at the deadline, on abort, or because the caller has seen enough. */
 class Stopper {
-  cause: 'none' | 'deadline' | 'abort' | 'caller' | 'overflow' = 'none';
+  cause: 'none' | 'deadline' | 'abort' | 'caller' | 'flow' | 'overflow' = 'none';
   readonly #timers: NodeJS.Timeout[] = [];
   #declareStuck: () => void = () => undefined;
 
