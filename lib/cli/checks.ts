@@ -20,6 +20,17 @@ export function selectionMistakes(
   ].filter((mistake) => mistake !== null);
 }
 
+/** Two ways to say which backup is meant. */
+export function choiceMistakes({
+  snapshot,
+  asOf,
+}: {
+  snapshot: string | null;
+  asOf: number | null;
+}): string[] {
+  return snapshot !== null && asOf !== null ? ['--snapshot and --as-of are both given: keep one'] : [];
+}
+
 /** Files that options name and that cannot be read. */
 export function volumeMistakes({ cephConf, cephKeyring }: Values<typeof volumeOptions>): string[] {
   return [cephConf, cephKeyring]

@@ -1,5 +1,14 @@
 import type { Command } from '../commands/context.js';
-import { cleanupOptions, listOptions, runOptions, type Definitions, type Values } from './options.js';
+import {
+  cleanupOptions,
+  listOptions,
+  manifestsOptions,
+  runOptions,
+  snapshotsOptions,
+  type Definitions,
+  type Values,
+} from './options.js';
+import { claimName, type Parser } from './values.js';
 
 export interface CommandDefinition {
   name: string;
@@ -19,7 +28,10 @@ export interface Operand {
   description: string;
   most: number;
   least: number;
+  parse: Parser<unknown>;
 }
+
+const claim = { name: 'NAMESPACE/PVC', description: 'a claim', parse: claimName };
 
 function define<D extends Definitions>(
   definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'repository' | 'check'> & {
@@ -65,5 +77,22 @@ export const commands: readonly CommandDefinition[] = [
     options: cleanupOptions,
     check: async (values) => (await import('./checks.js')).volumeMistakes(values),
     load: async () => (await import('../commands/cleanup.js')).cleanup,
+  }),
+  define({
+    name: 'snapshots',
+    description: 'show what the repository holds, by claim; needs neither Kubernetes nor Ceph',
+    options: snapshotsOptions,
+    operand: { ...claim, least: 0, most: 1 },
+    repository: () => true,
+    load: async () => (await import('../commands/snapshots.js')).snapshots,
+  }),
+  define({
+    name: 'manifests',
+    description: 'print the saved PVC, and a static PV for its restored volume, ready for `kubectl apply`',
+    options: manifestsOptions,
+    operand: { ...claim, least: 1, most: 1 },
+    repository: () => true,
+    check: async (values) => (await import('./checks.js')).choiceMistakes(values),
+    load: async () => (await import('../commands/manifests.js')).manifests,
   }),
 ];

@@ -2,12 +2,14 @@ import {
   boolean,
   claimName,
   duration,
+  imageName,
   integer,
   matching,
   objectName,
   oneOf,
   shard,
   text,
+  time,
   type Parser,
 } from './values.js';
 
@@ -33,6 +35,8 @@ export type Values<D extends Definitions> = {
     : never;
 };
 
+/** A value of the tag `cluster=`. */
+const clusterTag = matching(/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, 'letters, digits and _ . : -');
 const dnsPrefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Options of every command. */
@@ -60,7 +64,7 @@ export const commonOptions = {
     flag: '--cluster-name',
     placeholder: 'NAME',
     description: 'name of this cluster in the repository (default: the UID of namespace kube-system)',
-    parse: matching(/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, 'letters, digits and _ . : -'),
+    parse: clusterTag,
   },
   leaseNamespace: {
     flag: '--lease-namespace',
@@ -247,6 +251,67 @@ export const cleanupOptions = {
     placeholder: 'ID',
     description: "remove what another installation's crashed runs left",
     parse: matching(/^[0-9a-f]{8}$/, '8 hex digits, as in cephbackup-<ID>-...'),
+  },
+} satisfies Definitions;
+
+const cluster = {
+  flag: '--cluster',
+  placeholder: 'NAME|all',
+  description:
+    "whose backups to look at (default: this cluster's; without a Kubernetes API: all, if they are of one cluster)",
+  parse: clusterTag,
+};
+
+const uid = {
+  flag: '--uid',
+  placeholder: 'UID',
+  description: 'which claim, where several had the name one after the other',
+  parse: matching(/^[A-Za-z0-9][A-Za-z0-9-]*$/, 'the UID of a claim'),
+};
+
+const snapshot = {
+  flag: '--snapshot',
+  placeholder: 'ID|latest',
+  description: 'which backup (default: latest)',
+  parse: matching(/^(latest|[0-9a-f]{4,64})$/, 'latest, or at least 4 hex digits of the id of a snapshot'),
+};
+
+const asOf = {
+  flag: '--as-of',
+  placeholder: 'TIME',
+  description: 'the newest backup that is not younger than this, e.g. 2026-01-31T12:00:00Z',
+  parse: time,
+};
+
+const toImage = {
+  flag: '--to-image',
+  placeholder: 'POOL[/RADOSNS]/IMAGE',
+  description: 'a new image',
+  parse: imageName,
+};
+
+const { limitUpload, limitDownload } = volumeOptions;
+
+export const snapshotsOptions = {
+  ...commonOptions,
+  limitUpload,
+  limitDownload,
+  cluster,
+} satisfies Definitions;
+
+export const manifestsOptions = {
+  ...commonOptions,
+  limitUpload,
+  limitDownload,
+  cluster,
+  uid,
+  snapshot,
+  asOf,
+  toImage: { ...toImage, description: 'the restored image, where its name is not the old one' },
+  claimOnly: {
+    flag: '--claim-only',
+    description: 'only the PVC, unbound: its storage class provides a new volume',
+    parse: boolean,
   },
 } satisfies Definitions;
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
-import { commands, type CommandDefinition } from './commands.js';
+import { commands, type CommandDefinition, type Operand } from './commands.js';
 import { variableOf, type OptionDefinition, type RawOptions } from './options.js';
+import { text } from './values.js';
 
 export type CommandLine =
   | { type: 'command'; command: CommandDefinition; raw: RawOptions; operands: string[]; mistakes: string[] }
@@ -60,6 +61,8 @@ function commanderOption(key: string, definition: OptionDefinition<unknown>): Op
   return option;
 }
 
+const noOperand: Operand = { name: 'operand', description: '', least: 0, most: 0, parse: text };
+
 function toCommandLine(
   definition: CommandDefinition,
   command: Command,
@@ -72,8 +75,12 @@ function toCommandLine(
     arg.startsWith('-') && arg !== '-' && index < args.length - afterSeparator;
   const unknown = args.filter(isOption);
   const operands = args.filter((arg, index) => !isOption(arg, index));
-  const { least, most, name } = definition.operand ?? { least: 0, most: 0, name: 'operand' };
+  const { least, most, name, parse } = definition.operand ?? noOperand;
   const mistakes = unknown.map((arg) => `unknown option ${JSON.stringify(arg)}`);
+  for (const operand of operands.slice(0, most)) {
+    const parsed = parse(operand);
+    if ('expected' in parsed) mistakes.push(`${JSON.stringify(operand)}: expected ${parsed.expected}`);
+  }
   if (operands.length > most) {
     // The value of an unknown option looks like an operand: naming the option is enough.
     if (unknown.length === 0) mistakes.push(`unexpected operand ${JSON.stringify(operands[most])}`);

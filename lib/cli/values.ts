@@ -1,3 +1,5 @@
+import { isImageSpecName, type ImageSpec } from '../tools/image-spec.js';
+
 /** Parsers for the values of options. Each returns the value, or a text that says what is expected instead. */
 export type Parsed<T> = { value: T } | { expected: string };
 export type Parser<T> = (text: string) => Parsed<T>;
@@ -53,6 +55,17 @@ const name = '[a-z0-9]([-a-z0-9.]*[a-z0-9])?';
 export const objectName = matching(new RegExp(`^${name}$`), 'the name of a Kubernetes object');
 /** `NAMESPACE/PVC`. */
 export const claimName = matching(new RegExp(`^${name}/${name}$`), 'NAMESPACE/PVC');
+
+/** `POOL[/RADOSNS]/IMAGE`, with names that rbd's image specs can carry. */
+export const imageName: Parser<ImageSpec> = (value) => {
+  const parts = value.split('/');
+  const [pool, image] = [parts[0], parts.at(-1)];
+  const namespace = parts.length === 3 ? (parts[1] ?? null) : null;
+  const valid = (parts.length === 2 || parts.length === 3) && parts.every(isImageSpecName);
+  return valid && pool !== undefined && image !== undefined
+    ? { value: { pool, namespace, image } }
+    : { expected: 'POOL/IMAGE or POOL/RADOSNAMESPACE/IMAGE' };
+};
 
 export interface Shard {
   index: number;

@@ -93,6 +93,25 @@ export const catalogue = {
     'The volumes are backed up, but what is needed to recreate their claims is not; see the message, then run again.',
   ),
 
+  // Restoring and proving
+  CLUSTER_UNCLEAR: entry(
+    'usage',
+    'Pass --cluster NAME (or `all`), or configure the Kubernetes API of the cluster that is meant.',
+  ),
+  SNAPSHOT_NOT_FOUND: entry(
+    'failed',
+    'See `cephbackup snapshots` (with `--cluster all` for every cluster of the repository).',
+  ),
+  CLAIM_AMBIGUOUS: entry('failed', 'Choose one of the claims listed with --uid.'),
+  MANIFESTS_NOT_FOUND: entry(
+    'failed',
+    'Each `cephbackup run` saves the manifests of its claims; `restic snapshots --host k8s-manifests` lists them.',
+  ),
+  MANIFESTS_INVALID: entry(
+    'failed',
+    'Choose others with --snapshot or --as-of; `restic check` tells whether the repository is sound.',
+  ),
+
   // Ceph
   CEPH_UNREACHABLE: entry(
     'unusable',

@@ -48,6 +48,13 @@ export async function findConnection(
   return resolveContext(configs, files.join(':'));
 }
 
+/** Whether there is any configuration to be found without --kubeconfig; it may still be invalid. */
+export async function isConfigured(env: NodeJS.ProcessEnv): Promise<boolean> {
+  if ((await inCluster(env)) !== null) return true;
+  const found = await Promise.all(defaultFiles(env).map(exists));
+  return found.includes(true);
+}
+
 function defaultFiles(env: NodeJS.ProcessEnv): string[] {
   const listed = (env.KUBECONFIG ?? '').split(path.delimiter).filter((name) => name !== '');
   if (listed.length > 0) return listed;

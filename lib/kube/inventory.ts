@@ -39,6 +39,11 @@ export function clusterIdOf(namespaces: readonly Namespace[]): string {
 }
 
 /** @throws as KubeApi */
+export function readClaims(api: KubeApi, options: RequestOptions = {}): Promise<PersistentVolumeClaim[]> {
+  return api.list<PersistentVolumeClaim>(persistentVolumeClaimsPath, options);
+}
+
+/** @throws as KubeApi */
 export function readStorageClasses(api: KubeApi, options: RequestOptions = {}): Promise<StorageClass[]> {
   return api.list<StorageClass>(storageClassesPath, options);
 }

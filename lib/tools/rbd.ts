@@ -1,13 +1,10 @@
 import { CephbackupError } from '../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from './ceph-connection.js';
 import type { CommandOptions, CommandResult, Exec } from './exec.js';
+import { isImageSpecName, type ImageSpec } from './image-spec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from './json.js';
 
-export interface ImageSpec {
-  pool: string;
-  namespace: string | null;
-  image: string;
-}
+export type { ImageSpec };
 
 export interface RbdSnapshot {
   id: number;
@@ -38,16 +35,13 @@ const metadataDeadline = 120_000;
 /** Milliseconds for `rbd rm`, which deletes object by object; our clones hold little of their own. */
 const removeDeadline = 600_000;
 
-/** Names that rbd's image specs can carry: no `/`, `@`, leading `-`, or anything that is not printable ASCII. */
-const safeName = /^[A-Za-z0-9_.+=:][A-Za-z0-9_.+=:-]*$/;
-
 /**
  * A spec out of names that a PersistentVolume gives.
  * @throws CephbackupError SOURCE_NAME_INVALID
  */
 export function imageSpec(pool: string, namespace: string | null, image: string): ImageSpec {
   for (const name of [pool, image, ...(namespace === null ? [] : [namespace])]) {
-    if (!safeName.test(name)) {
+    if (!isImageSpecName(name)) {
       throw new CephbackupError(
         'SOURCE_NAME_INVALID',
         `not a name of a pool, namespace or image: ${JSON.stringify(name)}`,

@@ -93,11 +93,51 @@ export class Restic {
     return parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
   }
 
+  /** All snapshots, and the ids of those whose file cannot be read: restic passes them over and exits 0. */
+  async survey(
+    options?: Partial<CommandOptions> & { noCache?: boolean },
+  ): Promise<{ snapshots: ResticSnapshot[]; unreadable: string[] }> {
+    const args = ['snapshots', '--json', `--retry-lock=${lockPatience}s`];
+    const result = await this.run(
+      this.#argv([...args, ...(options?.noCache ? ['--no-cache'] : [])]),
+      options,
+    );
+    if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
+    return {
+      snapshots: parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot),
+      unreadable: [...result.stderr.matchAll(/^Ignoring "([0-9a-f]{64})"/gm)].flatMap(([, id]) => id ?? []),
+    };
+  }
+
   /** One snapshot, from the repository itself and not from the local cache. */
   async catSnapshot(id: string, options?: Partial<CommandOptions>): Promise<ResticSnapshot> {
     const result = await this.run(this.#argv(['cat', 'snapshot', '--no-cache', '--no-lock', id]), options);
     if (result.exitCode !== 0) throw repositoryError(`restic cat snapshot ${id}`, result);
     return toSnapshot(asObject(parseJson(result.stdout, 'restic cat snapshot'), 'restic cat snapshot'));
+  }
+
+  /**
+   * One file of a snapshot, as it comes. restic checks each blob by its hash.
+   * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
+   */
+  async dump(
+    id: string,
+    file: string,
+    consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+    options: Partial<CommandOptions> & { noCache?: boolean } = {},
+  ): Promise<void> {
+    const { noCache = false, ...rest } = options;
+    const args = [
+      'dump',
+      `--retry-lock=${lockPatience}s`,
+      ...(noCache ? ['--no-cache'] : []),
+      '--',
+      id,
+      file,
+    ];
+    const result = await this.run(this.#argv(args), { ...rest, onStdout: consumer });
+    if (result.exitCode !== 0)
+      throw repositoryError(`restic dump ${id.slice(0, 8)}`, result, 'RESTIC_FAILED');
   }
 
   /** `restic backup` with its exit code still to be judged; see `lib/repository/backup.ts`. */
