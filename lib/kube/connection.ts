@@ -49,8 +49,8 @@ export async function findConnection(
 }
 
 /** Whether there is any configuration to be found without --kubeconfig; it may still be invalid. */
-export async function isConfigured(env: NodeJS.ProcessEnv): Promise<boolean> {
-  if ((await inCluster(env)) !== null) return true;
+export async function isConfigured(env: NodeJS.ProcessEnv, accountFolder = podAccount): Promise<boolean> {
+  if ((await inCluster(env, accountFolder)) !== null) return true;
   const found = await Promise.all(defaultFiles(env).map(exists));
   return found.includes(true);
 }

@@ -135,7 +135,7 @@ export class Restic {
       id,
       file,
     ];
-    const result = await this.run(this.#argv(args), { ...rest, onStdout: consumer });
+    const result = await this.run(this.#argv(args), { ...rest, output: consumer });
     if (result.exitCode !== 0)
       throw repositoryError(`restic dump ${id.slice(0, 8)}`, result, 'RESTIC_FAILED');
   }
