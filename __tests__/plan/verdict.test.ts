@@ -112,13 +112,13 @@ describe('which claims are backed up', () => {
     const odd = (object: string, key: string) =>
       `${object}: annotation ${prefix}/${key} has the value "maybe", which is neither "true" nor "false"; it counts as not set`;
     const expected = [
-      ...(given.pv === '?' ? [odd('persistentvolume/pv-team-data', 'backup')] : []),
+      ...(given.pv === '?' ? [odd('persistentvolume/pv-team.data', 'backup')] : []),
       ...(given.alias === '-'
         ? []
         : [
-            `persistentvolume/pv-team-data: annotation ${prefix}/backupa is accepted as ${prefix}/backup, which should be used instead`,
+            `persistentvolume/pv-team.data: annotation ${prefix}/backupa is accepted as ${prefix}/backup, which should be used instead`,
           ]),
-      ...(given.alias === '?' ? [odd('persistentvolume/pv-team-data', 'backupa')] : []),
+      ...(given.alias === '?' ? [odd('persistentvolume/pv-team.data', 'backupa')] : []),
       ...(given.namespace === '?' ? [odd('namespace/team', 'backup')] : []),
       ...(given.pvc === '?' ? [odd('persistentvolumeclaim/team/data', 'backup')] : []),
     ];

@@ -63,7 +63,7 @@ export function inventory(...entries: Entry[]): Inventory {
   for (const entry of entries) {
     const [namespace = '', name = ''] = entry.claim.split('/');
     const uid = entry.uid ?? `uid-of-${entry.claim}`;
-    const pv = `pv-${namespace}-${name}`;
+    const pv = `pv-${namespace}.${name}`;
     if (!namespaces.has(namespace) || entry.namespace !== undefined) {
       namespaces.set(namespace, { metadata: { name: namespace, annotations: below(entry.namespace) } });
     }
