@@ -29,8 +29,12 @@ export async function own(main: (owner: Owner) => Promise<number>): Promise<neve
     // What was killed may take a moment to let go of its files.
     rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 50 });
   });
+  const state = { ending: false };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
+    // Not once: npm passes on what the terminal has sent already, and that must not end the ending.
+    process.on(signal, () => {
+      if (state.ending) return;
+      state.ending = true;
       const end = () => process.exit(128 + os.constants.signals[signal]);
       setTimeout(end, 10_000);
       before().then(end, end);
@@ -40,11 +44,16 @@ export async function own(main: (owner: Owner) => Promise<number>): Promise<neve
     before = action;
   };
   try {
-    process.exit(await main({ folder, temporary, beforeSignal }));
+    const code = await main({ folder, temporary, beforeSignal });
+    if (!state.ending) process.exit(code);
   } catch (thrown) {
-    console.error(thrown instanceof Error ? thrown.message : thrown);
-    process.exit(1);
+    // Once a signal has come, things fail because they are being ended.
+    if (!state.ending) {
+      console.error(thrown instanceof Error ? thrown.message : thrown);
+      process.exit(1);
+    }
   }
+  return new Promise(() => undefined);
 }
 
 /** `.cache/run/PID-START` of the checkout; removes those whose owner is no more. */
