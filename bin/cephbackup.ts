@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import process from 'node:process';
 import { exportImageCommand } from '../lib/commands/hidden.js';
 
+// The global `process`: importing node:process makes a stdout that is a pipe one that does not block.
 if (process.argv[2] === exportImageCommand) {
   const { exportImage } = await import('../lib/commands/export-image.js');
   process.exit(await exportImage(process.argv[3] ?? '', process.env));

@@ -133,6 +133,23 @@ export class BlockingWriter {
   }
 
   #writeAll(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += writeSync(this.fd, bytes, at);
+    for (let at = 0; at < bytes.length;) at += writeWaiting(this.fd, bytes, at);
   }
 }
+
+/**
+ * Whoever imports `node:process`, or shares the pipe, may have made the descriptor one that does not block; a full pipe
+ * then is an error, and nothing but waiting helps.
+ */
+function writeWaiting(fd: number, bytes: Uint8Array, at: number): number {
+  for (;;) {
+    try {
+      return writeSync(fd, bytes, at);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'EAGAIN') throw thrown;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
