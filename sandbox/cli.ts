@@ -29,16 +29,16 @@ async function up(): Promise<number> {
     stdio: ['ignore', log, log],
     detached: true,
   });
-  let over = false;
-  keeper.once('exit', () => (over = true));
+  const keeperIs = { over: false };
+  keeper.once('exit', () => (keeperIs.over = true));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => keeper.kill());
   try {
-    await waitFor('the sandbox', 120_000, () => over || sandboxState()?.ready != null, 100);
+    await waitFor('the sandbox', 120_000, () => keeperIs.over || sandboxState()?.ready != null, 100);
   } catch (thrown) {
     keeper.kill();
     throw thrown;
   }
-  if (over) {
+  if (keeperIs.over) {
     console.error(`The sandbox did not start:\n${readFileSync(keeperLog, 'utf8').slice(-2000)}`);
     return 1;
   }

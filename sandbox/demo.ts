@@ -1,0 +1,137 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { PersistentVolume } from '../lib/kube/types.js';
+import { runCephbackup } from './cephbackup.js';
+import { own, type Owner } from './owner.js';
+import { setStage, type Stage } from './stage.js';
+import { observeWorld, worldChanges, type World } from './world.js';
+import type { Workload } from './workload/workload.js';
+
+/** What the steps of the demo hand on to each other. */
+interface Show {
+  stage: Stage;
+  folder: string;
+  /** Ceph and this node before the first backup. */
+  before: World;
+}
+
+/** `npm run demo`: the product in a minute. Each step fails loudly if what it shows is not so. */
+const steps: ((show: Show) => Promise<void>)[] = [
+  list,
+  backUp,
+  lookAtMarks,
+  restore,
+  backUpAgain,
+  leaveNothing,
+];
+
+await own(async (owner) => {
+  const started = performance.now();
+  const stage = await prepare(owner);
+  const show = { stage, folder: owner.folder, before: await world(stage) };
+  for (const step of steps) await step(show);
+  await stage.stop();
+  say(`\nAll of it was real, and is gone again. ${seconds(started)} in all.`);
+  return 0;
+});
+
+async function prepare({ folder }: Owner): Promise<Stage> {
+  const started = performance.now();
+  say('This starts, for a minute and in a folder of its own:');
+  const stage = await setStage(folder, (text) => {
+    say(`  ${text}`);
+  });
+  say(`up after ${seconds(started)}. These volumes are in use, and are being written to all the time:`);
+  for (const { claim, title } of stage.workloads) say(`  ${nameOf(claim)}: ${title}`);
+  return stage;
+}
+
+async function list({ stage }: Show): Promise<void> {
+  title('Which claims are backed up, and why? Annotations decide, here on a namespace.');
+  await cephbackup(stage, ['list']);
+}
+
+async function backUp({ stage }: Show): Promise<void> {
+  title('Each is frozen by a snapshot in Ceph, read from there by restic, proven, and marked in Kubernetes.');
+  await cephbackup(stage, ['run']);
+}
+
+async function lookAtMarks({ stage }: Show): Promise<void> {
+  title('How it went can be seen in Kubernetes, too: on each volume, and as an event of each claim.');
+  for (const volume of (await listOf<PersistentVolume>(stage, 'persistentvolumes')).slice(0, 1)) {
+    for (const [key, value] of Object.entries(volume.metadata?.annotations ?? {})) say(`  ${key}: ${value}`);
+  }
+  for (const { involvedObject, reason, message } of await listOf<ClaimEvent>(stage, 'events')) {
+    say(`  ${involvedObject.namespace}/${involvedObject.name}: ${reason}: ${message}`);
+  }
+}
+
+async function restore({ stage, folder }: Show): Promise<void> {
+  title('restic alone restores them. Compared with the volumes, which are still in use:');
+  const problems: string[] = [];
+  for (const workload of stage.workloads) {
+    const { namespace, name } = workload.claim;
+    const tags = `namespace=${namespace},pvc=${name}`;
+    const [snapshot] = await stage.repository.snapshots('--tag', tags);
+    if (snapshot === undefined) throw new Error(`${nameOf(workload.claim)}: there is no snapshot`);
+    const target = path.join(folder, 'restored', namespace, name);
+    say(`$ restic restore ${snapshot.id.slice(0, 8)} --target restored/${nameOf(workload.claim)}`);
+    await mkdir(target, { recursive: true });
+    await stage.repository.restore(snapshot.id, target);
+    const { differences, summary } = await workload.compare(target);
+    if (differences.length === 0) say(`  ${summary}`);
+    problems.push(...differences.map((difference) => `${nameOf(workload.claim)}: ${difference}`));
+  }
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
+async function backUpAgain({ stage }: Show): Promise<void> {
+  title('The next run reads and adds only what has changed since.');
+  await cephbackup(stage, ['run']);
+}
+
+async function leaveNothing({ stage, before }: Show): Promise<void> {
+  const changes = worldChanges(before, await world(stage));
+  if (changes.length > 0) throw new Error(`left behind:\n${changes.join('\n')}`);
+  title('No snapshot, clone, watcher, mount, device or process is left in Ceph or on this machine.');
+}
+
+function world({ cluster }: Stage): Promise<World> {
+  return observeWorld({ cluster, imagePools: ['rbd', 'rbd/tenant-a'] });
+}
+
+/** Runs a command in front of the reader. @throws Error unless it exits 0 */
+async function cephbackup(stage: Stage, args: string[]): Promise<void> {
+  say(`$ cephbackup ${args.join(' ')}`);
+  const { code, stdout, stderr } = await runCephbackup(args, { env: stage.env });
+  for (const line of stdout.trimEnd().split('\n')) say(`  ${line}`);
+  if (code !== 0) throw new Error(`cephbackup ${args.join(' ')}: exit code ${code}\n${stderr}`);
+}
+
+/** The events of claims, as far as they are shown here. */
+interface ClaimEvent {
+  involvedObject: { namespace: string; name: string };
+  reason: string;
+  message: string;
+}
+
+async function listOf<T>({ kube }: Stage, plural: string): Promise<T[]> {
+  const { body } = await kube.request('GET', `/api/v1/${plural}`);
+  return (body as { items: T[] }).items;
+}
+
+function title(text: string): void {
+  say(`\n${text}`);
+}
+
+function nameOf({ namespace, name }: Workload['claim']): string {
+  return `${namespace}/${name}`;
+}
+
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}
+
+function say(text: string): void {
+  console.log(text);
+}
