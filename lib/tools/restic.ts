@@ -52,12 +52,14 @@ export class Restic {
     this.#env = { ...env, RESTIC_FEATURES: [env.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(',') };
   }
 
-  #argv(args: readonly string[]): string[] {
+  #argv([command = '', ...args]: readonly string[]): string[] {
     const { upload, download } = this.limits;
     return [
-      ...args,
+      command,
+      // In front: what follows `--` is an operand, or belongs to the program that restic starts.
       ...(upload === null ? [] : [`--limit-upload=${upload}`]),
       ...(download === null ? [] : [`--limit-download=${download}`]),
+      ...args,
     ];
   }
 

@@ -1,0 +1,28 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Exec } from '../../lib/tools/exec.js';
+import { Restic } from '../../lib/tools/restic.js';
+
+/** A restic that succeeds at once, and the argv it was given. */
+function recording(): { exec: Exec; calls: (readonly string[])[] } {
+  const calls: (readonly string[])[] = [];
+  const exec: Exec = (_program, args) => {
+    calls.push(args);
+    return Promise.resolve({ exitCode: 0, stdout: '[]', stderr: '', seconds: 0 });
+  };
+  return { exec, calls };
+}
+
+describe('the limits of restic', () => {
+  test.each([
+    ['backup', (restic: Restic) => restic.backup(['--stdin-from-command', '--', 'cat', 'file'], {})],
+    ['dump', (restic: Restic) => restic.dump('id', '/file', () => Promise.resolve())],
+  ])('are options of %s itself, not operands', async (command, call) => {
+    const { exec, calls } = recording();
+    await call(new Restic(exec, {}, { upload: 100, download: 200 }));
+    const [argv = []] = calls;
+    const options = argv.slice(0, argv.indexOf('--'));
+    expect(argv[0]).toBe(command);
+    expect(options).toEqual(expect.arrayContaining(['--limit-upload=100', '--limit-download=200']));
+    expect(argv.slice(options.length).filter((arg) => arg.startsWith('--limit'))).toEqual([]);
+  });
+});
