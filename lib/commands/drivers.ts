@@ -8,6 +8,12 @@ import { startDaemon } from '../tools/daemon.js';
 import { belowResticArgv, childEnvironment } from '../tools/environment.js';
 import { resolveProgram } from '../tools/exec.js';
 import type { Sweeper, VolumeDriver } from '../volumes/driver.js';
+import { CephfsDriver, type CephfsTools } from '../volumes/cephfs.js';
+import type { CephfsClient, ClientTools } from '../volumes/cephfs/client.js';
+import { fuseClient } from '../volumes/cephfs/fuse.js';
+import { kernelClient } from '../volumes/cephfs/kernel.js';
+import { cephFsClients } from '../volumes/cephfs/locate.js';
+import { CephfsSweeper } from '../volumes/cephfs/sweep.js';
 import { fuse } from '../volumes/mappers/fuse.js';
 import { krbd } from '../volumes/mappers/krbd.js';
 import type { Mapper, MapperTools } from '../volumes/mappers/mapper.js';
@@ -19,7 +25,7 @@ import { RbdSweeper } from '../volumes/rbd-sweep.js';
 import type { CommandContext } from './context.js';
 import { exportImageCommand } from './hidden.js';
 
-type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck'>;
+type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck' | 'cephfsClient'>;
 
 const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
   krbd: () => krbd,
@@ -27,17 +33,24 @@ const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> =
   fuse,
 };
 
+const cephfsClients: Record<'kernel' | 'fuse', (tools: ClientTools) => CephfsClient> = {
+  kernel: kernelClient,
+  fuse: fuseClient,
+};
+
 /** The driver for each kind of volume: a new kind is one more line. */
 export function drivers(
-  { options, env, exec }: CommandContext<VolumeValues>,
+  context: CommandContext<VolumeValues>,
   clientsFor: ClientsFor,
 ): (volume: PlannedVolume) => VolumeDriver {
+  const { options, env, exec } = context;
   const tools = { exec, startDaemon, env: childEnvironment(env) };
   const locate = locateImage(clientsFor);
   const mapper = mappers[options.mapper ?? 'krbd'](tools);
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
     'rbd-block': new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' }),
     'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
+    cephfs: new CephfsDriver(cephfsTools(context, clientsFor)),
   };
   return ({ kind }) => {
     const driver = kind === null ? undefined : known[kind];
@@ -49,6 +62,15 @@ export function drivers(
   };
 }
 
+function cephfsTools(
+  { options, env, exec }: CommandContext<Pick<VolumeValues, 'cephfsClient'>>,
+  clientsFor: ClientsFor,
+): CephfsTools {
+  const tools = { exec, startDaemon, env: childEnvironment(env) };
+  const client = cephfsClients[options.cephfsClient ?? 'kernel'](tools);
+  return { ...tools, client, cephFsFor: cephFsClients(exec, clientsFor) };
+}
+
 /** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
 function producer(env: NodeJS.ProcessEnv): string[] {
   const program = fileURLToPath(new URL('../../bin/cephbackup.js', import.meta.url));
@@ -56,16 +78,24 @@ function producer(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** What looks for leftovers of earlier runs, one for each kind of storage. */
-export function sweepers({ hostname }: CommandContext<unknown>, clientsFor: ClientsFor): Sweeper[] {
-  return [new RbdSweeper(clientsFor, hostname)];
+export function sweepers(
+  context: CommandContext<Pick<VolumeValues, 'cephfsClient'>>,
+  clientsFor: ClientsFor,
+): Sweeper[] {
+  const { hostname } = context;
+  return [
+    new RbdSweeper(clientsFor, hostname),
+    new CephfsSweeper(cephfsTools(context, clientsFor), hostname),
+  ];
 }
 
 /** Programs that each kind of volume needs. */
 const needs: Record<VolumeKind, readonly string[]> = {
   'rbd-filesystem': ['rbd', 'unshare', 'nsenter', 'mount', 'umount', 'e2fsck', 'od', 'find'],
   'rbd-block': ['rbd', 'env', 'mkfifo'],
-  cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find'],
+  cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find', 'ls', 'stat', 'mkdir', 'rmdir'],
 };
+const cephfsNeeds = { kernel: ['mount.ceph'], fuse: ['ceph-fuse'] };
 const mapperNeeds = { krbd: [], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
 
 /** All programs that are missing for these volumes, in one error. @throws CephbackupError TOOL_MISSING */
@@ -78,6 +108,7 @@ export function checkPrograms(
     'restic',
     'setpriv',
     ...[...kinds].flatMap((kind) => needs[kind]),
+    ...(kinds.has('cephfs') ? cephfsNeeds[options.cephfsClient ?? 'kernel'] : []),
     ...(kinds.has('rbd-filesystem') ? mapperNeeds[options.mapper ?? 'krbd'] : []),
   ]);
   const missing = [...wanted].filter((program) => {

@@ -144,6 +144,34 @@ export const catalogue = {
     'failed',
     'Somebody removed the snapshot while it was read, so the data read cannot be trusted; nothing was saved. Run again.',
   ),
+  SNAPSHOT_LIMIT: entry(
+    'failed',
+    'The directory has as many snapshots as Ceph allows (`mds_max_snaps_per_dir`, 100 by default); remove old ones.',
+  ),
+  SNAPSHOT_IMPOSSIBLE: entry(
+    'failed',
+    'CephFS takes no snapshot of this directory: allow them with `ceph fs set FS allow_new_snaps true`; within a subvolume, the PersistentVolume must name a path below /volumes/GROUP/SUBVOLUME.',
+  ),
+  BACKING_SNAPSHOT_NOT_FOUND: entry(
+    'failed',
+    'The volume shows a snapshot of a subvolume that cannot be told or found; back up the claim that the snapshot was taken of, and set the annotation `backup: "false"` on this one.',
+  ),
+  CEPHFS_NOT_FOUND: entry(
+    'failed',
+    'The filesystem that the PersistentVolume names does not exist; compare with `ceph fs ls` (of the right cluster: --ceph-clusters).',
+  ),
+  CEPHFS_UNAVAILABLE: entry(
+    'failed',
+    'The filesystem has no metadata server that answers: see `ceph fs status`, then run again.',
+  ),
+  SUBVOLUME_NOT_FOUND: entry(
+    'failed',
+    'The subvolume that the PersistentVolume names does not exist; compare with `ceph fs subvolume ls FS --group_name GROUP`.',
+  ),
+  DIRECTORY_NOT_FOUND: entry(
+    'failed',
+    'The directory that the PersistentVolume names does not exist in the filesystem; compare with what its pods see.',
+  ),
   IMAGE_NOT_PRIMARY: entry(
     'failed',
     'The image is the copy of a mirrored image, which cannot be snapshotted; back up the primary in its own cluster, or promote this one.',

@@ -69,6 +69,8 @@ export function pathInside({ pid }: NamespaceRef, path: string): string {
 
 export interface MountEntry {
   mountPoint: string;
+  /** The directory of the filesystem that is seen there: not its root where it is a bind mount. */
+  root: string;
   /** `major:minor` of the device below. */
   device: string;
   fsType: string;
@@ -87,6 +89,7 @@ export async function readMounts({ pid }: NamespaceRef): Promise<MountEntry[]> {
       const [fsType = '', source = ''] = after.split(' ');
       return {
         mountPoint: unescape(fields[4] ?? ''),
+        root: unescape(fields[3] ?? ''),
         device: fields[2] ?? '',
         fsType,
         source: unescape(source),

@@ -1,14 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
-import type { CephConnection } from '../../tools/ceph-connection.js';
+import { completeConf } from '../../tools/ceph-conf.js';
 import { mountedAt } from '../../tools/mount.js';
 import { pathInside, stateDirectory } from '../../tools/namespace.js';
 import { formatImage } from '../../tools/rbd.js';
 import type { Mapper, MapperTools, MapRequest } from './mapper.js';
 
 const exportWithin = 60_000;
-const defaultConf = '/etc/ceph/ceph.conf';
 
 /**
  * QEMU's storage daemon exports the image as one regular file by FUSE: for nodes whose kernel has neither rbd nor nbd.
@@ -21,7 +20,9 @@ export function fuse({ startDaemon, env }: MapperTools): Mapper {
       const { image, rbd, namespace, scope, cluster, signal } = request;
       const file = `${stateDirectory}/${image.image}`;
       const conf = `${stateDirectory}/ceph.conf`;
-      await writeFile(pathInside(namespace, conf), await completeConf(rbd.connection), { mode: 0o600 });
+      await writeFile(pathInside(namespace, conf), await completeConf(rbd.connection, 'MAP_FAILED'), {
+        mode: 0o600,
+      });
       await writeFile(pathInside(namespace, file), '');
       const daemon = startDaemon('qemu-storage-daemon', storageDaemonArguments(request, file, conf), {
         env,
@@ -67,23 +68,6 @@ function storageDaemonArguments({ image, rbd }: MapRequest, file: string, conf: 
     '--export',
     JSON.stringify({ ...target, 'allow-other': 'off' }),
   ];
-}
-
-/** The storage daemon takes no keyring or monitors as options, so they go into a copy of ceph.conf (no key in it). */
-async function completeConf({ conf, user, keyring, monitors }: CephConnection): Promise<string> {
-  const file = conf ?? defaultConf;
-  let text = '';
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    if (monitors === null) throw new CephbackupError('MAP_FAILED', `cannot read ${file}`, { cause });
-  }
-  const own = [
-    `[client.${user ?? 'admin'}]`,
-    ...(keyring === null ? [] : [`keyring = ${keyring}`]),
-    ...(monitors === null ? [] : [`mon_host = ${monitors.join(',')}`]),
-  ];
-  return `${text}\n${own.join('\n')}\n`;
 }
 
 /** Whether the device is a loop device over the file; sysfs shows the path as it is inside the namespace. */

@@ -1,0 +1,184 @@
+import { CephbackupError } from '../errors/error.js';
+import { cephError, connectionArguments, errno, type CephConnection } from './ceph-connection.js';
+import { lastLine, type CommandOptions, type CommandResult, type Exec } from './exec.js';
+import { asObject, numberField, parseJson, stringField } from './json.js';
+
+export interface Filesystem {
+  /** Ceph's numeric id (fscid), as volume handles carry it. */
+  id: number;
+  name: string;
+  /** Whether a metadata server is active for each of its ranks. */
+  available: boolean;
+}
+
+export interface Filesystems {
+  all: Filesystem[];
+  /** What a client gets that names none. */
+  defaultId: number | null;
+}
+
+export interface SubvolumeSpec {
+  fs: string;
+  /** Null for subvolumes without a group. */
+  group: string | null;
+  subvolume: string;
+}
+
+/** Milliseconds. A dead client's session, which can hold up the manager, lasts 60 s. */
+const deadline = 120_000;
+
+/** Names that cannot be taken for an option or another place by any Ceph tool. */
+const safeName = /^[A-Za-z0-9_.+=:][A-Za-z0-9_.+=:@-]*$/;
+
+/** A spec out of names that a PersistentVolume gives. @throws CephbackupError SOURCE_NAME_INVALID */
+export function subvolumeSpec(fs: string, group: string | null, subvolume: string): SubvolumeSpec {
+  for (const name of [fs, subvolume, ...(group === null ? [] : [group])]) {
+    if (safeName.test(name) && name !== '.' && name !== '..') continue;
+    throw new CephbackupError(
+      'SOURCE_NAME_INVALID',
+      `not a name of a filesystem, group or subvolume: ${JSON.stringify(name)}`,
+    );
+  }
+  return { fs, group, subvolume };
+}
+
+/** `fs/group/subvolume`. */
+export function formatSubvolume({ fs, group, subvolume }: SubvolumeSpec): string {
+  return [fs, ...(group === null ? [] : [group]), subvolume].join('/');
+}
+
+/**
+ * `ceph fs …` with one connection. Each call starts a Python program and most wait for the manager, which works on
+ * one command at a time: use few.
+ */
+export class CephFs {
+  #filesystems: Promise<Filesystems> | null = null;
+
+  constructor(
+    private readonly exec: Exec,
+    readonly connection: CephConnection,
+  ) {}
+
+  async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.exec('ceph', [...connectionArguments(this.connection), ...args], { deadline, ...options });
+  }
+
+  /** Asked once; asked again if it failed, or if a filesystem was not available. */
+  async filesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {
+    const asked = (this.#filesystems ??= this.#readFilesystems(options));
+    try {
+      const found = await asked;
+      if (found.all.some(({ available }) => !available)) this.#forget(asked);
+      return found;
+    } catch (thrown) {
+      this.#forget(asked);
+      throw thrown;
+    }
+  }
+
+  #forget(asked: Promise<Filesystems>): void {
+    if (this.#filesystems === asked) this.#filesystems = null;
+  }
+
+  async #readFilesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {
+    const what = 'ceph fs dump';
+    const result = await this.#run(['fs', 'dump', '--format', 'json'], options);
+    if (result.exitCode !== 0) throw cephfsError('COMMAND_FAILED', what, result);
+    const dump = asObject(parseJson(result.stdout, what), what);
+    if (!Array.isArray(dump.filesystems)) {
+      throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: no list of filesystems`);
+    }
+    const { default_fscid: defaultId } = dump;
+    return {
+      all: dump.filesystems.map((entry) => toFilesystem(asObject(entry, what), what)),
+      defaultId: typeof defaultId === 'number' && defaultId >= 0 ? defaultId : null,
+    };
+  }
+
+  /** The directory of a subvolume within its filesystem. @throws CephbackupError SUBVOLUME_NOT_FOUND … */
+  async subvolumePath(spec: SubvolumeSpec, options?: Partial<CommandOptions>): Promise<string> {
+    const { fs, subvolume } = spec;
+    const result = await this.#run(['fs', 'subvolume', 'getpath', fs, subvolume, ...inGroup(spec)], options);
+    const path = result.stdout.trim();
+    if (result.exitCode === 0 && path.startsWith('/')) return path;
+    throw cephfsError('COMMAND_FAILED', `path of subvolume ${formatSubvolume(spec)}`, result);
+  }
+
+  /**
+   * Succeeds, without doing anything, where a snapshot of that name exists: look before, and after.
+   * @throws CephbackupError SNAPSHOT_FAILED, SNAPSHOT_LIMIT, SUBVOLUME_NOT_FOUND …
+   */
+  async createSnapshot(
+    spec: SubvolumeSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<void> {
+    const { fs, subvolume } = spec;
+    const args = ['fs', 'subvolume', 'snapshot', 'create', fs, subvolume, snapshot, ...inGroup(spec)];
+    const result = await this.#run(args, options);
+    if (result.exitCode !== 0)
+      throw cephfsError('SNAPSHOT_FAILED', `snapshot of ${formatSubvolume(spec)}`, result);
+  }
+
+  /**
+   * Succeeds where the snapshot, or its subvolume, does not exist. A subvolume that was removed with
+   * `--retain-snapshots` goes with its last snapshot.
+   */
+  async removeSnapshot(
+    spec: SubvolumeSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<void> {
+    const { fs, subvolume } = spec;
+    const args = ['fs', 'subvolume', 'snapshot', 'rm', fs, subvolume, snapshot, ...inGroup(spec)];
+    const result = await this.#run(args, options);
+    if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
+    throw cephfsError('COMMAND_FAILED', `removal of snapshot ${formatSubvolume(spec)}@${snapshot}`, result);
+  }
+}
+
+function inGroup({ group }: SubvolumeSpec): string[] {
+  return group === null ? [] : ['--group_name', group];
+}
+
+/** Format: `ceph fs dump`, the FSMap. */
+function toFilesystem(entry: Record<string, unknown>, what: string): Filesystem {
+  const map = asObject(entry.mdsmap, what);
+  const daemons = Object.values(asObject(map.info ?? {}, what)).map((daemon) => asObject(daemon, what));
+  const active = daemons.filter(({ state }) => state === 'up:active').length;
+  const ranks = Array.isArray(map.in) ? map.in.length : 1;
+  return {
+    id: numberField(entry, 'id', what),
+    name: stringField(map, 'fs_name', what),
+    available: active >= Math.max(ranks, 1),
+  };
+}
+
+/** mkdir in a `.snap` that is full (`mds_max_snaps_per_dir`). */
+const tooManyLinks = 31;
+
+/** A failed `ceph fs` command as the error it means for a volume. */
+function cephfsError(
+  fallback: 'SNAPSHOT_FAILED' | 'COMMAND_FAILED',
+  what: string,
+  result: CommandResult,
+): CephbackupError {
+  const { exitCode, stderr } = result;
+  const message = `${what}: ${lastLine(stderr)} (exit code ${exitCode})`;
+  if (exitCode === errno.ENOENT) {
+    // `FS 'x' not found`, `Volume 'x' not found`; else it is the group or the subvolume.
+    const missing = /(FS|volume) '.*' not found/i.test(stderr) ? 'CEPHFS_NOT_FOUND' : 'SUBVOLUME_NOT_FOUND';
+    return new CephbackupError(missing, message);
+  }
+  if (exitCode === tooManyLinks) return new CephbackupError('SNAPSHOT_LIMIT', message);
+  const error = cephError(fallback, what, result);
+  return error.code === 'CEPH_FORBIDDEN' ? forbidden(message) : error;
+}
+
+/** The user may not do what a backup of CephFS needs. */
+export function forbidden(message: string): CephbackupError {
+  return new CephbackupError('CEPH_FORBIDDEN', message, {
+    guidance:
+      'Give the Ceph user the capabilities that docs/cephfs.md lists, e.g. `ceph auth caps client.USER mon "allow r" mgr "allow rw" mds "allow rws fsname=FS" osd "allow r tag cephfs data=FS"`.',
+  });
+}

@@ -1,0 +1,89 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { CephbackupError } from '../../errors/error.js';
+import { completeConf } from '../../tools/ceph-conf.js';
+import { lastLine } from '../../tools/exec.js';
+import { pathInside, stateDirectory } from '../../tools/namespace.js';
+import {
+  clientDirectory,
+  mountTimeout,
+  type CephfsClient,
+  type CephfsMount,
+  type CephfsMountRequest,
+  type ClientTools,
+} from './client.js';
+import { mountError } from './mount-error.js';
+import { restrict, tryUnmount } from './mounts.js';
+
+const confFile = `${stateDirectory}/ceph.conf`;
+
+/**
+ * The kernel's client. mount.ceph finds monitors and key by ceph.conf, so that no key is ever in argv, and hands the
+ * key to the kernel. The device is written `:/path`, which mount.ceph of every release from 14 on understands.
+ */
+export function kernelClient(tools: ClientTools): CephfsClient {
+  const { exec } = tools;
+  return {
+    async mount(request) {
+      const { namespace, scope, cluster, fs, root, signal, connection } = request;
+      const conf = await completeConf(connection, 'MOUNT_FAILED');
+      await writeFile(pathInside(namespace, confFile), conf, { mode: 0o600 });
+      await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
+      const mount = new KernelMount(tools, request);
+      scope.add({ kind: 'mount', name: `${clientDirectory} (${fs}:${root})`, cluster }, () =>
+        mount.unmount(),
+      );
+      const args = ['-t', 'ceph', '-o', mountOptions(request).join(','), '--', `:${root}`, clientDirectory];
+      const result = await exec('mount', args, { namespace, signal, deadline: (mountTimeout + 30) * 1000 });
+      if (result.exitCode !== 0) throw mountError(request, lastLine(result.stderr));
+      await restrict(exec, namespace, clientDirectory, request.writable ? 'rw' : 'ro', signal);
+      return mount;
+    },
+  };
+}
+
+export function mountOptions({ connection, fs, writable, msMode }: CephfsMountRequest): string[] {
+  return [
+    writable ? 'rw' : 'ro',
+    'nosuid',
+    'nodev',
+    'noexec',
+    `name=${connection.user ?? 'admin'}`,
+    `conf=${confFile}`,
+    `fs=${fs}`,
+    `mount_timeout=${mountTimeout}`,
+    // A client of its own: what goes wrong with it must not touch the mounts of this node's pods.
+    'noshare',
+    ...(msMode === null ? [] : [`ms_mode=${msMode}`]),
+  ];
+}
+
+class KernelMount implements CephfsMount {
+  readonly fsType = 'ceph';
+
+  constructor(
+    private readonly tools: ClientTools,
+    private readonly request: CephfsMountRequest,
+  ) {}
+
+  alive(): boolean {
+    return true;
+  }
+
+  async unmount(): Promise<void> {
+    const { exec } = this.tools;
+    const { namespace } = this.request;
+    const problem = await tryUnmount(exec, namespace, clientDirectory);
+    if (problem === null) return;
+    await this.abandon();
+    // Whoever still uses it keeps it in the kernel: the snapshot below must then stay.
+    if ((await tryUnmount(exec, namespace, clientDirectory)) !== null) {
+      await tryUnmount(exec, namespace, clientDirectory, ['--lazy']);
+      throw new CephbackupError('COMMAND_FAILED', `umount of ${clientDirectory}: ${problem}`);
+    }
+  }
+
+  /** Ends the requests that wait for a server with an I/O error. */
+  async abandon(): Promise<void> {
+    await tryUnmount(this.tools.exec, this.request.namespace, clientDirectory, ['--force']);
+  }
+}

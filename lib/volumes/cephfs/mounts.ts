@@ -1,0 +1,65 @@
+import { asCephbackupError } from '../../errors/error.js';
+import { CephbackupError } from '../../errors/error.js';
+import { lastLine, type Exec, type NamespaceRef } from '../../tools/exec.js';
+import { mountedAt, safeMountOptions } from '../../tools/mount.js';
+
+/** Milliseconds that a mount or umount may take which asks no server. */
+const localDeadline = 15_000;
+
+/**
+ * Shows a directory of a mount at another place, read-only.
+ * @throws CephbackupError MOUNT_FAILED
+ */
+export async function bindReadOnly(
+  exec: Exec,
+  namespace: NamespaceRef,
+  directory: string,
+  at: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await mountWith(exec, namespace, ['--bind', '--', directory, at], signal);
+  // A bind mount gets its flags by a second call in any case; this way it fails where a flag is not known.
+  await restrict(exec, namespace, at, 'ro', signal);
+}
+
+/** Gives a mount the flags under which nothing of a tenant's filesystem is executed, opened or followed. */
+export async function restrict(
+  exec: Exec,
+  namespace: NamespaceRef,
+  at: string,
+  access: 'ro' | 'rw',
+  signal: AbortSignal,
+): Promise<void> {
+  const flags = ['remount', 'bind', access, ...safeMountOptions()];
+  await mountWith(exec, namespace, ['-o', flags.join(','), '--', at], signal);
+}
+
+async function mountWith(
+  exec: Exec,
+  namespace: NamespaceRef,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await exec('mount', args, { namespace, signal, deadline: 60_000 });
+  if (result.exitCode === 0) return;
+  throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(result.stderr)}`);
+}
+
+/** Unmounts within seconds, or returns why not; null where nothing is mounted any more. */
+export async function tryUnmount(
+  exec: Exec,
+  namespace: NamespaceRef,
+  at: string,
+  options: readonly string[] = [],
+): Promise<string | null> {
+  if ((await mountedAt(namespace, at)) === null) return null;
+  try {
+    // Without looking at the path: what hangs would hang this, too.
+    const args = ['--no-canonicalize', ...options, '--', at];
+    const result = await exec('umount', args, { namespace, deadline: localDeadline, killGrace: 1_000 });
+    if (result.exitCode === 0 || (await mountedAt(namespace, at)) === null) return null;
+    return lastLine(result.stderr);
+  } catch (thrown) {
+    return asCephbackupError(thrown).message;
+  }
+}

@@ -1,0 +1,164 @@
+import { asCephbackupError } from '../../errors/error.js';
+import type { CephfsSource } from '../../plan/types.js';
+import { ownerOf } from '../../run/names.js';
+import { Scope } from '../../run/scope.js';
+import { formatSubvolume, subvolumeSpec, type CephFs } from '../../tools/ceph-fs.js';
+import { openNamespace } from '../../tools/namespace.js';
+import type { SweepReport, Sweeper, SweepRequest } from '../driver.js';
+import type { CephfsTools } from '../cephfs.js';
+import { findFilesystem } from './locate.js';
+import { findSnapshots, type FoundSnapshot } from './find-snapshots.js';
+import { noGroup, placeOf, subvolumesDirectory } from './place.js';
+import { SnapshotDirectory } from './snapshots.js';
+
+/** A directory to search: a group with all of its subvolumes, or a single directory. */
+interface Area {
+  cephFs: CephFs;
+  cluster: string | null;
+  fs: string;
+  /** The directory that is mounted. */
+  root: string;
+  /** The directories of the group whose snapshots are made by mkdir; null: `root` itself, no group. */
+  plain: Set<string> | null;
+}
+
+/**
+ * Finds snapshots of earlier runs by their names in each `.snap` of the groups and directories that volumes are in. A
+ * mount shows them at once, also those of subvolumes that were removed with `--retain-snapshots`; the manager would
+ * have to be asked once for each subvolume.
+ */
+export class CephfsSweeper implements Sweeper {
+  constructor(
+    private readonly tools: CephfsTools,
+    private readonly node: string,
+  ) {}
+
+  async sweep(request: SweepRequest): Promise<SweepReport> {
+    const report: SweepReport = { removed: [], leftovers: [], foreign: [], problems: [] };
+    const areas = await this.#areas(request, report);
+    for (const area of areas) {
+      try {
+        await new AreaSweep(area, request, report, this.tools, this.node).run();
+      } catch (thrown) {
+        report.problems.push(this.#problem(`${area.fs}:${area.root}`, thrown));
+      }
+    }
+    return report;
+  }
+
+  async #areas({ volumes, signal }: SweepRequest, report: SweepReport): Promise<Area[]> {
+    const areas = new Map<string, Area>();
+    for (const volume of volumes) {
+      if (volume.kind !== 'cephfs' || volume.source === null) continue;
+      try {
+        const cephFs = this.tools.cephFsFor(volume.details?.monitors ?? null);
+        const { name: fs } = await findFilesystem(cephFs, volume, signal);
+        const { root, plain } = searched(volume.source as CephfsSource);
+        const key = JSON.stringify([volume.details?.monitors ?? null, fs, root]);
+        const area = areas.get(key) ?? { cephFs, cluster: volume.source.cluster, fs, root, plain };
+        for (const name of plain ?? []) area.plain?.add(name);
+        areas.set(key, area);
+      } catch (thrown) {
+        const problem = this.#problem(`where ${volume.namespace}/${volume.pvc} is`, thrown);
+        if (!report.problems.includes(problem)) report.problems.push(problem);
+      }
+    }
+    return [...areas.values()];
+  }
+
+  #problem(where: string, thrown: unknown): string {
+    return `could not look for leftovers in ${where}: ${asCephbackupError(thrown).message}`;
+  }
+}
+
+function searched({ group, path }: CephfsSource): Pick<Area, 'root' | 'plain'> {
+  if (path === null) return { root: `${subvolumesDirectory}/${group ?? noGroup}`, plain: new Set() };
+  const { root, by } = placeOf(path);
+  const [, top, inGroup, name] = root.split('/');
+  if (`/${top ?? ''}` !== subvolumesDirectory || inGroup === undefined || name === undefined) {
+    return { root, plain: null };
+  }
+  return { root: `/${top}/${inGroup}`, plain: new Set(by === 'mkdir' ? [name] : []) };
+}
+
+class AreaSweep {
+  constructor(
+    private readonly area: Area,
+    private readonly request: SweepRequest,
+    private readonly report: SweepReport,
+    private readonly tools: CephfsTools,
+    private readonly node: string,
+  ) {}
+
+  async run(): Promise<void> {
+    const { signal, log } = this.request;
+    const scope = new Scope(this.node, log);
+    try {
+      const namespace = await openNamespace(this.tools.startDaemon, this.tools.env);
+      scope.add(null, () => namespace.close());
+      const { cephFs, fs, root, cluster, plain } = this.area;
+      await this.tools.client.mount({
+        connection: cephFs.connection,
+        fs,
+        root,
+        writable: plain === null || plain.size > 0,
+        msMode: null,
+        namespace,
+        scope,
+        cluster,
+        signal,
+        log,
+        warn: (text) => {
+          log.warn(text);
+        },
+      });
+      const depth = plain === null ? 'itself' : 'children';
+      const found = await findSnapshots(this.tools, namespace, depth, signal);
+      const snapshots = new SnapshotDirectory(this.tools.exec, namespace, this.tools.env);
+      for (const snapshot of found) await this.#handle(snapshot, snapshots);
+    } catch (thrown) {
+      // A group or directory that does not exist has no snapshots.
+      const error = asCephbackupError(thrown);
+      if (!['SUBVOLUME_NOT_FOUND', 'DIRECTORY_NOT_FOUND'].includes(error.code)) throw error;
+    } finally {
+      this.report.leftovers.push(...(await scope.release()));
+    }
+  }
+
+  async #handle({ directory, name }: FoundSnapshot, snapshots: SnapshotDirectory): Promise<void> {
+    const { area, request, report } = this;
+    const { fs, cluster, cephFs, plain } = area;
+    const owner = ownerOf(name);
+    if (owner === null) return;
+    const byMkdir = plain === null || plain.has(directory);
+    const group = area.root.slice(subvolumesDirectory.length + 1);
+    const path = [area.root, directory].filter((part) => part !== '').join('/');
+    const shown = byMkdir ? `${fs}:${path}/.snap/${name}` : `${nameOf(fs, group, directory)}@${name}`;
+    const resource = { kind: 'snapshot', name: shown, cluster } as const;
+    if (owner.installation !== request.installation) {
+      report.foreign.push(resource);
+      return;
+    }
+    if (request.liveRuns.has(owner.run)) return;
+    try {
+      if (!request.dryRun) {
+        if (byMkdir) await snapshots.remove(name, {}, directory);
+        else await cephFs.removeSnapshot(specOf(fs, group, directory), name, { signal: request.signal });
+      }
+      request.log.info(`${request.dryRun ? 'would remove' : 'removed'} snapshot ${shown} of an earlier run`);
+      report.removed.push(resource);
+    } catch (thrown) {
+      const reason = asCephbackupError(thrown).message;
+      request.log.warn(`left in place: snapshot ${shown}`, { reason });
+      report.leftovers.push({ ...resource, node: this.node, reason });
+    }
+  }
+}
+
+function specOf(fs: string, group: string, subvolume: string) {
+  return subvolumeSpec(fs, group === noGroup ? null : group, subvolume);
+}
+
+function nameOf(fs: string, group: string, subvolume: string): string {
+  return formatSubvolume({ fs, group: group === noGroup ? null : group, subvolume });
+}
