@@ -40,7 +40,9 @@ export async function mountShare(
   const root = path.join(folder, 'root');
   await mkdir(root);
   const namespace = await MountNamespace.create();
-  const args = ['-f', root, '-r', directory, '--client_fs', filesystem, '--conf', cluster.conf];
+  // With ACLs, as the kernel's client has them.
+  const acls = ['--client_acl_type=posix_acl', '--fuse_default_permissions=0'];
+  const args = ['-f', root, '-r', directory, '--client_fs', filesystem, '--conf', cluster.conf, ...acls];
   const daemon = namespace.daemon('ceph-fuse', args, path.join(folder, 'log'));
   const letGo = async () => {
     await daemon.stop('SIGTERM');
