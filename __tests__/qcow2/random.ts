@@ -27,9 +27,16 @@ export class Random {
   }
 
   bytes(length: number): Buffer {
-    const result = Buffer.allocUnsafe(length);
-    for (let i = 0; i < length; i++) result[i] = Math.floor(this.next() * 256);
-    return result;
+    const words = new Uint32Array(Math.ceil(length / 4));
+    // xorshift32, without a call per byte: tests ask for megabytes.
+    let state = this.integer(1, 2 ** 31);
+    for (let i = 0; i < words.length; i++) {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      words[i] = state;
+    }
+    return Buffer.from(words.buffer, 0, length);
   }
 }
 

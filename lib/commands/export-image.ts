@@ -40,9 +40,15 @@ async function produce(plan: ExportPlan, env: Environment): Promise<void> {
   const command = streamCommand('rbd', plan.exportArgs, env);
   const layout = planLayout({ virtualSize: plan.size, extents: plan.extents, clusterBits: plan.clusterBits });
   const output = new BlockingWriter(stdout);
-  await writeImage(layout, contents(command, plan), (bytes) => {
-    output.write(bytes);
-  });
+  try {
+    await writeImage(layout, contents(command, plan), (bytes) => {
+      output.write(bytes);
+    });
+  } catch (thrown) {
+    // A snapshot that is gone explains every contradiction.
+    if (asCephbackupError(thrown).code === 'EXPORT_INVALID') confirmSnapshot(plan, env);
+    throw thrown;
+  }
   output.flush();
   if (layout.length !== plan.length || output.total !== plan.length) {
     throw new CephbackupError('INTERNAL', `${output.total} bytes written where ${plan.length} were planned`);

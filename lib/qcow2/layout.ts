@@ -44,9 +44,10 @@ export interface LayoutRequest {
 
 /**
  * The cluster sizes to choose from. They are few and far apart on purpose: a disk that changes a little from one day to
- * the next keeps its cluster size, and so the bytes of its image stay where a deduplicating store has seen them.
+ * the next keeps its cluster size, and so the bytes of its image stay where a deduplicating store has seen them. Smaller
+ * ones would make QEMU slow: it asks for the state of a disk table by table.
  */
-const candidates = [9, 12, 16, 20] as const;
+const candidates = [12, 16, 20] as const;
 /**
  * How much more a byte of metadata counts than one of padding. Padding is zeros, which any store compresses away, but
  * tables are stored anew whenever an allocation moves the clusters behind it.
