@@ -103,6 +103,25 @@ export const catalogue = {
     'See `cephbackup snapshots` (with `--cluster all` for every cluster of the repository).',
   ),
   CLAIM_AMBIGUOUS: entry('failed', 'Choose one of the claims listed with --uid.'),
+  PATH_NOT_FOUND: entry('failed', '`restic ls SNAPSHOT` lists what the backup contains.'),
+  TARGET_UNSUITABLE: entry('failed', 'docs/restore.md has a table of what can be restored to where.'),
+  TARGET_NOT_FOUND: entry('failed', 'Create the target first, or name another one.'),
+  TARGET_EXISTS: entry('failed', 'Name another target, or pass --force to overwrite this one.'),
+  TARGET_IN_USE: entry(
+    'failed',
+    'Stop whatever uses the target (scale its pods to 0, unmap the image). A client that died counts for another 30 seconds. Nothing overrides this.',
+  ),
+  TARGET_TOO_SMALL: entry('failed', 'Restore to a target that is at least as large as the backup.'),
+  TARGET_FULL: entry('failed', 'Make room (or raise the quota), or restore somewhere else.'),
+  RESTORE_FAILED: entry('failed', 'See the message; what state the target is in is said there.'),
+  RESTORE_UNVERIFIED: entry(
+    'failed',
+    'What was read back from the target is not what the backup holds: do not use the target. Look for failing disks, then restore again.',
+  ),
+  BACKUP_DAMAGED: entry(
+    'failed',
+    'Restore an older backup (--snapshot, --as-of); `cephbackup verify` tells what else is damaged.',
+  ),
   MANIFESTS_NOT_FOUND: entry(
     'failed',
     'Each `cephbackup run` saves the manifests of its claims; `restic snapshots --host k8s-manifests` lists them.',

@@ -43,7 +43,7 @@ const noConnection =
 
 /** A failed Ceph command as the error it means for a volume. */
 export function cephError(
-  fallback: 'SNAPSHOT_FAILED' | 'CLONE_FAILED' | 'MAP_FAILED' | 'COMMAND_FAILED',
+  fallback: 'SNAPSHOT_FAILED' | 'CLONE_FAILED' | 'MAP_FAILED' | 'COMMAND_FAILED' | 'RESTORE_FAILED',
   what: string,
   { exitCode, stderr }: CommandResult,
 ): CephbackupError {

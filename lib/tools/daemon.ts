@@ -8,6 +8,8 @@ export interface Daemon {
   /** Settles when the process has ended, with the last line it wrote to stderr. */
   ended: Promise<string>;
   alive(): boolean;
+  /** Ends its stdin, for programs that end cleanly by that; then as `stop`. */
+  finish(): Promise<void>;
   /** TERM, then KILL after 5 s. @throws CephbackupError COMMAND_TIMEOUT where not even KILL ends it. */
   stop(): Promise<void>;
 }
@@ -64,10 +66,18 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
       // It has ended already.
     }
   };
-  return {
+  const daemon: Daemon = {
     pid,
     ended,
     alive: () => running,
+    finish: async () => {
+      child.stdin.end();
+      let giveUp: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (giveUp = setTimeout(resolve, giveUpAfter)));
+      await Promise.race([ended, late]);
+      clearTimeout(giveUp);
+      if (running) await daemon.stop();
+    },
     stop: async () => {
       signal('SIGTERM');
       const kill = setTimeout(signal, killAfter, 'SIGKILL');
@@ -87,4 +97,5 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
       }
     },
   };
+  return daemon;
 };

@@ -121,7 +121,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${limit} s`);
     }
     // A command that failed by itself says more than the flow that it cut short.
-    if (failure !== undefined && (stop.cause === 'flow' || result.exitCode === 0)) throw failure.error;
+    if (failure !== undefined && (failure.first || result.exitCode === 0)) throw failure.error;
     if (stop.cause === 'overflow') {
       throw new CephbackupError('COMMAND_FAILED', `${shown}: printed more than ${stdoutLimit} bytes`);
     }
@@ -139,12 +139,12 @@ function startFlows(
   { input, output }: CommandOptions,
   stop: Stopper,
 ): Flow[] {
-  const onFailure = () => {
-    stop.stop('flow', 'SIGTERM');
+  const end = () => {
+    stop.stop('caller', 'SIGINT');
   };
   const flows: Flow[] = [];
-  if (typeof input === 'object' && child.stdin !== null) flows.push(feed(child.stdin, input, onFailure));
-  if (output !== undefined && child.stdout !== null) flows.push(drain(child.stdout, output, onFailure));
+  if (typeof input === 'object' && child.stdin !== null) flows.push(feed(child.stdin, input, end));
+  if (output !== undefined && child.stdout !== null) flows.push(drain(child.stdout, output, end));
   return flows;
 }
 
@@ -194,8 +194,9 @@ interface Ending {
 
 /** Ends a process group: at the deadline, on abort, or because the caller has seen enough. */
 class Stopper {
-  cause: 'none' | 'deadline' | 'abort' | 'caller' | 'flow' | 'overflow' = 'none';
+  cause: 'none' | 'deadline' | 'abort' | 'caller' | 'overflow' = 'none';
   readonly #timers: NodeJS.Timeout[] = [];
+  #over = false;
   #declareStuck: () => void = () => undefined;
 
   constructor(
@@ -223,6 +224,8 @@ class Stopper {
     try {
       return await Promise.race([ended, stuck]);
     } finally {
+      // From here on the process group's number may be somebody else's.
+      this.#over = true;
       signal?.removeEventListener('abort', onAbort);
       for (const timer of this.#timers) clearTimeout(timer);
       // What the command itself started and left behind in its group has no owner any more.
@@ -231,7 +234,7 @@ class Stopper {
   }
 
   stop(cause: Exclude<Stopper['cause'], 'none'>, first: 'SIGTERM' | 'SIGINT'): void {
-    if (this.cause !== 'none') return;
+    if (this.cause !== 'none' || this.#over) return;
     this.cause = cause;
     this.#kill(first);
     this.#after(this.killGrace, () => {

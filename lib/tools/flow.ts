@@ -1,18 +1,29 @@
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+
+/** What went wrong on this program's side of a flow. */
+export interface FlowFailure {
+  error: unknown;
+  /** Whether the command was in order until then, so that this says more than how the command ended. */
+  first: boolean;
+}
 
 /** Bytes on their way from or to a command. */
 export interface Flow {
-  /** Settles once nothing flows any more: what went wrong on this program's side, or null. */
-  done: Promise<{ error: unknown } | null>;
+  /** Settles once nothing flows any more. */
+  done: Promise<FlowFailure | null>;
 }
+
+/** What may wait for a command that is busy, so that whoever comes before it need not wait. Bytes. */
+const buffered = 16 * 1024 * 1024;
+/** How long a command may take to end by itself once its input ends too early. Milliseconds. */
+const endingGrace = 5_000;
 
 /**
  * Writes `source` to a command's stdin as fast as it reads; what the source gives must not be changed afterwards. A
- * command that ends before it has read everything is no failure here: its exit code tells. `onFailure` is called as
- * soon as the source fails.
+ * command that ends before it has read everything is no failure here: its exit code tells. Where the source fails, stdin
+ * ends; `stop` is called only if the command does not end by that, because what is killed cleans up nothing.
  */
-export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, onFailure: () => void): Flow {
+export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: () => void): Flow {
   const closed = new Promise<null>((resolve) => {
     const ended = () => {
       resolve(null);
@@ -20,6 +31,8 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, onFailu
     stdin.once('error', ended);
     stdin.once('close', ended);
   });
+  let pending = 0;
+  let wake: () => void = () => undefined;
   const iterator = source[Symbol.asyncIterator]();
   const copy = async () => {
     for (;;) {
@@ -33,33 +46,46 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, onFailu
         stdin.end();
         return null;
       }
-      if (!stdin.write(next.value)) await Promise.race([once(stdin, 'drain').catch(() => null), closed]);
+      const { length } = next.value;
+      pending += length;
+      stdin.write(next.value, () => {
+        pending -= length;
+        wake();
+      });
+      while (pending > buffered && !stdin.destroyed) {
+        await Promise.race([new Promise<void>((resolve) => (wake = resolve)), closed]);
+      }
     }
   };
   const done = copy().catch((error: unknown) => {
-    onFailure();
-    stdin.destroy();
-    return { error };
+    stdin.end();
+    setTimeout(stop, endingGrace).unref();
+    return { error, first: true };
   });
   return { done };
 }
 
-/**
- * Hands a command's stdout to `consumer`. `onFailure` is called as soon as that fails, unless everything had come by
- * then: what the command itself says is then more to the point.
- */
+/** Hands a command's stdout to `consumer`. `stop` is called as soon as that fails. */
 export function drain(
   stdout: Readable,
   consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
-  onFailure: () => void,
+  stop: () => void,
 ): Flow {
-  const done = consumer(stdout as AsyncIterable<Uint8Array>).then(
+  const done = consumer(chunksOf(stdout)).then(
     () => null,
     (error: unknown) => {
-      if (!stdout.readableEnded) onFailure();
-      stdout.destroy();
-      return { error };
+      const first = !stdout.readableEnded;
+      stop();
+      return { error, first };
     },
   );
+  // Nobody waits for what is left; a closed pipe would kill the command before it has cleaned up.
+  void done.then(() => stdout.resume());
   return { done };
+}
+
+/** Unlike a stream's own iterator, this one leaves the stream open when it is left. */
+async function* chunksOf(stdout: Readable): AsyncGenerator<Uint8Array, void> {
+  const iterator = stdout.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+  yield* iterator;
 }

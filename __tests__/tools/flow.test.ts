@@ -1,0 +1,157 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { silent } from '../../lib/report/logger.js';
+import { Redactor } from '../../lib/report/redactor.js';
+import { createExec } from '../../lib/tools/exec.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cephbackup-flow-'));
+const exec = createExec({ env: { PATH: process.env.PATH ?? '' }, log: silent, redactor: new Redactor() });
+const deadline = 30_000;
+const size = 40 * 1024 * 1024;
+
+function script(name: string, text: string): string {
+  const file = path.join(folder, name);
+  writeFileSync(file, `#!/bin/bash\n${text}\n`, { mode: 0o755 });
+  return file;
+}
+
+async function* bytes(total: number, fail: Error | null = null): AsyncGenerator<Uint8Array, void> {
+  for (let at = 0; at < total; at += 65_536) {
+    await Promise.resolve();
+    yield Buffer.alloc(Math.min(65_536, total - at), (at / 65_536) % 256);
+  }
+  if (fail !== null) throw fail;
+}
+
+async function count(chunks: AsyncIterable<Uint8Array>): Promise<number> {
+  let total = 0;
+  for await (const chunk of chunks) total += chunk.length;
+  return total;
+}
+
+describe('bytes through commands', () => {
+  test('come out as they went in', async () => {
+    let at = 0;
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of chunks) {
+        for (const index of [0, chunk.length - 1]) {
+          if (chunk[index] !== Math.floor((at + index) / 65_536) % 256)
+            throw new Error(`wrong byte at ${at + index}`);
+        }
+        at += chunk.length;
+      }
+    };
+    const { exitCode } = await exec('cat', [], { deadline, input: bytes(size), output });
+    expect([exitCode, at]).toEqual([0, size]);
+  });
+
+  test('flow from one to another', async () => {
+    let total = 0;
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      const second = await exec('wc', ['-c'], { deadline, input: chunks });
+      total = Number(second.stdout);
+    };
+    await exec('head', ['-c', String(size), '/dev/zero'], { deadline, output });
+    expect(total).toBe(size);
+  });
+
+  test('do not run ahead of a slow reader', async () => {
+    let given = 0;
+    async function* source() {
+      for await (const chunk of bytes(4 * size)) {
+        given += chunk.length;
+        yield chunk;
+      }
+    }
+    const slow = exec(script('slow', 'sleep 1; head -c 10 >/dev/null'), [], { deadline, input: source() });
+    await sleep(700);
+    expect(given).toBeLessThan(size);
+    expect((await slow).exitCode).toBe(0);
+  });
+});
+
+describe('what fails first is told', () => {
+  test('the reader here: the command may clean up, and its exit code does not matter', async () => {
+    const cleaned = path.join(folder, 'cleaned');
+    const file = script('cleanup', `trap 'echo yes > ${cleaned}; exit 130' INT; while :; do echo line; done`);
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of chunks) if (chunk.length > 0) throw new Error('enough');
+    };
+    await expect(exec(file, [], { deadline, output })).rejects.toThrow('enough');
+    expect(readFileSync(cleaned, 'utf8')).toBe('yes\n');
+  });
+
+  test('the source here: the command ends by the end of its input', async () => {
+    const ended = path.join(folder, 'ended');
+    const file = script('reader', `trap '' INT TERM; cat >/dev/null; echo yes > ${ended}; exit 9`);
+    const input = bytes(100_000, new Error('source broke'));
+    await expect(exec(file, [], { deadline, input })).rejects.toThrow('source broke');
+    expect(readFileSync(ended, 'utf8')).toBe('yes\n');
+  });
+
+  test('the command: its exit code and its words, not the complaint about what is missing', async () => {
+    const file = script('truncated', 'head -c 1000 /dev/zero; echo broken >&2; exit 3');
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      if ((await count(chunks)) < 2000) throw new Error('truncated');
+    };
+    expect(await exec(file, [], { deadline, output })).toMatchObject({ exitCode: 3, stderr: 'broken\n' });
+  });
+
+  test('a command that says that all is well is not believed against the reader', async () => {
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      if ((await count(chunks)) < 2000) throw new Error('truncated');
+    };
+    await expect(exec('head', ['-c', '1000', '/dev/zero'], { deadline, output })).rejects.toThrow(
+      'truncated',
+    );
+  });
+
+  test('a command that does not read to the end', async () => {
+    let returned = false;
+    async function* source() {
+      try {
+        yield* bytes(size);
+      } finally {
+        returned = true;
+      }
+    }
+    const { exitCode } = await exec(script('early', 'head -c 10 >/dev/null; exit 4'), [], {
+      deadline,
+      input: source(),
+    });
+    expect(exitCode).toBe(4);
+    await sleep(50);
+    expect(returned).toBe(true);
+  });
+
+  test('the second of two: the first is stopped', async () => {
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      const second = await exec(script('full', 'head -c 10 >/dev/null; exit 28'), [], {
+        deadline,
+        input: chunks,
+      });
+      if (second.exitCode !== 0) throw new Error(`second: ${second.exitCode}`);
+    };
+    await expect(exec('cat', ['/dev/zero'], { deadline, output })).rejects.toThrow('second: 28');
+  });
+});
+
+test('an abort ends a flow from both sides', async () => {
+  const abort = new AbortController();
+  const output = async (chunks: AsyncIterable<Uint8Array>) => {
+    await exec('cat', [], {
+      deadline,
+      input: chunks,
+      output: async (c) => void (await count(c)),
+      signal: abort.signal,
+    });
+  };
+  const running = exec('cat', ['/dev/zero'], { deadline, output, signal: abort.signal });
+  setTimeout(() => {
+    abort.abort(new Error('stopped'));
+  }, 200);
+  await expect(running).rejects.toThrow('stopped');
+});

@@ -1,0 +1,78 @@
+import { createHash, type Hash } from 'node:crypto';
+
+/** What is looked at together; a block of zeros is the same as no block at all. Bytes. */
+const blockSize = 64 * 1024;
+/** What one hash covers, so that a difference can be told to lie somewhere near. Bytes. */
+const regionSize = 64 * 1024 * 1024;
+const blocksPerRegion = regionSize / blockSize;
+const zeros = Buffer.alloc(blockSize);
+
+/**
+ * A disk's contents in hashes: the same for the same contents, however they come in pieces, and whether zeros are
+ * written out or left out. 32 bytes for each 64 MiB that hold data.
+ */
+export class ContentDigest {
+  readonly #regions = new Map<number, string>();
+  #hash: Hash | null = null;
+  #region = -1;
+  /** A block that comes in several pieces. */
+  readonly #gathered = Buffer.alloc(blockSize);
+  #gathering = -1;
+
+  /** Pieces in the order of the disk. */
+  push(offset: number, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const block = Math.floor((offset + at) / blockSize);
+      const within = (offset + at) % blockSize;
+      const piece = bytes.subarray(at, at + blockSize - within);
+      if (block !== this.#gathering) this.#flush();
+      if (piece.length === blockSize) this.#add(block, piece);
+      else {
+        this.#gathering = block;
+        this.#gathered.set(piece, within);
+      }
+      at += piece.length;
+    }
+  }
+
+  /** Hashes by the number of their 64 MiB. */
+  finish(): ReadonlyMap<number, string> {
+    this.#flush();
+    this.#close();
+    return this.#regions;
+  }
+
+  #flush(): void {
+    if (this.#gathering < 0) return;
+    this.#add(this.#gathering, this.#gathered);
+    this.#gathered.fill(0);
+    this.#gathering = -1;
+  }
+
+  #add(block: number, bytes: Uint8Array): void {
+    if (zeros.equals(bytes)) return;
+    const region = Math.floor(block / blocksPerRegion);
+    if (region !== this.#region) {
+      this.#close();
+      this.#region = region;
+      this.#hash = createHash('sha256');
+    }
+    this.#hash?.update(`${block}:`).update(bytes);
+  }
+
+  #close(): void {
+    if (this.#hash !== null) this.#regions.set(this.#region, this.#hash.digest('hex'));
+    this.#hash = null;
+  }
+}
+
+/** Where two disks differ first: the offset of the 64 MiB in bytes; null where they are the same. */
+export function firstDifference(
+  a: ReadonlyMap<number, string>,
+  b: ReadonlyMap<number, string>,
+): number | null {
+  const regions = [...new Set([...a.keys(), ...b.keys()])].filter(
+    (region) => a.get(region) !== b.get(region),
+  );
+  return regions.length === 0 ? null : Math.min(...regions) * regionSize;
+}
