@@ -18,7 +18,7 @@ export interface RbdBlockTools {
 }
 
 /** The path of the image within the snapshot; the same in every run, because restic groups by it. */
-const imagePath = '/disk.qcow2';
+export const imagePath = '/disk.qcow2';
 
 /**
  * Turns a snapshot of the image into a QCOW2 stream. Nothing is mapped, mounted or cloned: the data comes out of

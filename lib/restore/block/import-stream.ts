@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { ImageReader } from '../../qcow2/index.js';
+import { insideDisk } from './disk-source.js';
 
 export interface ImportRequest {
   image: ImageReader;
@@ -10,7 +11,7 @@ export interface ImportRequest {
   /** Also says where there are zeros: for a target that may hold something else. */
   erase: boolean;
   /** Sees all data on its way. */
-  onData(offset: number, bytes: Uint8Array): void;
+  onData: (offset: number, bytes: Uint8Array) => void;
 }
 
 /** rbd reads a record whole and writes its objects side by side, but one record after the other. Bytes. */
@@ -33,8 +34,7 @@ export async function* importStream(request: ImportRequest): AsyncGenerator<Uint
   let position = 0;
   let left = 0;
   for await (const { offset, bytes } of image.pieces()) {
-    const inside = bytes.subarray(0, Math.max(0, diskSize - offset));
-    expectZeros(bytes.subarray(inside.length));
+    const inside = insideDisk(offset, bytes, diskSize);
     if (inside.length > 0) onData(offset, inside);
     for (let at = 0; at < inside.length;) {
       if (left === 0) {
@@ -85,9 +85,4 @@ function record(letter: string, ...numbers: number[]): Buffer {
   const bytes = Buffer.alloc(1 + 8 * numbers.length, letter);
   numbers.forEach((number, index) => bytes.writeBigUInt64LE(BigInt(number), 1 + 8 * index));
   return bytes;
-}
-
-function expectZeros(bytes: Uint8Array): void {
-  if (bytes.every((byte) => byte === 0)) return;
-  throw new CephbackupError('BACKUP_DAMAGED', 'the disk has data behind the end that its manifest names');
 }

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { ContentDigest, firstDifference } from './content-digest.js';
+import { insideDisk, type DiskSource } from './disk-source.js';
+
+interface Progress {
+  moved: (bytes: number) => void;
+}
+
+/** A file that a disk is written to. */
+export interface DiskFile {
+  begin(disk: DiskSource): Promise<void>;
+  /** The bytes of the backup, as they come; called before the pieces that are in them. */
+  see(bytes: Uint8Array): Promise<void>;
+  /** A piece of the disk. Returns how many bytes were written. */
+  write(offset: number, bytes: Uint8Array): Promise<number>;
+  end(): Promise<void>;
+  /** Whether the file, read again, holds what was meant to be in it. */
+  verify(progress: Progress): Promise<boolean>;
+}
+
+/** Holes have at least this size, which is that of a filesystem's blocks. Bytes. */
+const holeSize = 4096;
+const readSize = 1024 * 1024;
+
+/** The disk itself; what is zero in it is a hole. */
+export class RawFile implements DiskFile {
+  readonly #written = new ContentDigest();
+  #disk: DiskSource | null = null;
+
+  constructor(private readonly handle: FileHandle) {}
+
+  async begin(disk: DiskSource): Promise<void> {
+    this.#disk = disk;
+    await this.handle.truncate(disk.size);
+  }
+
+  see(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<number> {
+    const inside = insideDisk(offset, bytes, this.#disk?.size ?? 0);
+    this.#written.push(offset, inside);
+    let written = 0;
+    for (const { start, length } of dataRuns(offset, inside)) {
+      await writeAll(this.handle, inside.subarray(start, start + length), offset + start);
+      written += length;
+    }
+    return written;
+  }
+
+  async end(): Promise<void> {
+    await this.handle.sync();
+  }
+
+  async verify({ moved }: Progress): Promise<boolean> {
+    const disk = this.#disk;
+    if ((await this.handle.stat()).size !== disk?.size) return false;
+    const read = new ContentDigest();
+    // Everything else is a hole of a file that was empty.
+    for (const { start, length } of disk.image.allocated()) {
+      for await (const { offset, bytes } of readRange(
+        this.handle,
+        start,
+        Math.min(start + length, disk.size),
+      )) {
+        read.push(offset, bytes);
+        moved(bytes.length);
+      }
+    }
+    return firstDifference(this.#written.finish(), read.finish()) === null;
+  }
+}
+
+/** The backup as it is: a QCOW2 image, which is sparse by itself. */
+export class QcowFile implements DiskFile {
+  readonly #hash = createHash('sha256');
+  #position = 0;
+
+  constructor(private readonly handle: FileHandle) {}
+
+  begin(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async see(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    await writeAll(this.handle, bytes, this.#position);
+    this.#position += bytes.length;
+  }
+
+  write(_: number, bytes: Uint8Array): Promise<number> {
+    return Promise.resolve(bytes.length);
+  }
+
+  async end(): Promise<void> {
+    await this.handle.sync();
+  }
+
+  async verify({ moved }: Progress): Promise<boolean> {
+    const { size } = await this.handle.stat();
+    if (size !== this.#position) return false;
+    const hash = createHash('sha256');
+    for await (const { bytes } of readRange(this.handle, 0, size)) {
+      hash.update(bytes);
+      moved(bytes.length);
+    }
+    return hash.digest('hex') === this.#hash.digest('hex');
+  }
+}
+
+/** Where there is something in `bytes`, by whole blocks of the file; as offsets within `bytes`. */
+function* dataRuns(offset: number, bytes: Uint8Array): Generator<{ start: number; length: number }, void> {
+  let start = -1;
+  for (let at = 0; at < bytes.length;) {
+    const next = Math.min(bytes.length, at + holeSize - ((offset + at) % holeSize));
+    const empty = isZero(bytes.subarray(at, next));
+    if (empty && start >= 0) yield { start, length: at - start };
+    if (empty) start = -1;
+    else if (start < 0) start = at;
+    at = next;
+  }
+  if (start >= 0) yield { start, length: bytes.length - start };
+}
+
+const zeros = Buffer.alloc(holeSize);
+
+function isZero(bytes: Uint8Array): boolean {
+  return zeros.subarray(0, bytes.length).equals(bytes);
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += (await handle.write(bytes, at, bytes.length - at, position + at)).bytesWritten;
+  }
+}
+
+async function* readRange(
+  handle: FileHandle,
+  start: number,
+  end: number,
+): AsyncGenerator<{ offset: number; bytes: Buffer }, void> {
+  const buffer = Buffer.allocUnsafe(readSize);
+  for (let offset = start; offset < end;) {
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(readSize, end - offset), offset);
+    if (bytesRead === 0) return;
+    yield { offset, bytes: buffer.subarray(0, bytesRead) };
+    offset += bytesRead;
+  }
+}

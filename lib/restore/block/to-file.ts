@@ -1,0 +1,96 @@
+import { constants } from 'node:fs';
+import { lstat, open, rm, type FileHandle } from 'node:fs/promises';
+import { CephbackupError } from '../../errors/error.js';
+import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { readDisk } from './disk-source.js';
+import { QcowFile, RawFile, type DiskFile } from './disk-file.js';
+
+export interface FileTarget {
+  path: string;
+  format: 'qcow2' | 'raw';
+}
+
+/**
+ * Writes a block backup into a file: as it is (qcow2), or as the disk itself (raw), where zeros become holes. The file is
+ * read back and compared in the end. Needs no Ceph.
+ *
+ * @throws CephbackupError TARGET_…, BACKUP_DAMAGED, RESTORE_FAILED, RESTORE_UNVERIFIED …
+ */
+export async function diskToFile(
+  job: RestoreJob,
+  target: FileTarget,
+  exactSize: number | null,
+): Promise<RestoreOutcome> {
+  const handle = await openTarget(job, target.path);
+  const file = target.format === 'raw' ? new RawFile(handle) : new QcowFile(handle);
+  const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
+  try {
+    job.step(`writing ${target.path}`);
+    await writeDisk(job, file, exactSize, outcome);
+    job.step(`reading ${target.path} back`);
+    if (!(await file.verify(job))) {
+      throw new CephbackupError('RESTORE_UNVERIFIED', `${target.path} differs from the backup`);
+    }
+    job.state = 'complete';
+    return outcome;
+  } catch (thrown) {
+    throw fileError(thrown, target.path);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeDisk(
+  job: RestoreJob,
+  file: DiskFile,
+  exactSize: number | null,
+  outcome: RestoreOutcome,
+): Promise<void> {
+  await readDisk(
+    job,
+    exactSize,
+    async (disk) => {
+      outcome.diskSize = disk.size;
+      await file.begin(disk);
+      for await (const { offset, bytes } of disk.image.pieces()) {
+        outcome.bytesWritten += await file.write(offset, bytes);
+        job.moved(bytes.length);
+      }
+      await file.end();
+    },
+    (bytes) => file.see(bytes),
+  );
+}
+
+/** A file that did not exist is removed again where the restore fails, unless it was interrupted. */
+async function openTarget(job: RestoreJob, path: string): Promise<FileHandle> {
+  const found = await lstat(path).catch(() => null);
+  if (found !== null && !found.isFile()) {
+    throw new CephbackupError('TARGET_UNSUITABLE', `${path} exists and is no regular file`);
+  }
+  if (found !== null && !job.force) throw new CephbackupError('TARGET_EXISTS', `the file ${path} exists`);
+  try {
+    const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const handle = await open(path, O_RDWR | O_NOFOLLOW | (found === null ? O_CREAT | O_EXCL : 0), 0o600);
+    job.state = 'incomplete';
+    job.scope.add(null, async () => {
+      if (found !== null || job.state !== 'incomplete' || job.signal.aborted) return;
+      await rm(path, { force: true });
+      job.state = 'removed';
+    });
+    await handle.truncate(0);
+    return handle;
+  } catch (thrown) {
+    throw fileError(thrown, path);
+  }
+}
+
+function fileError(thrown: unknown, path: string): unknown {
+  const { code } = thrown as NodeJS.ErrnoException;
+  if (thrown instanceof CephbackupError || typeof code !== 'string') return thrown;
+  const why = thrown instanceof Error ? thrown.message : code;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new CephbackupError('TARGET_FULL', `${path}: ${why}`, { cause: thrown });
+  if (code === 'ENOENT') return new CephbackupError('TARGET_NOT_FOUND', why, { cause: thrown });
+  return new CephbackupError('RESTORE_FAILED', `${path}: ${why}`, { cause: thrown });
+}

@@ -1,0 +1,157 @@
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import type { Ceph } from '../../tools/ceph.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd.js';
+import { holdImage, type HoldTools, type ImageHold } from '../hold.js';
+import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { requireRoom } from '../room.js';
+import { ContentDigest, firstDifference } from './content-digest.js';
+import { readDisk, type DiskSource } from './disk-source.js';
+import { importStream } from './import-stream.js';
+import { digestImage, isBlank } from './read-image.js';
+
+export interface ImageTools extends HoldTools {
+  ceph: Ceph;
+}
+
+export interface ImageTarget {
+  image: ImageSpec;
+  tools: ImageTools;
+  /** What to do where the image exists: an image that was named is refused, a claim's own may be written if it is blank. */
+  existing: 'refuse' | 'if-blank' | 'required';
+  /** Features of a new image; null: Ceph's default. */
+  features: readonly string[] | null;
+  /** `rbd image-meta` of a new image: where it is encrypted, its wrapped key. */
+  metadata: Record<string, string>;
+  /** Further checks that nobody uses the target, made whenever the image itself is checked. */
+  confirmUnused: () => Promise<void>;
+}
+
+/**
+ * Writes a block backup into an image: a new one of exactly the disk's size, or one that exists and is at least as large.
+ * Nothing is staged anywhere, what is zero stays unallocated, and in the end the image is read back and compared.
+ *
+ * @throws CephbackupError TARGET_…, BACKUP_DAMAGED, RESTORE_FAILED, RESTORE_UNVERIFIED …
+ */
+export async function diskToImage(
+  job: RestoreJob,
+  target: ImageTarget,
+  exactSize: number | null,
+): Promise<RestoreOutcome> {
+  const { image, tools, confirmUnused } = target;
+  const existing = await existingSize(job, target);
+  let hold = existing === null ? null : await acquire(job, target);
+  if (existing !== null && target.existing === 'if-blank') await refuseContent(job, target);
+
+  const digest = new ContentDigest();
+  const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
+  await readDisk(job, exactSize, async (disk) => {
+    outcome.diskSize = disk.size;
+    refuseTooSmall(image, disk.size, existing);
+    if (existing === null) await createImage(job, target, disk.size);
+    await requireSpace(job, target, disk, existing);
+    hold ??= await acquire(job, target);
+    job.step(`writing ${formatImage(image)}`);
+    job.state = 'incomplete';
+    const stream = importStream({
+      image: disk.image,
+      diskSize: disk.size,
+      targetSize: existing ?? disk.size,
+      erase: existing !== null,
+      onData: (offset, bytes) => {
+        digest.push(offset, bytes);
+        outcome.bytesWritten += bytes.length;
+        job.moved(bytes.length);
+      },
+    });
+    await tools.writer.importDiff(image, stream, { signal: job.signal });
+  });
+  await confirm(hold, confirmUnused);
+  job.step(`reading ${formatImage(image)} back`);
+  const difference = firstDifference(digest.finish(), await digestImage(tools.writer, image, job));
+  if (difference !== null) {
+    const where = `in the 64 MiB at offset ${difference}`;
+    throw new CephbackupError('RESTORE_UNVERIFIED', `${formatImage(image)} differs from the backup ${where}`);
+  }
+  if (existing === null) await setMetadata(job, target);
+  await confirm(hold, confirmUnused);
+  job.state = 'complete';
+  return outcome;
+}
+
+/** The size of the target in bytes; null where it is to be created. @throws CephbackupError TARGET_EXISTS, TARGET_NOT_FOUND */
+async function existingSize({ force, signal }: RestoreJob, target: ImageTarget): Promise<number | null> {
+  const { image, tools } = target;
+  try {
+    const { size } = await tools.rbd.info(image, { signal });
+    if (typeof size !== 'number') throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'rbd info: no size');
+    if (target.existing !== 'refuse' || force) return size;
+  } catch (thrown) {
+    const missing = thrown instanceof CephbackupError && thrown.code === 'IMAGE_NOT_FOUND';
+    if (!missing) throw thrown;
+    if (target.existing === 'refuse') return null;
+    throw new CephbackupError('TARGET_NOT_FOUND', `the image ${formatImage(image)} does not exist`);
+  }
+  throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
+}
+
+async function acquire(job: RestoreJob, { image, tools, confirmUnused }: ImageTarget): Promise<ImageHold> {
+  const hold = await holdImage(job, image, tools);
+  await confirmUnused();
+  return hold;
+}
+
+async function confirm(hold: ImageHold | null, confirmUnused: () => Promise<void>): Promise<void> {
+  await Promise.all([hold?.check(), confirmUnused()]);
+}
+
+async function refuseContent({ force, signal }: RestoreJob, { image, tools }: ImageTarget): Promise<void> {
+  if (force || (await isBlank(tools.writer, image, signal))) return;
+  throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} has content`);
+}
+
+function refuseTooSmall(image: ImageSpec, size: number, existing: number | null): void {
+  if (existing === null || existing >= size) return;
+  const message = `${formatImage(image)} has ${existing} bytes, the backup ${size}`;
+  throw new CephbackupError('TARGET_TOO_SMALL', message);
+}
+
+/** @throws CephbackupError TARGET_FULL */
+async function requireSpace(
+  job: RestoreJob,
+  { image, tools }: ImageTarget,
+  { image: disk }: DiskSource,
+  existing: number | null,
+): Promise<void> {
+  const { signal } = job;
+  const used = existing === null ? 0 : await tools.writer.usedBytes(image, { signal });
+  const { data_pool: pool } = await tools.rbd.info(image, { signal });
+  const dataPool = typeof pool === 'string' ? pool : image.pool;
+  await requireRoom(tools.ceph, dataPool, disk.allocatedBytes - used, signal);
+}
+
+async function createImage(job: RestoreJob, target: ImageTarget, size: number): Promise<void> {
+  const { image, tools, features } = target;
+  job.step(`creating ${formatImage(image)}`);
+  let created = false;
+  // What failed halfway is of no use, and would fill the pool; what was interrupted may be completed.
+  job.scope.add(null, async () => {
+    if (!created || job.state !== 'incomplete' || job.signal.aborted) return;
+    await tools.rbd.removeImage(image);
+    job.state = 'removed';
+  });
+  job.state = 'incomplete';
+  try {
+    await tools.writer.create(image, size, features, { signal: job.signal });
+    created = true;
+  } catch (thrown) {
+    // Somebody else made it meanwhile: it is theirs.
+    if (asCephbackupError(thrown).code === 'TARGET_EXISTS') job.state = 'untouched';
+    throw thrown;
+  }
+}
+
+async function setMetadata(job: RestoreJob, { image, tools, metadata }: ImageTarget): Promise<void> {
+  for (const [key, value] of Object.entries(metadata)) {
+    await tools.writer.setMetadata(image, key, value, { signal: job.signal });
+  }
+}

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CephbackupError } from '../errors/error.js';
+import type { StartDaemon } from '../tools/daemon.js';
+import type { Environment } from '../tools/environment.js';
+import type { RbdWriter } from '../tools/rbd-write.js';
+import { formatImage, type ImageSpec, type Rbd } from '../tools/rbd.js';
+import type { RestoreJob } from './job.js';
+
+export interface HoldTools {
+  rbd: Rbd;
+  writer: RbdWriter;
+  startDaemon: StartDaemon;
+  env: Environment;
+}
+
+/** An image that nobody else uses, from the first check to the last. */
+export interface ImageHold {
+  /** @throws CephbackupError TARGET_IN_USE where somebody else has opened the image */
+  check(): Promise<void>;
+}
+
+const readyWithin = 60_000;
+/** A client that died is forgotten after 30 s; a rerun after a crash waits for that. Milliseconds. */
+const deadClientPatience = 45_000;
+const pollInterval = 2_000;
+
+/**
+ * Holds an image with a watch of our own, and sees to it that it is the only one. While it lasts, ceph-csi neither maps
+ * the image for a pod (of a volume that one node may write) nor deletes it, and `rbd rm` refuses. RBD has no lock that
+ * keeps out a program that ignores watchers, so the check is made again after the last byte.
+ *
+ * @throws CephbackupError TARGET_IN_USE
+ */
+export async function holdImage(
+  job: Pick<RestoreJob, 'scope' | 'signal' | 'force' | 'log'>,
+  image: ImageSpec,
+  { rbd, writer, startDaemon, env }: HoldTools,
+): Promise<ImageHold> {
+  const { scope, signal, log } = job;
+  const shown = formatImage(image);
+  const [lock] = await writer.locks(image, { signal });
+  if (lock !== undefined) throw inUse(shown, `it is locked with the id ${JSON.stringify(lock)}`);
+
+  let announce: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => (announce = resolve));
+  const daemon = startDaemon('rbd', writer.watchArgv(image), { env, onLine: announce });
+  // What is killed is remembered as a watcher for 30 s; at the end of its input it says goodbye.
+  scope.add({ kind: 'mapping', name: `watch of ${shown}`, cluster: null }, () => daemon.finish());
+  const late = new AbortController();
+  await Promise.race([
+    ready,
+    daemon.ended.then((message) => {
+      throw new CephbackupError('RESTORE_FAILED', `cannot watch ${shown}: ${message}`);
+    }),
+    sleep(readyWithin, undefined, { signal: AbortSignal.any([signal, late.signal]) }).then(
+      () => {
+        throw new CephbackupError('RESTORE_FAILED', `cannot watch ${shown}: no answer within 60 s`);
+      },
+      () => {
+        signal.throwIfAborted();
+      },
+    ),
+  ]).finally(() => {
+    late.abort();
+  });
+
+  const others = async () => {
+    const watchers = await rbd.watchers(image, { signal });
+    if (!daemon.alive() || watchers.length === 0) {
+      throw new CephbackupError('RESTORE_FAILED', `the watch that holds ${shown} was lost`);
+    }
+    // One of them is ours.
+    return watchers.length === 1 ? [] : watchers.map(({ address }) => address);
+  };
+  const check = async () => {
+    const found = await others();
+    if (found.length > 0)
+      throw inUse(shown, `its watchers are ${found.join(', ')}, one of them this program`);
+  };
+  const deadline = performance.now() + (job.force ? deadClientPatience : 0);
+  for (;;) {
+    const found = await others();
+    if (found.length === 0) return { check };
+    if (performance.now() > deadline) await check();
+    log.info(`waiting: ${shown} is watched; a client that died is forgotten after 30 s`);
+    await sleep(pollInterval, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+  }
+}
+
+function inUse(image: string, why: string): CephbackupError {
+  return new CephbackupError('TARGET_IN_USE', `the image ${image} is in use: ${why}`);
+}

@@ -1,0 +1,43 @@
+import { CephbackupError } from '../errors/error.js';
+import type { Ceph } from '../tools/ceph.js';
+import { asObject, parseJson } from '../tools/json.js';
+
+/**
+ * Refuses to write more into a pool than it has room for. Ceph does not fail writes to a full pool: it lets them wait
+ * for ever, and every other writer of the pool with them.
+ *
+ * @throws CephbackupError TARGET_FULL, CEPH_…
+ */
+export async function requireRoom(
+  ceph: Ceph,
+  pool: string,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const free = await freeBytes(ceph, pool, signal);
+  if (free === null || bytes <= free) return;
+  throw new CephbackupError(
+    'TARGET_FULL',
+    `the pool ${pool} has room for ${free} bytes, ${bytes} are needed`,
+  );
+}
+
+/** What a pool still takes, by its space and its quota; null where Ceph does not say. Bytes of data, not of copies. */
+async function freeBytes(ceph: Ceph, pool: string, signal: AbortSignal): Promise<number | null> {
+  const [usage, quota] = await Promise.all([
+    ceph.json(['df'], { signal }),
+    ceph.json(['osd', 'pool', 'get-quota', pool], { signal }),
+  ]);
+  const { pools } = asObject(parseJson(usage, 'ceph df'), 'ceph df');
+  const found = Array.isArray(pools) ? pools.map((one) => asObject(one, 'ceph df')) : [];
+  const { stats } = found.find(({ name }) => name === pool) ?? {};
+  const { max_avail: available, stored } = (stats ?? {}) as Record<string, unknown>;
+  const { quota_max_bytes: most } = asObject(parseJson(quota, 'ceph osd pool get-quota'), 'get-quota');
+  const limits = [
+    ...(typeof available === 'number' ? [available] : []),
+    ...(typeof most === 'number' && most > 0 && typeof stored === 'number'
+      ? [Math.max(0, most - stored)]
+      : []),
+  ];
+  return limits.length === 0 ? null : Math.min(...limits);
+}
