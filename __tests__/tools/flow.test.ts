@@ -84,6 +84,14 @@ describe('what fails first is told', () => {
     expect(readFileSync(cleaned, 'utf8')).toBe('yes\n');
   });
 
+  test('the reader here, although it keeps the stream open', async () => {
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      await chunks[Symbol.asyncIterator]().next();
+      throw new Error('seen enough');
+    };
+    await expect(exec('cat', ['/dev/zero'], { deadline, output })).rejects.toThrow('seen enough');
+  });
+
   test('the source here: the command ends by the end of its input', async () => {
     const ended = path.join(folder, 'ended');
     const file = script('reader', `trap '' INT TERM; cat >/dev/null; echo yes > ${ended}; exit 9`);
@@ -145,7 +153,9 @@ test('an abort ends a flow from both sides', async () => {
     await exec('cat', [], {
       deadline,
       input: chunks,
-      output: async (c) => void (await count(c)),
+      output: async (copied) => {
+        await count(copied);
+      },
       signal: abort.signal,
     });
   };

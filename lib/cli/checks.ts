@@ -4,7 +4,7 @@ import { parseClusters } from '../plan/clusters.js';
 import { parseSelector } from '../plan/selector.js';
 import { shardMistake } from '../commands/shard.js';
 import type { Values } from './options.js';
-import type { selectionOptions, volumeOptions } from './options.js';
+import type { restoreOptions, selectionOptions, volumeOptions } from './options.js';
 
 /** What is wrong with the selection beyond each option by itself. */
 export function selectionMistakes(
@@ -14,10 +14,33 @@ export function selectionMistakes(
   return [
     shardMistake(shard, env),
     selector === null ? null : mistakeOf(() => parseSelector(selector)),
-    cephClusters === null
-      ? null
-      : mistakeOf(() => parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters)),
+    ...clusterMistakes({ cephClusters }),
   ].filter((mistake) => mistake !== null);
+}
+
+/** What is wrong with the file of --ceph-clusters. */
+export function clusterMistakes({
+  cephClusters: file,
+}: Pick<Values<typeof selectionOptions>, 'cephClusters'>): string[] {
+  const mistake = file === null ? null : mistakeOf(() => parseClusters(readFileSync(file, 'utf8'), file));
+  return mistake === null ? [] : [mistake];
+}
+
+/** A restore has exactly one target. */
+export function targetMistakes(
+  values: Pick<
+    Values<typeof restoreOptions>,
+    'toImage' | 'toPvc' | 'toDirectory' | 'toFile' | 'format' | 'path'
+  >,
+): string[] {
+  const { toImage, toPvc, toDirectory, toFile, format } = values;
+  const given = [toImage, toPvc, toDirectory, toFile].filter((target) => target !== null).length;
+  return [
+    ...(given === 1
+      ? []
+      : ['exactly one of --to-image, --to-pvc, --to-directory and --to-file says where to restore to']),
+    ...(format !== null && toFile === null ? ['--format is for --to-file'] : []),
+  ];
 }
 
 /** Two ways to say which backup is meant. */

@@ -3,6 +3,7 @@ import {
   cleanupOptions,
   listOptions,
   manifestsOptions,
+  restoreOptions,
   runOptions,
   snapshotsOptions,
   type Definitions,
@@ -85,6 +86,23 @@ export const commands: readonly CommandDefinition[] = [
     operand: { ...claim, least: 0, most: 1 },
     repository: () => true,
     load: async () => (await import('../commands/snapshots.js')).snapshots,
+  }),
+  define({
+    name: 'restore',
+    description: 'bring a backup back: to an image, a claim, a directory or a file',
+    options: restoreOptions,
+    operand: { ...claim, least: 1, most: 1 },
+    repository: () => true,
+    check: async (values) => {
+      const { choiceMistakes, clusterMistakes, targetMistakes, volumeMistakes } = await import('./checks.js');
+      return [
+        ...targetMistakes(values),
+        ...choiceMistakes(values),
+        ...volumeMistakes(values),
+        ...clusterMistakes(values),
+      ];
+    },
+    load: async () => (await import('../commands/restore.js')).restore,
   }),
   define({
     name: 'manifests',

@@ -3,10 +3,12 @@ import {
   claimName,
   duration,
   imageName,
+  innerPath,
   integer,
   matching,
   objectName,
   oneOf,
+  path,
   shard,
   text,
   time,
@@ -311,6 +313,53 @@ export const manifestsOptions = {
   claimOnly: {
     flag: '--claim-only',
     description: 'only the PVC, unbound: its storage class provides a new volume',
+    parse: boolean,
+  },
+} satisfies Definitions;
+
+export const restoreOptions = {
+  ...commonOptions,
+  ...volumeOptions,
+  cephClusters: selectionOptions.cephClusters,
+  cluster,
+  uid,
+  snapshot,
+  asOf,
+  toImage: { ...toImage, description: 'restore to a new image (with --force: an existing one)' },
+  toPvc: {
+    flag: '--to-pvc',
+    placeholder: 'NAMESPACE/NAME',
+    description: 'restore into the volume of a claim that nobody uses',
+    parse: claimName,
+  },
+  toDirectory: {
+    flag: '--to-directory',
+    placeholder: 'DIR',
+    description:
+      'restore files into an empty or new directory; with --force existing files are overwritten, none deleted',
+    parse: path,
+  },
+  toFile: {
+    flag: '--to-file',
+    placeholder: 'FILE',
+    description: 'restore a disk to a new file',
+    parse: path,
+  },
+  format: {
+    flag: '--format',
+    placeholder: 'qcow2|raw',
+    description: 'format of --to-file (default: qcow2)',
+    parse: oneOf('qcow2', 'raw'),
+  },
+  path: {
+    flag: '--path',
+    placeholder: 'PATH',
+    description: 'only this part of a filesystem; arrives at TARGET/PATH',
+    parse: innerPath,
+  },
+  force: {
+    flag: '--force',
+    description: 'overwrite what exists; never what is in use',
     parse: boolean,
   },
 } satisfies Definitions;

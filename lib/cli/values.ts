@@ -56,6 +56,17 @@ export const objectName = matching(new RegExp(`^${name}$`), 'the name of a Kuber
 /** `NAMESPACE/PVC`. */
 export const claimName = matching(new RegExp(`^${name}/${name}$`), 'NAMESPACE/PVC');
 
+/** A path of this node. */
+export const path: Parser<string> = (value) =>
+  value !== '' && !value.includes('\0') ? { value } : { expected: 'a path' };
+
+/** A path within a filesystem, as `/a/b`; the leading slash may be left out. */
+export const innerPath: Parser<string> = (value) => {
+  const parts = value.split('/').filter((part) => part !== '' && part !== '.');
+  const valid = parts.length > 0 && !parts.includes('..') && !value.includes('\0');
+  return valid ? { value: `/${parts.join('/')}` } : { expected: 'a path within the volume, without ..' };
+};
+
 /** `POOL[/RADOSNS]/IMAGE`, with names that rbd's image specs can carry. */
 export const imageName: Parser<ImageSpec> = (value) => {
   const parts = value.split('/');

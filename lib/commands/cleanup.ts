@@ -6,7 +6,7 @@ import { cleanupTable } from '../report/cleanup-table.js';
 import { installationId } from '../run/names.js';
 import type { SweepReport } from '../volumes/driver.js';
 import { cephClients } from './ceph.js';
-import { policyOf, readCluster, type Cluster } from './cluster.js';
+import { notNarrowed, policyOf, readCluster, type Cluster } from './cluster.js';
 import type { Command } from './context.js';
 import { sweepers } from './drivers.js';
 
@@ -19,18 +19,9 @@ export const cleanup: Command<CleanupValues> = async (context) => {
   const cluster = await readCluster(context);
   const installation = options.installation ?? cluster.installation;
   // Every Ceph volume of the cluster, selected or not, tells a place to look at.
-  const everything = {
-    namespaces: [],
-    excludeNamespaces: [],
-    pvcs: [],
-    selector: null,
-    storageClasses: [],
-    minAge: null,
-    shard: null,
-  };
   const plan = buildPlan(
     cluster.inventory,
-    policyOf({ ...options, ...everything }, env),
+    policyOf({ ...options, ...notNarrowed }, env),
     new Date(context.clock()),
   );
   if (installation !== cluster.installation) await refuseIfLive(cluster, installation);

@@ -35,6 +35,17 @@ export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Poli
   };
 }
 
+/** The options that narrow a run, left out: for commands that look at all claims. */
+export const notNarrowed = {
+  namespaces: [],
+  excludeNamespaces: [],
+  pvcs: [],
+  selector: null,
+  storageClasses: [],
+  minAge: null,
+  shard: null,
+};
+
 /** The Kubernetes cluster of this start of the program. */
 export interface Cluster {
   api: KubeApi;

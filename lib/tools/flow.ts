@@ -71,7 +71,8 @@ export function drain(
   consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
   stop: () => void,
 ): Flow {
-  const done = consumer(chunksOf(stdout)).then(
+  const chunks = stdout.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+  const done = consumer(chunks).then(
     () => null,
     (error: unknown) => {
       const first = !stdout.readableEnded;
@@ -79,13 +80,10 @@ export function drain(
       return { error, first };
     },
   );
-  // Nobody waits for what is left; a closed pipe would kill the command before it has cleaned up.
-  void done.then(() => stdout.resume());
+  // What is left is thrown away: a closed pipe would kill the command before it has cleaned up.
+  void done.then(async () => {
+    await chunks.return?.();
+    stdout.resume();
+  });
   return { done };
-}
-
-/** Unlike a stream's own iterator, this one leaves the stream open when it is left. */
-async function* chunksOf(stdout: Readable): AsyncGenerator<Uint8Array, void> {
-  const iterator = stdout.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
-  yield* iterator;
 }

@@ -1,0 +1,70 @@
+import type { restoreOptions, Values } from '../cli/options.js';
+import { isConfigured } from '../kube/connection.js';
+import type { Lease } from '../kube/lease.js';
+import { buildPlan } from '../plan/plan.js';
+import type { PlannedVolume } from '../plan/types.js';
+import { refuseUsedClaim } from '../restore/in-use.js';
+import type { ImageTools } from '../restore/block/to-image.js';
+import { startDaemon } from '../tools/daemon.js';
+import { childEnvironment } from '../tools/environment.js';
+import { RbdWriter } from '../tools/rbd-write.js';
+import type { ImageSpec } from '../tools/rbd.js';
+import type { CephClients, ClientsFor } from '../volumes/rbd-image.js';
+import { notNarrowed, policyOf, readCluster, type Cluster } from './cluster.js';
+import { cephClients } from './ceph.js';
+import type { CommandContext } from './context.js';
+import { ownLease } from './lease.js';
+
+export type RestoreValues = Values<typeof restoreOptions>;
+export type RestoreContext = CommandContext<RestoreValues>;
+
+/** The cluster that is restored into. */
+export interface Place {
+  /** Null where no Kubernetes API is configured: an image can be restored all the same. */
+  cluster: Cluster | null;
+  lease: Lease | null;
+  /** All claims of the cluster, with their sources. */
+  volumes: readonly PlannedVolume[];
+  clientsFor: ClientsFor;
+}
+
+/** Reads the cluster, and takes the lease: no backup may run while volumes are written. @throws CephbackupError KUBE_… */
+export async function openPlace(context: RestoreContext): Promise<Place> {
+  const { options, env } = context;
+  const clientsFor = cephClients(context);
+  if (options.kubeconfig === null && !(await isConfigured(env))) {
+    return { cluster: null, lease: null, volumes: [], clientsFor };
+  }
+  const cluster = await readCluster(context);
+  const policy = policyOf({ ...options, ...notNarrowed }, env);
+  const { volumes } = buildPlan(cluster.inventory, policy, new Date(context.clock()));
+  return { cluster, lease: await ownLease(context, cluster), volumes, clientsFor };
+}
+
+export function imageTools({ exec, env }: RestoreContext, { rbd, ceph }: CephClients): ImageTools {
+  return { rbd, ceph, writer: new RbdWriter(exec, rbd), startDaemon, env: childEnvironment(env) };
+}
+
+/** The claims whose volume is this image. */
+export function claimsOf(volumes: readonly PlannedVolume[], image: ImageSpec): PlannedVolume[] {
+  return volumes.filter(
+    ({ source }) =>
+      source !== null &&
+      'image' in source &&
+      source.pool === image.pool &&
+      source.radosNamespace === image.namespace &&
+      source.image === image.image,
+  );
+}
+
+/** Refuses what a pod or a node uses. @throws CephbackupError TARGET_IN_USE, KUBE_… */
+export async function refuseUsed(
+  { cluster }: Place,
+  claims: readonly PlannedVolume[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (cluster === null) return;
+  for (const { namespace, pvc, pv } of claims) {
+    await refuseUsedClaim(cluster.api, { namespace, pvc, pv: pv ?? '' }, { signal });
+  }
+}
