@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { listOptions, Values } from '../cli/options.js';
@@ -39,7 +39,8 @@ async function inventoryOf({
 async function readDump(from: string, stdin: Readable): Promise<string> {
   if (from === '-') return text(stdin);
   try {
-    return await readFile(from, 'utf8');
+    // The asynchronous one keeps a second copy of a large file until the next garbage collection.
+    return readFileSync(from, 'utf8');
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CephbackupError('INPUT_UNREADABLE', `cannot read ${from}: ${why}`, { cause });
