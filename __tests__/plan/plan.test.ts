@@ -51,6 +51,7 @@ describe('which claims are considered', () => {
       source: null,
       sizeBytes: 2 ** 30,
     });
+    expect(lineOf({ phase: 'Pending' })).toMatchObject({ kind: null, source: null, details: null });
     expect(lineOf({ spec: null })).toMatchObject({ pv: 'pv-team.data', kind: null, sizeBytes: null });
   });
 });

@@ -198,6 +198,20 @@ describe('RBD', () => {
       { unsupported: 'its PersistentVolume does not say which image it is' },
     ],
     [
+      'with a pool id that is none',
+      image(`0001-0001-a-ffffffffffffffff-${uuid}`, {}),
+      null,
+      src('a', null, null, `csi-vol-${uuid}`),
+      { poolId: null },
+    ],
+    ['with a uuid that is none', image(`${handle}0`, { pool: 'p' }), null, src(null, 'p', null, null)],
+    [
+      'with a clusterID of another length',
+      image(handle.replace('0024', '0023'), { pool: 'p' }),
+      null,
+      src(null, 'p', null, null),
+    ],
+    [
       'without a pool',
       image('golden', { staticVolume: 'true' }),
       null,
@@ -363,6 +377,12 @@ describe('CephFS', () => {
       src('myfs', 'csi', subvolume, path),
     ],
     [
+      'a part of a shared subvolume: only the suffix tells that rootPath counts',
+      directory(`${handle}-team-b`, { ...base, staticVolume: 'true', rootPath: `${path}/app` }),
+      'cephfs',
+      src('myfs', 'csi', subvolume, `${path}/app`),
+    ],
+    [
       'a shared subvolume without any path',
       directory(`${handle}-team-b`, { ...base, staticVolume: 'true' }),
       'cephfs',
@@ -498,6 +518,7 @@ describe('other volumes', () => {
     ['a driver that ends alike', csi('notrbd.csi.ceph.com', handle, { pool: 'p', imageName: 'x' })],
     ['a driver that begins alike', csi('rbd.csi.ceph.com.example', handle, { pool: 'p', imageName: 'x' })],
     ['a driver in capitals', csi('RBD.csi.ceph.com', handle, { pool: 'p', imageName: 'x' })],
+    ['an in-tree source that is none', { rbd: [], cephfs: 'x' }],
     ['a host path', { hostPath: { path: '/' } }],
     ['nothing', {}],
   ])('%s is not Ceph', (_, spec) => {

@@ -44,7 +44,7 @@ export function buildPlan(inventory: Inventory, policy: Policy, now: Date): Plan
   const hosts = byHost(claims.filter(({ selected }) => selected));
   const listed = claims.filter((claim) => claim.listed);
   const volumes = listed.map((claim) => {
-    const rivals = claim.selected ? (hosts.get(claim.host) ?? []) : [];
+    const rivals = hosts.get(claim.host) ?? [];
     const reason = reasonFor(claim, rivals.length > 1, policy, now);
     warnGap(claim, reason, rivals, warnings);
     return planned(claim, reason);
