@@ -117,6 +117,13 @@ describe('collisions of hosts', () => {
     expect(plan.selected).toBe(2);
   });
 
+  test('with names that a dump made up', () => {
+    const plan = planOf([{ claim: 'a\n-nspvc-b/c' }, { claim: 'a\n/b-nspvc-c' }]);
+    expect(plan.warnings[0]).toBe(
+      'persistentvolumeclaim/a\\n-nspvc-b/c: it cannot be backed up: it has the restic host k8s-a\\n-nspvc-b-nspvc-c in common with a\\n/b-nspvc-c',
+    );
+  });
+
   test('whatever narrows this run', () => {
     for (const policy of [
       { namespaces: ['a'] },

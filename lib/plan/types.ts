@@ -19,7 +19,7 @@ export interface CephfsSource {
   path: string | null;
 }
 
-/** Why a claim is, or is not, backed up. The order is the order of precedence (contract, section 3). */
+/** Why a claim is, or is not, backed up: the first of these that applies. */
 export const reasons = [
   'not-bound',
   'claim-mismatch',

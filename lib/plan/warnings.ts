@@ -12,7 +12,8 @@ export class Warnings {
 
   /** `object` as kubectl names it: `persistentvolume/NAME`, `persistentvolumeclaim/NAMESPACE/NAME`. */
   readonly add: Warn = (object, text) => {
-    this.#lines.add(`${printable(object)}: ${text}`);
+    // Names come from outside, too: no byte of theirs reaches a terminal as it is.
+    this.#lines.add(printable(`${object}: ${text}`));
   };
 
   lines(): string[] {
