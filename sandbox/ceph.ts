@@ -56,7 +56,10 @@ export async function startCeph({
     const cluster = await layOut({ dir, filesystems, osds, capacity });
     const start = (type: string, id: string) => {
       const log = path.join(dir, `${type}.${id}.log`);
-      const daemon = new Daemon(`ceph-${type}`, `ceph-${type}`, ['-i', id, '-f'], log, cluster.env);
+      const daemon = new Daemon(`ceph-${type}`, `ceph-${type}`, ['-i', id, '-f'], log, {
+        ...cluster.env,
+        PYTHONPATH: path.join(dir, 'python'),
+      });
       daemons.push(daemon);
       return daemon;
     };
@@ -118,9 +121,20 @@ async function layOut(options: {
       mkdir(path.join(dir, name)),
     ),
   ]);
+  await writeStandIn(dir);
   const address = `[v2:127.0.0.1:${v2},v1:127.0.0.1:${v1}]`;
   await run('monmaptool', ['--create', '--fsid', fsid, '--addv', 'a', address, path.join(dir, 'monmap')]);
   return new CephCluster(coordinates);
+}
+
+/**
+ * Debian 13's python3-bcrypt cannot be imported by a manager's module, so that none of them loads. They need it for the
+ * dashboard's passwords only: an empty one will do.
+ */
+async function writeStandIn(dir: string): Promise<void> {
+  const folder = path.join(dir, 'python');
+  await mkdir(folder);
+  await writeFile(path.join(folder, 'bcrypt.py'), '');
 }
 
 async function makeMonitor(cluster: CephCluster): Promise<void> {

@@ -137,10 +137,11 @@ fetch_restic() {
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
     echo "deb [signed-by=$signed_by] $site $suite main" >"$work/sources.list"
     # A configuration of its own: neither the machine's sources nor its lists are read or changed.
+    # A list whose time is over (a mirror that lags, a clock that is wrong) is as good here: its signature still counts.
     # Only the list of packages is of use; without a sandbox user, since that one may not enter the checkout.
     local apt=(
       apt-get --quiet=2 -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=-
-      -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root
+      -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false
       -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
       -o Acquire::IndexTargets::deb::DEP-11-icons::DefaultEnabled=false
       -o Acquire::IndexTargets::deb::DEP-11-icons-small::DefaultEnabled=false
