@@ -10,8 +10,10 @@ export class MountNamespace {
   private constructor(private readonly holder: Daemon) {}
 
   static async create(): Promise<MountNamespace> {
-    const command = ['--mount', '--propagation', 'slave', '--', 'sleep', 'infinity'];
-    const holder = new Daemon('mount namespace', 'unshare', command, '/dev/null');
+    const command = ['--mount', '--propagation', 'slave', '--'];
+    // Says why, where it cannot be done.
+    await run('unshare', [...command, 'true']);
+    const holder = new Daemon('mount namespace', 'unshare', [...command, 'sleep', 'infinity'], '/dev/null');
     const { pid } = holder;
     // unshare becomes sleep when the namespace is complete.
     await holder.until(async () => (await readFile(`/proc/${pid}/comm`, 'utf8')) === 'sleep\n');
