@@ -1,0 +1,40 @@
+import os from 'node:os';
+import path from 'node:path';
+import type { Bench } from './bench/figure.js';
+import { figureTable, holds } from './bench/figure.js';
+import { own } from './owner.js';
+
+/** By the names under which they can be asked for; loaded when they are. */
+const benches: Record<string, () => Promise<Bench>> = {
+  startup: async () => (await import('./bench/startup.js')).startup,
+  list: async () => (await import('./bench/list.js')).listing,
+  'rbd-filesystem': async () => (await import('./bench/rbd-filesystem.js')).rbdFilesystem,
+  'small-volumes': async () => (await import('./bench/small-volumes.js')).fixedCost,
+  concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
+};
+
+/** `npm run bench [-- [--quick] NAME...]`: all or some figures and their limits; exit code 1 where one does not hold. */
+await own(async ({ folder }) => {
+  const args = process.argv.slice(2);
+  const quick = args.includes('--quick');
+  const asked = args.filter((arg) => arg !== '--quick');
+  const unknown = asked.filter((name) => !(name in benches));
+  if (unknown.length > 0) {
+    console.error(`no such benchmark: ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}`);
+    return 2;
+  }
+  let missed = 0;
+  for (const [name, load] of Object.entries(benches)) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
+    const tell = (text: string) => {
+      console.error(`${name}: ${text}`);
+    };
+    const load1 = os.loadavg()[0];
+    const { figures, notes } = await (await load())({ folder: path.join(folder, name), quick, tell });
+    missed += figures.filter((figure) => !holds(figure)).length;
+    const heading = `${name} (load at the start ${load1?.toFixed(1) ?? '?'}, at the end ${os.loadavg()[0]?.toFixed(1) ?? '?'})`;
+    console.log([heading, figureTable(figures), ...notes].join('\n'));
+  }
+  console.log(missed === 0 ? 'Every limit holds.' : `Limits that do not hold: ${missed}`);
+  return missed === 0 ? 0 : 1;
+});

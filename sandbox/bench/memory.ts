@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { measure } from './stopwatch.js';
+
+/** Megabytes (10^6 bytes) of a process's memory that are resident. */
+export interface Memory {
+  now: number;
+  /** The most there ever was. */
+  peak: number;
+}
+
+/** Null when the process is no more. Format: proc(5), `/proc/PID/status`; its kB are 1,024 bytes. */
+export async function memoryOf(pid: number): Promise<Memory | null> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const field = (name: string) => {
+    const found = new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status);
+    return found === null ? null : (Number(found[1]) * 1024) / 1e6;
+  };
+  const [now, peak] = [field('VmRSS'), field('VmHWM')];
+  return now === null || peak === null ? null : { now, peak };
+}
+
+/** A program that was started. */
+export interface Started<T> {
+  pid: number;
+  result: Promise<T>;
+}
+
+/** Looks at a program's memory every `interval` milliseconds until it has ended. */
+export async function watch<T>(
+  { pid, result }: Started<T>,
+  interval: number,
+  look: (memory: Memory) => void | Promise<void>,
+): Promise<T> {
+  const over = new AbortController();
+  const ended = result.finally(() => {
+    over.abort();
+  });
+  // Where it fails while it is watched, that is told at the end.
+  ended.catch(() => undefined);
+  while (!over.signal.aborted) {
+    const memory = await memoryOf(pid);
+    if (memory !== null) await look(memory);
+    await Promise.race([sleep(interval), ended]).catch(() => undefined);
+  }
+  return ended;
+}
+
+export interface Sample<T> {
+  result: T;
+  /** From start to end. */
+  seconds: number;
+  /** Megabytes. */
+  peak: number;
+}
+
+/** Runs a program to its end. What memory it takes in its last milliseconds is not seen. */
+export async function sample<T>(start: () => Started<T>): Promise<Sample<T>> {
+  let peak = 0;
+  const { seconds, result } = await measure(() =>
+    watch(start(), 10, (memory) => {
+      peak = Math.max(peak, memory.peak);
+    }),
+  );
+  return { result, seconds, peak };
+}

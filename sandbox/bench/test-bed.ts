@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { RunReport } from '../../lib/run/report.js';
+import { startCephbackup } from '../cephbackup.js';
+import { startCeph, writeFilesystem, type CephCluster } from '../ceph.js';
+import { imageClaim } from '../claims.js';
+import { startKube, type SandboxKube } from '../kube/index.js';
+import { Repository } from '../repository.js';
+import { stageEnvironment } from '../stage.js';
+
+export const namespace = 'bench';
+
+export interface Volume {
+  /** The claim's name. */
+  name: string;
+  /** `POOL/IMAGE` */
+  image: string;
+}
+
+export interface RunOptions {
+  repository: Repository;
+  /** Only these claims. */
+  volumes: readonly Volume[];
+  args?: readonly string[];
+}
+
+export interface FinishedRun {
+  report: RunReport;
+  stderr: string;
+  /** UTC milliseconds. */
+  began: number;
+}
+
+/** A Ceph with its data in memory, a small Kubernetes API in this process, and as many repositories as are wanted. */
+export class TestBed {
+  #repositories = 0;
+
+  private constructor(
+    readonly folder: string,
+    readonly cluster: CephCluster,
+    private readonly kube: SandboxKube,
+    private readonly stopCeph: () => Promise<void>,
+  ) {}
+
+  static async start(folder: string): Promise<TestBed> {
+    await mkdir(path.join(folder, 'tmp'), { recursive: true });
+    const [ceph, kube] = await Promise.all([
+      startCeph({ dir: path.join(folder, 'ceph'), filesystems: [] }),
+      startKube({ dir: path.join(folder, 'kube'), real: false }),
+    ]);
+    return new TestBed(folder, ceph.cluster, kube, () => ceph.stop());
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.kube.stop(), this.stopCeph()]);
+  }
+
+  /** An empty one: every volume is new to it. */
+  repository(): Promise<Repository> {
+    this.#repositories += 1;
+    return Repository.create(path.join(this.folder, `restic-${this.#repositories}`));
+  }
+
+  /** A claim with an ext4 image that `fill` writes into. @param size bytes */
+  async volume(name: string, size: number, fill: (root: string) => void): Promise<Volume> {
+    const image = `rbd/csi-vol-${randomUUID()}`;
+    await this.cluster.createImage(image, size);
+    await writeFilesystem(this.cluster, image, 'ext4', (root) => {
+      fill(root);
+      return Promise.resolve();
+    });
+    await this.kube.seed(imageClaim(this.cluster, { namespace, name }, { image, fsType: 'ext4', size }));
+    return { name, image };
+  }
+
+  /** Starts `cephbackup run`. */
+  start({ repository, volumes, args = [] }: RunOptions) {
+    const narrowed = volumes.flatMap(({ name }) => ['--pvc', `${namespace}/${name}`]);
+    const env = stageEnvironment(this.cluster, this.kube, repository.env);
+    return startCephbackup(['run', '-o', 'json', ...narrowed, ...args], {
+      env: { ...env, TMPDIR: path.join(this.folder, 'tmp') },
+      timeout: 1_800_000,
+    });
+  }
+
+  /** @throws Error unless every volume was backed up: a run that fails is no measurement. */
+  async run(options: RunOptions): Promise<FinishedRun> {
+    const began = Date.now();
+    const { code, json, stderr } = await this.start(options).result;
+    if (code !== 0) throw new Error(`cephbackup run: exit code ${String(code)}\n${stderr}`);
+    return { report: json as RunReport, stderr, began };
+  }
+}
