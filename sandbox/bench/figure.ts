@@ -32,8 +32,8 @@ type Unit = 's' | 'MB' | '×' | '';
 
 export function atMost(what: string, value: number, limit: number, unit: Unit, formula = ''): Figure {
   const shown = `<= ${quantity(limit, unit)}${formula === '' ? '' : ` (${formula})`}`;
-  // A limit of nothing is kept by nothing alone.
-  return { what, measured: quantity(value, unit), limit: shown, used: limit === 0 ? value : value / limit };
+  // 0 of 0 is nothing; more than that is infinitely too much.
+  return { what, measured: quantity(value, unit), limit: shown, used: value === 0 ? 0 : value / limit };
 }
 
 export function atLeast(what: string, value: number, limit: number, unit: Unit): Figure {
