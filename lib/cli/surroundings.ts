@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Writable } from 'node:stream';
 import type { CommandContext } from '../commands/context.js';
 import { CephbackupError } from '../errors/error.js';
@@ -35,6 +36,8 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     stream: screen?.log ?? start.stderr,
   });
   const abort = new AbortController();
+  // Every command that runs listens.
+  setMaxListeners(0, abort.signal);
   let endedBy: EndingSignal | null = null;
   start.onSignal((signal) => {
     // Whoever asks twice does not want to wait; what is left is swept by the next run.

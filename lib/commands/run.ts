@@ -11,7 +11,7 @@ import { exitCode } from '../run/exit-code.js';
 import { objectName, objectNumbers } from '../run/names.js';
 import { emptyResult, type RunReport } from '../run/report.js';
 import { executeVolumes, type ExecuteResult } from '../run/run.js';
-import type { ResticSnapshot } from '../tools/restic.js';
+import type { Restic, ResticSnapshot } from '../tools/restic.js';
 import type { SweepReport } from '../volumes/driver.js';
 import { cephClients } from './ceph.js';
 import { policyOf, readCluster, type Cluster } from './cluster.js';
@@ -31,11 +31,34 @@ export const run: Command<RunValues> = async (context) => {
   const started = context.clock();
   const restic = resticOf(context);
   // Opening the repository takes as long as reading the cluster: both at once.
-  const opening = openRepository(context);
+  const early = new AbortController();
+  const opening = openRepository(restic, AbortSignal.any([context.signal, early.signal]));
   opening.catch(() => undefined);
-  const cluster = await readCluster(context).catch(async (thrown: unknown) => {
-    throw await gravest(thrown, opening);
-  });
+  try {
+    const cluster = await readCluster(context);
+    const plan = planOf(context, cluster);
+    const lease = await takeLease(context, cluster);
+    try {
+      const snapshots = await opening.catch((thrown: unknown) => asCephbackupError(thrown));
+      const ended =
+        snapshots instanceof CephbackupError
+          ? unusable(plan, snapshots)
+          : await execute(context, { cluster, plan, lease, restic, snapshots });
+      return finish(context, started, lease.runId, plan, ended);
+    } finally {
+      await lease.release();
+    }
+  } catch (thrown) {
+    // A restic that is left to die with this program would leave its lock behind.
+    early.abort(thrown);
+    const other = await opening.then(() => null, asCephbackupError);
+    // Of two failures at the start, a wrong configuration is the one to tell.
+    throw other?.kind === 'usage' ? other : thrown;
+  }
+};
+
+/** @throws CephbackupError NOTHING_SELECTED, TOOL_MISSING */
+function planOf(context: CommandContext<RunValues>, cluster: Cluster): Plan {
   const plan = buildPlan(
     cluster.inventory,
     policyOf(context.options, context.env),
@@ -45,45 +68,19 @@ export const run: Command<RunValues> = async (context) => {
   if (plan.selected === 0 && context.options.allowEmpty !== true) {
     throw new CephbackupError('NOTHING_SELECTED', 'no claim is selected for backup');
   }
-  checkPrograms(
-    context,
-    plan.volumes.filter(({ backup }) => backup),
-  );
-
-  const lease = await takeLease(context, cluster);
-  try {
-    const snapshots = await opening.catch((thrown: unknown) => asCephbackupError(thrown));
-    const report =
-      snapshots instanceof CephbackupError
-        ? unusable(plan, snapshots)
-        : await execute(context, { cluster, plan, lease, restic, snapshots });
-    return finish(context, started, lease.runId, plan, report);
-  } finally {
-    await lease.release();
-  }
-};
+  const volumes = plan.volumes.filter(({ backup }) => backup);
+  checkPrograms(context, volumes);
+  return plan;
+}
 
 interface Ended extends ExecuteResult {
   warnings: string[];
 }
 
 /** All snapshots of the repository. @throws CephbackupError RESTIC_TOO_OLD, REPOSITORY_… */
-async function openRepository(context: CommandContext<RunValues>): Promise<ResticSnapshot[]> {
-  const restic = resticOf(context);
-  await requireRestic(restic, context.signal);
-  return restic.snapshots([], { signal: context.signal, deadline: 180_000 });
-}
-
-/** Of two failures at the start, a wrong configuration is the one to tell. */
-async function gravest(thrown: unknown, opening: Promise<unknown>): Promise<unknown> {
-  const other = await Promise.race([
-    opening.then(
-      () => null,
-      (failure: unknown) => asCephbackupError(failure),
-    ),
-    Promise.resolve(null),
-  ]);
-  return other?.kind === 'usage' ? other : thrown;
+async function openRepository(restic: Restic, signal: AbortSignal): Promise<ResticSnapshot[]> {
+  await requireRestic(restic, signal);
+  return restic.snapshots([], { signal, deadline: 180_000 });
 }
 
 async function takeLease(context: CommandContext<RunValues>, cluster: Cluster): Promise<Lease> {
@@ -105,7 +102,7 @@ interface Execution {
   cluster: Cluster;
   plan: Plan;
   lease: Lease;
-  restic: ReturnType<typeof resticOf>;
+  restic: Restic;
   snapshots: ResticSnapshot[];
 }
 

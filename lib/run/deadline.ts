@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { CephbackupError } from '../errors/error.js';
 
 export interface Deadline {
@@ -22,8 +23,10 @@ export function deadline(
           },
           Math.min(milliseconds, 2 ** 31 - 1),
         );
+  const signal = AbortSignal.any([parent, own.signal]);
+  setMaxListeners(0, signal);
   return {
-    signal: AbortSignal.any([parent, own.signal]),
+    signal,
     clear: () => {
       clearTimeout(timer);
     },
