@@ -202,13 +202,13 @@ export class Rbd {
           ];
     const text = await this.#json(['snap', 'ls', '--all', ...which], options);
     return parseJsonObjects(text, 'rbd snap ls').map((snapshot) => {
-      const where =
-        typeof snapshot.namespace === 'object' && snapshot.namespace !== null ? snapshot.namespace : {};
-      const trashed = 'original_name' in where && typeof where.original_name === 'string';
+      const where = (snapshot.namespace ?? {}) as Record<string, unknown>;
+      // Ceph writes this key with a space or with an underscore, by release.
+      const trashedFrom = where.original_name ?? where['original name'];
       return {
         id: numberField(snapshot, 'id', 'rbd snap ls'),
         name: stringField(snapshot, 'name', 'rbd snap ls'),
-        trashedFrom: trashed ? String(where.original_name) : null,
+        trashedFrom: typeof trashedFrom === 'string' ? trashedFrom : null,
       };
     });
   }

@@ -1,0 +1,232 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { attachImage, mountImage } from '../../sandbox/ceph.js';
+import { oldResticProgram } from '../../sandbox/tools.js';
+import { Scenario, type SeededClaim } from '../support/scenario.js';
+import { temporaryFolder } from '../support/temporary.js';
+import { expectSameTree, makeHostileTree } from '../support/tree.js';
+import { expectCleanWorld } from '../support/world.js';
+
+let scenario: Scenario;
+let neighbour: SeededClaim;
+
+beforeAll(async () => {
+  scenario = await Scenario.create();
+  neighbour = await scenario.claim('neighbour', {
+    fill: (root) => writeFile(path.join(root, 'f'), 'neighbour'),
+  });
+}, 120_000);
+
+/** Runs once with the neighbour beside it, and checks that the world is as it was and the neighbour was backed up. */
+async function runBeside(options: Parameters<Scenario['run']>[0] = {}) {
+  const before = await scenario.world();
+  const report = await scenario.run(options);
+  await expectCleanWorld(before, scenario.worldScope, 40_000);
+  expect(report.volume(neighbour).error).toBeNull();
+  expect(report.leftovers).toEqual([]);
+  return report;
+}
+
+async function expectFailed(claim: SeededClaim, code: string, options: Parameters<Scenario['run']>[0] = {}) {
+  const marks = await scenario.annotations(claim);
+  const report = await runBeside(options);
+  expect(report.code).toBe(1);
+  expect(report.volume(claim)).toMatchObject({ outcome: 'failed', snapshot: null, error: { code } });
+  const { 'last-error': error, 'last-attempt': attempt, ...others } = await scenario.annotations(claim);
+  expect(error).toBe(code);
+  expect(attempt).toMatch(/^\d{4}-.*Z$/);
+  delete marks['last-error'];
+  delete marks['last-attempt'];
+  expect(others).toEqual(marks);
+  expect(await scenario.snapshots(claim)).toEqual([]);
+  const failed = (await scenario.events(claim)).filter(({ reason }) => reason === 'BackupFailed');
+  expect(failed.length).toBeGreaterThan(0);
+  for (const { message } of failed) expect(message).not.toContain(claim.image.split('/').at(-1));
+  return report;
+}
+
+/** The claim is opted out after its test, so that it does not fail the following ones. */
+async function optOut({ namespace, name }: SeededClaim): Promise<void> {
+  const patch = { metadata: { annotations: { 'cephbackup.hpc.nyu.edu/backup': 'false' } } };
+  const claims = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`;
+  await scenario.kube.request('PATCH', claims, patch, 'application/merge-patch+json');
+}
+
+describe.each(['ext4', 'xfs'] as const)('a volume with %s that is in use', (type) => {
+  test('is restored as it was at the snapshot, and unchanged the second time', async () => {
+    const claim = await scenario.claim(`in-use-${type}`, { format: type, fsType: type, size: '400M' });
+    const mounted = await mountImage(scenario.cluster, claim.image, type);
+    try {
+      const data = path.join(mounted.path, 'data');
+      await mkdir(data);
+      await makeHostileTree(data);
+      await scenario.cluster.run('sync', ['-f', data]);
+      const report = await runBeside();
+      expect(report.code).toBe(0);
+      const { snapshot, warnings } = report.volume(claim);
+      expect(warnings).toEqual([]);
+      const marks = await scenario.annotations(claim);
+      expect(marks).toMatchObject({ 'last-snapshot': snapshot, 'last-backup-claim': claim.uid });
+      const [stored] = await scenario.snapshots(claim);
+      expect(stored).toMatchObject({
+        id: snapshot,
+        hostname: `k8s-demo-nspvc-${claim.name}`,
+        time: marks['last-backup'],
+      });
+      expect(stored?.tags?.map((tag) => tag.split('=')[0])).toEqual([
+        'cluster',
+        'namespace',
+        'pvc',
+        'uid',
+        'pv',
+        'kind',
+      ]);
+      const target = await temporaryFolder('restored');
+      await scenario.repository.restore(snapshot ?? '', target);
+      await expectSameTree(data, path.join(target, 'data'));
+
+      const again = await runBeside();
+      expect(again.volume(claim)).toMatchObject({ outcome: 'unchanged', error: null });
+      const stats = JSON.parse(
+        await scenario.repository.restic('cat', 'snapshot', again.volume(claim).snapshot ?? ''),
+      ) as {
+        summary: { files_new: number; files_changed: number; tree_blobs: number; data_blobs: number };
+        paths: string[];
+      };
+      expect(stats.summary).toMatchObject({ files_new: 0, files_changed: 0, tree_blobs: 0, data_blobs: 0 });
+      expect(stats.paths).toEqual(stored?.paths);
+    } finally {
+      await mounted.unmount();
+      await optOut(claim);
+    }
+  }, 180_000);
+});
+
+describe('a volume that cannot be backed up', () => {
+  test('because its image is missing', async () => {
+    const claim = await scenario.claim('missing', { image: `${scenario.place}/no-such-image` });
+    await expectFailed(claim, 'IMAGE_NOT_FOUND');
+    await optOut(claim);
+  }, 120_000);
+
+  test('because its filesystem is corrupt', async () => {
+    const claim = await scenario.claim('corrupt', {
+      fill: (root) => writeFile(path.join(root, 'f'), 'data'),
+    });
+    const attached = await attachImage(scenario.cluster, claim.image);
+    try {
+      // Block group descriptors, bitmaps and inode tables of a 64 MiB ext4 with blocks of 1 KiB; the superblock stays.
+      const zeros = Buffer.alloc(6 * 1024 * 1024, 0x5a);
+      await scenario.cluster.run(
+        'dd',
+        [`of=${attached.path}`, 'bs=1024', 'seek=2', 'conv=notrunc', 'status=none'],
+        {
+          input: zeros.toString('latin1'),
+        },
+      );
+    } finally {
+      await attached.detach();
+    }
+    await expectFailed(claim, 'FILESYSTEM_CORRUPT');
+    await optOut(claim);
+  }, 120_000);
+
+  test('because it holds another filesystem than the PersistentVolume says', async () => {
+    const claim = await scenario.claim('mismatch', { format: 'xfs', size: '400M' });
+    await expectFailed(claim, 'FILESYSTEM_MISMATCH');
+    await optOut(claim);
+  }, 120_000);
+
+  test('because its filesystem is of a type that is not mounted', async () => {
+    const claim = await scenario.claim('btrfs', { format: 'btrfs', fsType: 'btrfs', size: '200M' });
+    await expectFailed(claim, 'FILESYSTEM_UNSUPPORTED');
+    await optOut(claim);
+  }, 120_000);
+
+  test('because it was never formatted', async () => {
+    const claim = await scenario.claim('blank', { format: 'none' });
+    await expectFailed(claim, 'FILESYSTEM_MISSING');
+    await optOut(claim);
+  }, 120_000);
+
+  test('because a file cannot be read', async () => {
+    const claim = await scenario.claim('unreadable', {
+      fill: async (root) => {
+        await mkdir(path.join(root, 'folder'));
+        await writeFile(path.join(root, 'folder', 'f'), 'data');
+      },
+    });
+    // A directory whose entries are no directory's: e2fsck -p finds nothing, reading fails.
+    await damageDirectory(claim);
+    await expectFailed(claim, 'READ_INCOMPLETE');
+    await optOut(claim);
+  }, 120_000);
+
+  test('because two claims have one host', async () => {
+    const first = await scenario.claim('c', { namespace: 'a-nspvc-b' });
+    const second = await scenario.claim('b-nspvc-c', { namespace: 'a' });
+    const report = await runBeside();
+    expect(report.code).toBe(1);
+    for (const claim of [first, second]) {
+      expect(report.volume(claim)).toMatchObject({ outcome: 'failed', error: { code: 'HOST_COLLISION' } });
+      expect(await scenario.snapshots(claim)).toEqual([]);
+      await optOut(claim);
+    }
+  }, 120_000);
+});
+
+test('an empty filesystem is a legal volume', async () => {
+  const claim = await scenario.claim('empty');
+  const report = await runBeside();
+  expect(report.volume(claim)).toMatchObject({ outcome: 'succeeded', error: null });
+  await optOut(claim);
+}, 120_000);
+
+test('a volume of the pool without room fails, and nothing hangs', async () => {
+  const claim = await scenario.claim('full', { fill: (root) => writeFile(path.join(root, 'f'), 'data') });
+  const faults = [
+    {
+      program: 'rbd',
+      when: '*snap create*csi-vol*',
+      mode: 'fail' as const,
+      exitCode: 28,
+      stderr: 'rbd: failed to create snapshot: (28) No space left on device',
+    },
+  ];
+  const only = ['--pvc', `${claim.namespace}/${claim.name}`];
+  const report = await scenario.run({ faults, args: only });
+  expect(report.volume(claim)).toMatchObject({ outcome: 'failed', error: { code: 'POOL_FULL' } });
+  await optOut(claim);
+}, 120_000);
+
+test('an old restic is refused by name before anything is touched', async () => {
+  const folder = await temporaryFolder('old-restic');
+  await writeFile(path.join(folder, 'restic'), `#!/bin/sh\nexec ${oldResticProgram} "$@"\n`);
+  await chmod(path.join(folder, 'restic'), 0o755);
+  const before = await scenario.world();
+  const result = await scenario.cephbackup(['run', '-o', 'json'], {
+    env: { PATH: `${folder}:${process.env.PATH ?? ''}` },
+  });
+  expect(result.code).toBe(2);
+  expect(result.json).toMatchObject({ error: { code: 'RESTIC_TOO_OLD' } });
+  await expectCleanWorld(before, scenario.worldScope);
+}, 60_000);
+
+/** Overwrites the data block of the directory `folder` at its place in the image. */
+async function damageDirectory(claim: SeededClaim): Promise<void> {
+  const attached = await attachImage(scenario.cluster, claim.image);
+  try {
+    const { namespace, file } = attached;
+    const blocks = await namespace.run('debugfs', ['-R', 'blocks /folder', file]);
+    const block = /\d+/.exec(blocks)?.[0] ?? '';
+    const size = /Block size:\s+(\d+)/.exec(await namespace.run('dumpe2fs', ['-h', file]))?.[1] ?? '';
+    await scenario.cluster.run(
+      'dd',
+      [`of=${attached.path}`, `bs=${size}`, `seek=${block}`, 'count=1', 'conv=notrunc', 'status=none'],
+      { input: '\u0001'.repeat(Number(size)) },
+    );
+  } finally {
+    await attached.detach();
+  }
+}
