@@ -115,9 +115,9 @@ function action(mode: FaultMode, exitCode: number, stderr: string): string {
     case 'hang':
       return `trap '' TERM INT; while :; do sleep 3600 & wait; done`;
     case 'kill-before':
-      return `kill -KILL $PPID; sleep 3600`;
+      return `kill -KILL $PPID; exec sleep 3600`;
     case 'kill-after':
-      return `"$real" "$@"; kill -KILL $PPID; sleep 3600`;
+      return `"$real" "$@"; kill -KILL $PPID; exec sleep 3600`;
     case 'term':
       return `kill -TERM $PPID; sleep 0.3; exec "$real" "$@"`;
   }
