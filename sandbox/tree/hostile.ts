@@ -83,7 +83,7 @@ async function makeAttributes(root: string): Promise<void> {
   await set('user.binary', '0x00ff0a0d', file);
   await set('user.empty', '', file);
   await set('user.\u00e9 \u{1f40b}', 'x', file);
-  await set('user.long', 'l'.repeat(2000), file);
+  await set('user.long', 'l'.repeat(400), file);
   await set('trusted.only-root', 'y', file);
   await set('user.on-folder', 'z', 'attributes/folder');
   // cap_net_bind_service=ep
@@ -103,7 +103,7 @@ async function makeLinks(root: string): Promise<void> {
   await symlink('first', `${root}/links/symlink`);
   await symlink('/nowhere/at/all', `${root}/links/dangling`);
   await symlink(bytes(0xff, 0x0a, 0x2d), Buffer.from(`${root}/links/invalid-target`));
-  await symlink('t'.repeat(4000), `${root}/links/long-target`);
+  await symlink('t'.repeat(1000), `${root}/links/long-target`);
 }
 
 async function makeSparseFiles(root: string): Promise<void> {
