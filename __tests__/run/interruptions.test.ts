@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import type { Fault } from '../support/faults.js';
+import { worldChanges, type World } from '../../sandbox/world.js';
+import type { Fault, FaultMode } from '../support/faults.js';
 import { Scenario, type SeededClaim } from '../support/scenario.js';
 import { expectCleanWorld } from '../support/world.js';
 
@@ -12,6 +13,8 @@ beforeAll(async () => {
   scenario = await Scenario.create();
   claim = await scenario.claim('data', { fill: (root) => writeFile(path.join(root, 'f'), 'data') });
 }, 120_000);
+
+const failures: FaultMode[] = ['fail', 'fail-after', 'lie', 'garbage'];
 
 /** Each external command of a run, as a moment at which something may happen. */
 const moments: [string, Omit<Fault, 'mode'>][] = [
@@ -27,45 +30,75 @@ const moments: [string, Omit<Fault, 'mode'>][] = [
   ['the removal of the snapshot', { program: 'rbd', when: '*snap rm*' }],
 ];
 
-/** The run after a fault must end as if there had been none. */
-async function expectRecovery(before: Awaited<ReturnType<Scenario['world']>>): Promise<void> {
+/** The run after all of these faults must end as if there had been none. */
+async function expectRecovery(before: World): Promise<void> {
   await scenario.expireLease();
   const report = await scenario.run();
-  expect(report.code).toBe(0);
   expect(report.leftovers).toEqual([]);
+  expect(report.code).toBe(0);
   await expectCleanWorld(before, scenario.worldScope, 10_000);
 }
 
-describe.each(moments)('at %s', (_, moment) => {
-  test('SIGTERM: no new work, everything undone, 143', async () => {
-    const before = await scenario.world();
-    const report = await scenario.run({ faults: [{ ...moment, mode: 'term' }] });
-    expect(report.code).toBe(143);
-    expect(report.exitCode).toBe(143);
-    await expectCleanWorld(before, scenario.worldScope, 40_000);
-    expect(await scenario.repository.locks()).toEqual([]);
-  }, 120_000);
+describe('SIGTERM: no new work, everything undone, 143', () => {
+  test.each(moments)(
+    'at %s',
+    async (_, moment) => {
+      const before = await scenario.world();
+      const report = await scenario.run({ faults: [{ ...moment, mode: 'term' }] });
+      expect(report.code).toBe(143);
+      expect(report.exitCode).toBe(143);
+      expect(report.leftovers).toEqual([]);
+      await expectCleanWorld(before, scenario.worldScope, 40_000);
+      expect(await scenario.repository.locks()).toEqual([]);
+    },
+    120_000,
+  );
+});
 
-  test('SIGKILL: no child lives on, no mark, and the next run removes what was left', async () => {
-    const before = await scenario.world();
-    const marks = await scenario.annotations(claim);
-    const killed = await scenario.cephbackup(['run', '-o', 'json'], {
-      faults: [{ ...moment, mode: 'kill-before' }],
-    });
-    expect(killed.signal).toBe('SIGKILL');
-    expect(await scenario.annotations(claim)).toEqual(marks);
-    // A dead client's watch on the clone lasts for 30 s.
+describe('SIGKILL: no child lives on, no mark', () => {
+  let before: World;
+  beforeAll(async () => {
+    before = await scenario.world();
+  });
+
+  test.each(moments)(
+    'at %s',
+    async (_, moment) => {
+      const marks = await scenario.annotations(claim);
+      const faults = [{ ...moment, mode: 'kill-before' as const }];
+      const killed = await scenario.cephbackup(['run', '-o', 'json'], { faults });
+      expect(killed.signal).toBe('SIGKILL');
+      expect(await scenario.annotations(claim)).toEqual(marks);
+      // Children, mounts and loop devices go with the program; only Ceph still holds something.
+      await expectNothingOnThisNode(before);
+      await scenario.expireLease();
+    },
+    120_000,
+  );
+
+  test('a later run removes what all of them left, once the watches of the dead are gone', async () => {
     await waitForWatches();
     await expectRecovery(before);
   }, 180_000);
 });
 
-describe.each(moments)('%s', (_, moment) => {
-  test('fails without effect', async () => {
-    const before = await scenario.world();
-    const report = await scenario.run({ faults: [{ ...moment, mode: 'fail', exitCode: 5 }] });
-    expectHonest(report);
-    if (report.leftovers.length === 0) await expectCleanWorld(before, scenario.worldScope, 5_000);
+describe('a command fails', () => {
+  let before: World;
+  beforeAll(async () => {
+    before = await scenario.world();
+  });
+
+  test.each(moments.flatMap(([name, moment]) => failures.map((mode) => [name, mode, moment] as const)))(
+    '%s: %s',
+    async (_, mode, moment) => {
+      const report = await scenario.run({ faults: [{ ...moment, mode, exitCode: 5 }] });
+      expectHonest(report);
+      if (report.leftovers.length === 0) await expectCleanWorld(before, scenario.worldScope, 5_000);
+    },
+    120_000,
+  );
+
+  test('and the next run ends as if nothing had', async () => {
     await expectRecovery(before);
   }, 120_000);
 });
@@ -80,6 +113,18 @@ test('a command that hangs ends at the volume’s deadline, with all that it sta
   expect(report.volume(claim).error?.code).toBe('VOLUME_TIMEOUT');
   await expectCleanWorld(before, scenario.worldScope, 10_000);
 }, 60_000);
+
+async function expectNothingOnThisNode(before: World): Promise<void> {
+  const end = performance.now() + 5_000;
+  for (;;) {
+    const changes = worldChanges(before, await scenario.world()).filter(
+      (line) => !/ (snapshot|image|watcher|file) /.test(line),
+    );
+    if (changes.length === 0) return;
+    if (performance.now() > end) throw new Error(changes.join('\n'));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
 
 /** Exit 0 only with a snapshot of this run; else the mark has not moved. */
 function expectHonest(report: Awaited<ReturnType<Scenario['run']>>): void {
