@@ -93,7 +93,7 @@ export class FaultyPrograms {
     return [
       `if [[ $all == ${pattern} ]]; then`,
       `  echo x >> ${quote(counter)}`,
-      `  if [ "$(wc -l < ${quote(counter)})" -gt ${skip} ]; then`,
+      `  if [ "$(wc -l < ${quote(counter)})" ${mode === 'term' ? '-eq' : '-gt'} ${mode === 'term' ? skip + 1 : skip} ]; then`,
       `    ${action(mode, exitCode, stderr)}`,
       '  fi',
       'fi',

@@ -40,8 +40,9 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   setMaxListeners(0, abort.signal);
   let endedBy: EndingSignal | null = null;
   start.onSignal((signal) => {
-    // Whoever asks twice does not want to wait; what is left is swept by the next run.
-    if (endedBy !== null) process.exit(signalCodes[signal]);
+    // Whoever presses Ctrl-C twice does not want to wait; what is left is swept by the next run.
+    if (endedBy !== null && signal === 'SIGINT') process.exit(signalCodes[signal]);
+    if (endedBy !== null) return;
     endedBy = signal;
     log.warn(`${signal}: no new work; undoing what is in progress`);
     abort.abort(new CephbackupError('CANCELLED', `stopped by ${signal}`));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { runOptions, Values } from '../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import { acquireLease, type Lease } from '../kube/lease.js';
@@ -12,7 +13,6 @@ import { objectName, objectNumbers } from '../run/names.js';
 import { emptyResult, type RunReport } from '../run/report.js';
 import { executeVolumes, type ExecuteResult } from '../run/run.js';
 import type { Restic, ResticSnapshot } from '../tools/restic.js';
-import type { SweepReport } from '../volumes/driver.js';
 import { cephClients } from './ceph.js';
 import { policyOf, readCluster, type Cluster } from './cluster.js';
 import type { Command, CommandContext } from './context.js';
@@ -22,6 +22,7 @@ import { saveRunManifests } from './run-manifests.js';
 import { clusterRecorder } from './recorder.js';
 import { requireRestic, resticOf } from './repository.js';
 import { shardOf } from './shard.js';
+import { auditRun, sweepEarlierRuns, uniqueLeftovers } from './sweeping.js';
 
 export type RunValues = Values<typeof runOptions>;
 
@@ -107,68 +108,59 @@ interface Execution {
 }
 
 async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
-  const { options, log, hostname } = context;
+  const { options, log, hostname, clock, exec } = context;
   const { cluster, plan, lease, restic, snapshots } = execution;
+  const { api, prefix, installation } = cluster;
   const signal = AbortSignal.any([context.signal, lease.lost]);
+  setMaxListeners(0, signal);
   const clientsFor = cephClients(context);
-  const progress = context.progress();
-  const warnings: string[] = [];
-
-  const sweep = sweepEarlierRuns(context, execution, signal);
-  const manifests = saveRunManifests(context, execution, clientsFor, signal);
+  const volumes = plan.volumes.filter(({ backup }) => backup);
+  const sweeping = sweepers(context, clientsFor);
+  const names = new Set<string>();
   const numbers = objectNumbers(lease.ordinal);
+
+  const liveRuns = new Set([lease.runId]);
+  const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
+  const manifests = saveRunManifests(context, execution, clientsFor, signal);
   const result = await executeVolumes({
-    volumes: plan.volumes.filter(({ backup }) => backup),
+    volumes,
     concurrency: options.concurrency ?? 4,
     signal,
     mayBegin: () => lease.healthy(),
-    nextName: () => objectName(cluster.installation, lease.runId, numbers.next().value),
+    nextName: () => {
+      const name = objectName(installation, lease.runId, numbers.next().value);
+      names.add(name);
+      return name;
+    },
     tools: {
-      exec: context.exec,
+      exec,
       restic,
       history: new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
-      recorder: clusterRecorder({
-        api: cluster.api,
-        prefix: cluster.prefix,
-        runId: lease.runId,
-        log,
-        clock: context.clock,
-      }),
+      recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
       driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
       node: hostname,
       volumeTimeout: options.volumeTimeout,
-      markedSnapshot: ({ claim }) => markedSnapshot(claim, cluster.prefix),
-      clock: context.clock,
+      markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
+      clock,
       log,
-      progress,
+      progress: context.progress(),
       mayMark: manifests,
     },
   });
-  const [swept, saved] = await Promise.all([sweep, manifests]);
-  warnings.push(...swept.flatMap(({ problems }) => problems), ...saved.warnings);
+  const [swept, saved, audit] = await Promise.all([
+    sweep,
+    manifests,
+    auditRun(sweeping, names, volumes, log),
+  ]);
   const errors = [...result.errors, ...(saved.error === null ? [] : [saved.error])];
   if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
-  const leftovers = [...result.leftovers, ...swept.flatMap((report) => report.leftovers)];
-  return { volumes: result.volumes, errors, leftovers, warnings };
-}
-
-/** Removes what crashed runs left, beside the backups: their names tell whose they are. */
-async function sweepEarlierRuns(
-  context: CommandContext<RunValues>,
-  { cluster, plan, lease }: Execution,
-  signal: AbortSignal,
-): Promise<SweepReport[]> {
-  const request = {
-    installation: cluster.installation,
-    liveRuns: new Set([lease.runId]),
-    volumes: plan.volumes,
-    thorough: false,
-    dryRun: false,
-    signal,
-    log: context.log,
+  return {
+    volumes: result.volumes,
+    errors,
+    leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audit.leftovers]),
+    warnings: [...swept.warnings, ...saved.warnings, ...audit.warnings],
   };
-  return Promise.all(sweepers(context, cephClients(context)).map((sweeper) => sweeper.sweep(request)));
 }
 
 /** Nothing can be backed up: every volume says so. */

@@ -1,9 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import path from 'node:path';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../kube/types.js';
 import type { PlannedVolume } from '../plan/types.js';
 import type { Restic } from '../tools/restic.js';
+import { writeUnnamedFile } from '../tools/unnamed-file.js';
 import { backupSource } from './backup.js';
 
 export const manifestsHost = 'k8s-manifests';
@@ -65,18 +64,16 @@ export async function saveManifests(
   manifests: Manifests,
   signal: AbortSignal,
 ): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-'));
+  const text = Buffer.from(`${JSON.stringify(manifests, null, 1)}\n`);
+  const file = writeUnnamedFile(tmpdir(), [text]);
   try {
-    const file = path.join(folder, 'manifests.json');
-    const text = `${JSON.stringify(manifests, null, 1)}\n`;
-    await writeFile(file, text, { mode: 0o600 });
     const summary = await backupSource(restic, {
       // A command whose failure keeps restic from saving; what restic reads from its own stdin may end too early.
       source: {
         type: 'stream',
         filename: manifestsFile,
-        command: ['cat', file],
-        length: Buffer.byteLength(text),
+        command: ['cat', file.path],
+        length: text.length,
         confirm: () => Promise.resolve(),
       },
       host: manifestsHost,
@@ -89,6 +86,6 @@ export async function saveManifests(
     });
     return summary.snapshotId;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    file.close();
   }
 }

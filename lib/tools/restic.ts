@@ -114,7 +114,7 @@ export class Restic {
   /** One snapshot, from the repository itself and not from the local cache. */
   async catSnapshot(id: string, options?: Partial<CommandOptions>): Promise<ResticSnapshot> {
     const result = await this.run(this.#argv(['cat', 'snapshot', '--no-cache', '--no-lock', id]), options);
-    if (result.exitCode !== 0) throw repositoryError(`restic cat snapshot ${id}`, result);
+    if (result.exitCode !== 0) throw repositoryError(`restic cat snapshot ${id}`, result, 'BACKUP_UNPROVEN');
     return toSnapshot(asObject(parseJson(result.stdout, 'restic cat snapshot'), 'restic cat snapshot'));
   }
 

@@ -72,6 +72,18 @@ export interface SweepReport {
 /** Finds what earlier runs of an installation left in the places of one storage kind, and removes it. */
 export interface Sweeper {
   sweep(request: SweepRequest): Promise<SweepReport>;
+  /**
+   * Which of these names still exist although their volumes are done: a command that says it removed something is not
+   * believed.
+   */
+  audit(request: AuditRequest): Promise<Leftover[]>;
+}
+
+export interface AuditRequest {
+  /** Names of snapshots and clones that this run used. */
+  names: ReadonlySet<string>;
+  volumes: readonly PlannedVolume[];
+  signal: AbortSignal;
 }
 
 export interface SweepRequest {

@@ -3,9 +3,9 @@ import pLimit from 'p-limit';
 import { asCephbackupError } from '../errors/error.js';
 import type { PlannedVolume, RbdSource } from '../plan/types.js';
 import { ownerOf } from '../run/names.js';
-import type { Resource } from '../run/scope.js';
+import type { Leftover, Resource } from '../run/scope.js';
 import { formatImage, type ImageSpec, type ListedImage, type Rbd } from '../tools/rbd.js';
-import type { SweepReport, Sweeper, SweepRequest } from './driver.js';
+import type { AuditRequest, SweepReport, Sweeper, SweepRequest } from './driver.js';
 import { unmapAll } from './mappers/krbd.js';
 import type { ClientsFor } from './rbd-image.js';
 
@@ -48,6 +48,22 @@ export class RbdSweeper implements Sweeper {
       }),
     );
     return report;
+  }
+
+  async audit({ names, volumes, signal }: AuditRequest): Promise<Leftover[]> {
+    const found = await Promise.all(
+      this.#places(volumes).map(async ({ rbd, cluster, pool, namespace }) => {
+        const listed = await this.#limit(() => rbd.list(pool, namespace, { signal }));
+        return listed
+          .filter(({ image, snapshot }) => names.has(snapshot ?? image))
+          .map(({ image, snapshot }): Leftover => {
+            const name = formatImage({ pool, namespace, image }) + (snapshot === null ? '' : `@${snapshot}`);
+            const kind = snapshot === null ? 'clone' : 'snapshot';
+            return { kind, name, cluster, node: this.node, reason: 'it is still there after its removal' };
+          });
+      }),
+    );
+    return found.flat();
   }
 
   #places(volumes: readonly PlannedVolume[]): Place[] {

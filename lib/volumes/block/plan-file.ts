@@ -1,6 +1,6 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { ExtentList } from '../../qcow2/extents.js';
+import { writeUnnamedFile, type UnnamedFile } from '../../tools/unnamed-file.js';
 
 /** What the producer needs to know, decided before it starts. */
 export interface ExportPlan {
@@ -19,42 +19,18 @@ export interface ExportPlan {
   extents: ExtentList;
 }
 
-/** An open file without a name: nothing of it is left, however the program ends. */
-export interface PlanFile {
-  /** Where a child of this process, or a child of its child, can read it. */
-  path: string;
-  close(): void;
-}
-
 /**
  * Keeps a plan where the producer finds it: a million extents are too much for argv, and restic passes on no descriptor.
  *
  * @param folder for temporary files
  * @throws the errors of the filesystem
  */
-export function writePlanFile(plan: ExportPlan, folder: string): PlanFile {
-  const own = mkdtempSync(path.join(folder, 'cephbackup-'));
-  try {
-    const file = openSync(path.join(own, 'plan'), 'wx', 0o600);
-    const { extents, ...rest } = plan;
-    const { offsets, lengths } = extents.arrays();
-    // One line of JSON, then the extents as the machine has them in memory.
-    const head = Buffer.from(`${JSON.stringify({ ...rest, count: extents.count })}\n`);
-    for (const part of [head, offsets, lengths]) writeAll(file, part);
-    return {
-      path: `/proc/${process.pid}/fd/${file}`,
-      close: () => {
-        closeSync(file);
-      },
-    };
-  } finally {
-    rmSync(own, { recursive: true, force: true });
-  }
-}
-
-function writeAll(file: number, part: Buffer | Float64Array): void {
-  const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+export function writePlanFile(plan: ExportPlan, folder: string): UnnamedFile {
+  const { extents, ...rest } = plan;
+  const { offsets, lengths } = extents.arrays();
+  // One line of JSON, then the extents as the machine has them in memory.
+  const head = Buffer.from(`${JSON.stringify({ ...rest, count: extents.count })}\n`);
+  return writeUnnamedFile(folder, [head, offsets, lengths]);
 }
 
 /** @throws Error where the file cannot be read, or is not what `writePlanFile` wrote */
