@@ -10,7 +10,7 @@ let scenario: Scenario;
 let claim: SeededClaim;
 
 beforeAll(async () => {
-  scenario = await Scenario.create();
+  scenario = await Scenario.create({ standIn: true });
   claim = await scenario.claim('data', { fill: (root) => writeFile(path.join(root, 'f'), 'data') });
 }, 120_000);
 

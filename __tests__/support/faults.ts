@@ -19,6 +19,8 @@ export type FaultMode =
   | 'kill-before'
   /** Kills the program that started it after its work is done. */
   | 'kill-after'
+  /** Does its work three seconds late. */
+  | 'delay'
   /** Sends SIGTERM to the program that started it, then does its work. */
   | 'term';
 
@@ -66,6 +68,11 @@ export class FaultyPrograms {
     return readFileSync(this.#log, 'utf8').split('\n').filter(Boolean);
   }
 
+  /** What `env` printed in the last call of a program. */
+  environmentOf(program: string): string {
+    return readFileSync(path.join(this.folder, `environment-${program}`), 'utf8');
+  }
+
   #write(program: string, faults: readonly Fault[]): void {
     const real = resolveProgram(program, this.searchPath);
     const cases = faults.map((fault, index) => this.#branch(fault, real, index));
@@ -73,6 +80,7 @@ export class FaultyPrograms {
       '#!/bin/bash',
       `real=${quote(real)}`,
       `echo ${quote(program)} "\${*//$'\\n'/ }" >> ${quote(this.#log)}`,
+      `env > ${quote(path.join(this.folder, `environment-${program}`))}`,
       'all="$*"',
       ...cases,
       'exec "$real" "$@"',
@@ -118,6 +126,8 @@ function action(mode: FaultMode, exitCode: number, stderr: string): string {
       return `kill -KILL $PPID; exec sleep 3600`;
     case 'kill-after':
       return `"$real" "$@"; kill -KILL $PPID; exec sleep 3600`;
+    case 'delay':
+      return 'sleep 3';
     case 'term':
       return `kill -TERM $PPID; sleep 0.3; exec "$real" "$@"`;
   }

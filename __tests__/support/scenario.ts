@@ -5,6 +5,7 @@ import type { KubeObject, PersistentVolume, PersistentVolumeClaim } from '../../
 import type { RunReport, VolumeResult } from '../../lib/run/report.js';
 import { writeFilesystem, type CephCluster, type FilesystemType } from '../../sandbox/ceph.js';
 import { startKube } from '../../sandbox/kube/index.js';
+import type { Faults } from '../../sandbox/kube/stand-in/faults.js';
 import type { SandboxKube } from '../../sandbox/kube/types.js';
 import type { Repository, ResticSnapshot } from '../../sandbox/repository.js';
 import { searchPath } from '../../sandbox/tools.js';
@@ -43,6 +44,8 @@ export interface SeededClaim {
 export interface RunOptions {
   faults?: readonly Fault[];
   env?: Record<string, string>;
+  /** Programs whose calls are recorded in `calls`. */
+  programs?: FaultyPrograms;
 }
 
 /** A Kubernetes API, a repository and a RADOS namespace for one test file, on the shared Ceph. */
@@ -57,13 +60,14 @@ export class Scenario {
     readonly temporary: string,
   ) {}
 
-  static async create(): Promise<Scenario> {
+  /** `standIn`: for tests that inject faults into the API, which a real one does not let itself be talked into. */
+  static async create({ standIn = false } = {}): Promise<Scenario> {
     const folder = await temporaryFolder('scenario');
     const temporary = path.join(folder, 'tmp');
     await mkdir(temporary);
     const [cluster, kube, repository, place] = await Promise.all([
       ceph(),
-      startKube({ dir: path.join(folder, 'kube') }),
+      startKube({ dir: path.join(folder, 'kube'), ...(standIn ? { real: false } : {}) }),
       freshRepository(),
       freshNamespace(),
     ]);
@@ -131,8 +135,8 @@ export class Scenario {
   }
 
   /** The environment of the program; nothing of this process's own. */
-  environment({ faults = [], env = {} }: RunOptions = {}): Record<string, string> {
-    const programs = faults.length === 0 ? null : new FaultyPrograms(faults, searchPath());
+  environment({ faults = [], env = {}, programs: given }: RunOptions = {}): Record<string, string> {
+    const programs = given ?? (faults.length === 0 ? null : new FaultyPrograms(faults, searchPath()));
     return {
       ...this.repository.env,
       TMPDIR: this.temporary,
@@ -187,6 +191,18 @@ export class Scenario {
   /** As if the lease of a killed run had expired: the next run need not wait for it. */
   async expireLease(): Promise<void> {
     await this.kube.request('DELETE', '/apis/coordination.k8s.io/v1/namespaces/default/leases/cephbackup');
+  }
+
+  /** What makes the API fail; only with `standIn`. */
+  get faults(): Faults {
+    if (this.kube.faults === null) throw new Error('a real API cannot be made to fail');
+    return this.kube.faults;
+  }
+
+  /** UID of the namespace kube-system. */
+  async clusterUid(): Promise<string> {
+    const { body } = await this.kube.request('GET', '/api/v1/namespaces/kube-system');
+    return (body as KubeObject).metadata?.uid ?? '';
   }
 
   get worldScope(): WorldScope {
