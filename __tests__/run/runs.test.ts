@@ -1,11 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { installationId } from '../../lib/run/names.js';
 import { attachImage } from '../../sandbox/ceph.js';
-import { attempt } from '../../sandbox/process.js';
 import { resticProgram, searchPath } from '../../sandbox/tools.js';
+import { worldChanges } from '../../sandbox/world.js';
 import { FaultyPrograms } from '../support/faults.js';
 import { prefix, Scenario, type SeededClaim } from '../support/scenario.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -48,22 +51,28 @@ describe('what cannot be used as a whole is exit 3, and nothing is touched', () 
   }, 60_000);
 
   test('a repository that another process has locked: waits a while, and never unlocks', async () => {
-    // `check` takes the exclusive lock, and reads slowly enough to keep it.
-    const { env } = scenario.repository;
-    const checking = attempt(resticProgram, ['check', '--read-data', '--limit-download', '1', '--no-cache'], {
-      env,
-      timeout: 95_000,
-    }).catch(() => undefined);
-    while ((await scenario.repository.locks()).length === 0) await sleep(200);
-    const before = await scenario.world();
-    const report = await scenario.run();
-    expect(report.code).toBe(3);
-    expect(report.error?.code).toBe('REPOSITORY_LOCKED');
-    expect((await scenario.repository.locks()).length).toBeGreaterThan(0);
-    await expectCleanWorld(before, scenario.worldScope);
-    await checking;
-    await scenario.repository.restic('unlock', '--remove-all');
-  }, 180_000);
+    // `check` takes the exclusive lock; stopped, it keeps it.
+    const args = ['check', '--read-data', '--limit-download', '1', '--no-cache'];
+    const checking = spawn(resticProgram, args, { env: { ...process.env, ...scenario.repository.env } });
+    const ended = once(checking, 'close');
+    try {
+      const locks = path.join(scenario.repository.env.RESTIC_REPOSITORY, 'locks');
+      while (readdirSync(locks).length === 0) await sleep(1);
+      // It waits 200 ms for others after it has written its lock.
+      await sleep(100);
+      checking.kill('SIGSTOP');
+      const before = await scenario.world();
+      const report = await scenario.run();
+      expect(report.code).toBe(3);
+      expect(report.error?.code).toBe('REPOSITORY_LOCKED');
+      expect((await scenario.repository.locks()).length).toBe(1);
+      await expectCleanWorld(before, scenario.worldScope);
+    } finally {
+      checking.kill('SIGKILL');
+      await ended;
+      await scenario.repository.restic('unlock', '--remove-all');
+    }
+  }, 120_000);
 
   test('a Ceph that does not answer', async () => {
     const conf = await file(`[global]\nmon_host = 127.0.0.1:1\nkeyring = ${scenario.cluster.keyring}\n`);
@@ -151,14 +160,21 @@ test('two runs at once: the second exits 4 and touches nothing', async () => {
   const first = scenario.start(['run', '-o', 'json'], {
     faults: [{ program: 'e2fsck', when: '*', mode: 'hang' }],
   });
-  while (!first.stderr().includes('checking filesystem')) await sleep(100);
-  const before = await scenario.world();
-  const second = await scenario.cephbackup(['run', '-o', 'json']);
-  expect(second.code).toBe(4);
-  expect(second.json).toMatchObject({ error: { code: 'RUN_IN_PROGRESS' } });
-  await expectCleanWorld(before, scenario.worldScope);
-  first.kill('SIGTERM');
-  expect((await first.result).code).toBe(143);
+  try {
+    while (!first.stderr().includes('checking filesystem')) await sleep(100);
+    const before = await scenario.world();
+    const second = await scenario.cephbackup(['run', '-o', 'json']);
+    expect(second.code).toBe(4);
+    expect(second.json).toMatchObject({ error: { code: 'RUN_IN_PROGRESS' } });
+    // The first one's processes come and go.
+    const changes = worldChanges(before, await scenario.world()).filter(
+      (line) => !line.includes(' process '),
+    );
+    expect(changes).toEqual([]);
+  } finally {
+    first.kill('SIGTERM');
+    expect((await first.result).code).toBe(143);
+  }
 }, 90_000);
 
 describe('what crashed runs left', () => {

@@ -35,7 +35,7 @@ export interface ResticLimits {
 }
 
 /** Seconds to wait for another process's lock. */
-const lockPatience = 60;
+const lockPatience = 30;
 const queryDeadline = 300_000;
 /** The flag keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
 const deviceFeature = 'device-id-for-hardlinks=true';
