@@ -1,10 +1,11 @@
 import { asCephbackupError } from '../../errors/error.js';
 import type { CephfsSource } from '../../plan/types.js';
 import { ownerOf } from '../../run/names.js';
-import { Scope } from '../../run/scope.js';
+import { silent } from '../../report/logger.js';
+import { Scope, type Leftover } from '../../run/scope.js';
 import { formatSubvolume, subvolumeSpec, type CephFs } from '../../tools/ceph-fs.js';
 import { openNamespace } from '../../tools/namespace.js';
-import type { SweepReport, Sweeper, SweepRequest } from '../driver.js';
+import type { AuditRequest, SweepReport, Sweeper, SweepRequest } from '../driver.js';
 import type { CephfsTools } from '../cephfs.js';
 import { findFilesystem } from './locate.js';
 import { findSnapshots, type FoundSnapshot } from './find-snapshots.js';
@@ -44,6 +45,27 @@ export class CephfsSweeper implements Sweeper {
       }
     }
     return report;
+  }
+
+  async audit({ names, volumes, signal }: AuditRequest): Promise<Leftover[]> {
+    const installations = new Set([...names].flatMap((name) => ownerOf(name)?.installation ?? []));
+    const found = await Promise.all(
+      [...installations].map((installation) =>
+        this.sweep({
+          installation,
+          liveRuns: new Set(),
+          volumes,
+          thorough: false,
+          dryRun: true,
+          signal,
+          log: silent,
+        }),
+      ),
+    );
+    return found
+      .flatMap(({ removed }) => removed)
+      .filter(({ name }) => [...names].some((ours) => name.endsWith(ours)))
+      .map((left) => ({ ...left, node: this.node, reason: 'it is still there after its removal' }));
   }
 
   async #areas({ volumes, signal }: SweepRequest, report: SweepReport): Promise<Area[]> {
