@@ -139,7 +139,16 @@ async function perform(context: RestoreContext, job: RestoreJob, request: Reques
       return diskToImage(job, imageTarget, exactSize);
     }
   }
-  throw new CephbackupError('INTERNAL', `no way to restore ${content} to ${describeTarget(target)}`);
+  throw new CephbackupError(
+    'TARGET_UNSUITABLE',
+    `this version does not restore ${content} to ${describeTarget(target)}`,
+    {
+      guidance:
+        content === 'files'
+          ? `Restore the files with restic itself: restic restore ${job.backup.id} --target DIRECTORY`
+          : 'Restore the disk to a new image (--to-image) or to a file (--to-file).',
+    },
+  );
 }
 
 function targetOf({ toImage, toPvc, toDirectory, toFile, format }: RestoreValues): Target {
