@@ -44,6 +44,8 @@ export interface VolumeEnd {
   error: CephbackupError | null;
 }
 
+/** Milliseconds for the proof of a snapshot that restic has saved. */
+const finishLimit = 60_000;
 /** Longer than any volume takes: the volume's own deadline and the run's abort earlier. */
 const unlimited = 2 ** 31 - 1;
 
@@ -124,12 +126,20 @@ class Attempt {
       }),
     );
     try {
-      const leastEntries = source.type === 'directory' ? await rootEntries(tools.exec, source, signal) : 1;
+      // What is in the repository now is proven and marked also where the run is being stopped: that takes seconds.
+      const finishing = AbortSignal.timeout(finishLimit);
+      const leastEntries = source.type === 'directory' ? await rootEntries(tools.exec, source, finishing) : 1;
       await source.confirm();
       // The proof reads the repository alone, so that unwinding need not wait for it.
       this.#step('proving and unwinding');
       const expectedBytes = source.type === 'stream' ? source.length : null;
-      const proof = proveSnapshot(tools.restic, { ...about, summary, expectedBytes, leastEntries, signal });
+      const proof = proveSnapshot(tools.restic, {
+        ...about,
+        summary,
+        expectedBytes,
+        leastEntries,
+        signal: finishing,
+      });
       const [proven, unwound] = await Promise.allSettled([proof, this.#unwind()]);
       if (proven.status === 'rejected') throw proven.reason;
       return {
