@@ -41,6 +41,7 @@ export class CephfsDriver implements VolumeDriver {
     job.step('mounting filesystem');
     const mount = await this.#mount(job, share, namespace, !fixed && share.place.by === 'mkdir');
     const snapshots = new SnapshotDirectory(this.tools.exec, namespace, this.tools.env);
+    if (fixed) job.pointInTime();
     const shown = fixed
       ? await backingSnapshot(snapshots, volume, share.place, signal)
       : await this.#takeSnapshot(job, share, snapshots);
