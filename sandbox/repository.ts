@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { attempt, run, type RunResult } from './process.js';
 import { resticProgram } from './tools.js';
@@ -30,15 +30,16 @@ export class Repository {
   /** Initializes an empty repository in the new folder `folder`. */
   static async create(folder: string, password = 'sandbox'): Promise<Repository> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const env = {
-      RESTIC_REPOSITORY: path.join(folder, 'repository'),
-      RESTIC_PASSWORD_FILE: path.join(folder, 'password'),
-      RESTIC_CACHE_DIR: path.join(folder, 'cache'),
-    };
-    await writeFile(env.RESTIC_PASSWORD_FILE, `${password}\n`, { mode: 0o600 });
-    const repository = new Repository(folder, env);
+    const repository = new Repository(folder, environmentIn(folder));
+    await writeFile(repository.env.RESTIC_PASSWORD_FILE, `${password}\n`, { mode: 0o600 });
     await repository.restic('init', '--quiet');
     return repository;
+  }
+
+  /** As it is now, in the new folder `folder`. With the same key, opening the one costs what opening the other does. */
+  async copy(folder: string): Promise<Repository> {
+    await cp(this.folder, folder, { recursive: true });
+    return new Repository(folder, environmentIn(folder));
   }
 
   /** @throws Error unless restic exits 0 */
@@ -65,4 +66,12 @@ export class Repository {
   async restore(snapshot: string, target: string): Promise<void> {
     await this.restic('restore', snapshot, '--quiet', '--sparse', '--target', target);
   }
+}
+
+function environmentIn(folder: string): ResticEnvironment {
+  return {
+    RESTIC_REPOSITORY: path.join(folder, 'repository'),
+    RESTIC_PASSWORD_FILE: path.join(folder, 'password'),
+    RESTIC_CACHE_DIR: path.join(folder, 'cache'),
+  };
 }

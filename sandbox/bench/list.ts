@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import yaml from 'js-yaml';
@@ -7,6 +5,7 @@ import { startCephbackup, type CephbackupResult } from '../cephbackup.js';
 import { atMost, information, median, type Bench, type Figure } from './figure.js';
 import { manyClaims } from './many-claims.js';
 import { sample, type Sample } from './memory.js';
+import { startNode } from './node.js';
 
 /** A cluster of 10,000 claims, out of files as kubectl prints them. */
 export const listing: Bench = async ({ folder, quick, tell }) => {
@@ -55,10 +54,4 @@ async function list(file: string, claims: number, rounds: number): Promise<Figur
 function requireVolumes({ code, json, stderr }: CephbackupResult, count: number): void {
   const { volumes } = (json ?? {}) as { volumes?: unknown[] };
   if (code !== 0 || volumes?.length !== count) throw new Error(`cephbackup list: ${stderr.slice(-2000)}`);
-}
-
-/** Node with one expression, to know what of the measured is its own. */
-function startNode(expression: string) {
-  const child = spawn(process.execPath, ['-e', expression], { stdio: 'ignore' });
-  return { pid: child.pid ?? 0, result: once(child, 'close') };
 }

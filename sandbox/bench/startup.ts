@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { runCephbackup } from '../cephbackup.js';
-import { run } from '../process.js';
 import { atMost, information, median, type Bench, type Figure } from './figure.js';
 import { watch } from './memory.js';
+import { startNode } from './node.js';
 import { measure } from './stopwatch.js';
 import { smallVolumes } from './small-volumes.js';
 import { TestBed } from './test-bed.js';
@@ -13,8 +13,10 @@ export const startup: Bench = async ({ folder, quick, tell }) => {
   const help: number[] = [];
   const bare: number[] = [];
   for (let round = 0; round < (quick ? 3 : 15); round += 1) {
-    bare.push((await measure(() => run(process.execPath, ['-e', '0']))).seconds);
-    help.push((await measure(() => runCephbackup(['--help']))).seconds);
+    bare.push((await measure(() => startNode('0').result)).seconds);
+    const { result, seconds } = await measure(() => runCephbackup(['--help']));
+    if (result.code !== 0 || !result.stdout.startsWith('Usage:')) throw new Error('this is no help');
+    help.push(seconds);
   }
   return {
     figures: [

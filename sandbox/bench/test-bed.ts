@@ -40,26 +40,28 @@ export class TestBed {
     readonly folder: string,
     readonly cluster: CephCluster,
     private readonly kube: SandboxKube,
+    private readonly empty: Repository,
     private readonly stopCeph: () => Promise<void>,
   ) {}
 
   static async start(folder: string): Promise<TestBed> {
     await mkdir(path.join(folder, 'tmp'), { recursive: true });
-    const [ceph, kube] = await Promise.all([
+    const [ceph, kube, empty] = await Promise.all([
       startCeph({ dir: path.join(folder, 'ceph'), filesystems: [] }),
       startKube({ dir: path.join(folder, 'kube'), real: false }),
+      Repository.create(path.join(folder, 'restic')),
     ]);
-    return new TestBed(folder, ceph.cluster, kube, () => ceph.stop());
+    return new TestBed(folder, ceph.cluster, kube, empty, () => ceph.stop());
   }
 
   async stop(): Promise<void> {
     await Promise.all([this.kube.stop(), this.stopCeph()]);
   }
 
-  /** An empty one: every volume is new to it. */
+  /** An empty one: every volume is new to it. All have one key: restic makes each new one as dear as it finds right. */
   repository(): Promise<Repository> {
     this.#repositories += 1;
-    return Repository.create(path.join(this.folder, `restic-${this.#repositories}`));
+    return this.empty.copy(path.join(this.folder, `restic-${this.#repositories}`));
   }
 
   /** A claim with an ext4 image that `fill` writes into. @param size bytes */
