@@ -1,6 +1,6 @@
 import type { cleanupOptions, Values } from '../cli/options.js';
 import { CephbackupError } from '../errors/error.js';
-import { acquireLease, readLease } from '../kube/lease.js';
+import { readLease } from '../kube/lease.js';
 import { buildPlan } from '../plan/plan.js';
 import { cleanupTable } from '../report/cleanup-table.js';
 import { installationId } from '../run/names.js';
@@ -9,12 +9,13 @@ import { cephClients } from './ceph.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from './cluster.js';
 import type { Command } from './context.js';
 import { sweepers } from './drivers.js';
+import { ownLease } from './lease.js';
 
 export type CleanupValues = Values<typeof cleanupOptions>;
 
 /** Removes what crashed runs left, looking everywhere. */
 export const cleanup: Command<CleanupValues> = async (context) => {
-  const { options, hostname, log, signal, env } = context;
+  const { options, log, signal, env } = context;
   const dryRun = options.dryRun === true;
   const cluster = await readCluster(context);
   const installation = options.installation ?? cluster.installation;
@@ -25,17 +26,7 @@ export const cleanup: Command<CleanupValues> = async (context) => {
     new Date(context.clock()),
   );
   if (installation !== cluster.installation) await refuseIfLive(cluster, installation);
-  const lease = dryRun
-    ? null
-    : await acquireLease({
-        api: cluster.api,
-        namespace: cluster.leaseNamespace,
-        group: null,
-        member: hostname,
-        hostname,
-        signal,
-        log,
-      });
+  const lease = dryRun ? null : await ownLease(context, cluster);
   try {
     const request = {
       installation,

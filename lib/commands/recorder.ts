@@ -5,6 +5,7 @@ import { recordEvent, type BackupEvent } from '../kube/events.js';
 import { markBackup, markFailure } from '../kube/marks.js';
 import type { PlannedVolume } from '../plan/types.js';
 import type { Logger } from '../report/logger.js';
+import { rfc3339 } from '../report/time.js';
 import type { Recorder } from '../run/recorder.js';
 
 export interface RecorderOptions {
@@ -59,8 +60,4 @@ export function clusterRecorder({ api, prefix, runId, log, clock }: RecorderOpti
       await tell(volume, 'BackupFailed', tenantText(error));
     },
   };
-}
-
-function rfc3339(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
 }

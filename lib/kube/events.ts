@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { asCephbackupError } from '../errors/error.js';
 import { printable } from '../report/logger.js';
+import { rfc3339 } from '../report/time.js';
 import type { KubeApi, RequestOptions } from './api.js';
 import { hasStatus } from './errors.js';
 import { eventsPath } from './paths.js';
@@ -42,7 +43,7 @@ export async function recordEvent(
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/, in its core/v1 form. */
 function eventObject({ claim, reason, message, runId, time }: BackupEvent): KubeObject & { message: string } {
-  const at = new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
+  const at = rfc3339(time);
   const id = createHash('sha256').update(`${runId}/${claim.uid}/${reason}`).digest('hex').slice(0, 16);
   const event = {
     apiVersion: 'v1',

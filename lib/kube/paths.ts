@@ -6,7 +6,6 @@ const within = (namespace: string) => `namespaces/${encodeURIComponent(namespace
 export const namespacesPath = `${core}/namespaces`;
 export const persistentVolumesPath = `${core}/persistentvolumes`;
 export const persistentVolumeClaimsPath = `${core}/persistentvolumeclaims`;
-export const podsPath = `${core}/pods`;
 export const storageClassesPath = '/apis/storage.k8s.io/v1/storageclasses';
 export const volumeAttachmentsPath = '/apis/storage.k8s.io/v1/volumeattachments';
 export const accessReviewsPath = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';

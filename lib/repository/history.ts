@@ -25,10 +25,6 @@ export class History {
   proven(uid: string, marked: string | null): ResticSnapshot | null {
     return this.#byUid.get(uid)?.find(({ id }) => id === marked) ?? null;
   }
-
-  has(uid: string, id: string): boolean {
-    return this.#byUid.get(uid)?.some((snapshot) => snapshot.id === id) ?? false;
-  }
 }
 
 /**

@@ -1,13 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 /** Who this program is to a cluster: 8 hex digits that tell one installation's objects in Ceph from another's. */
 export function installationId(clusterUid: string, leaseNamespace: string, annotationPrefix: string): string {
   const identity = `${clusterUid}/${leaseNamespace}/${annotationPrefix}`;
   return createHash('sha256').update(identity).digest('hex').slice(0, 8);
-}
-
-export function newRunId(): string {
-  return randomBytes(4).toString('hex');
 }
 
 /** The name of a volume's snapshot and clone; `n` is unique within the run, over all shards. */

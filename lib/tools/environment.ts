@@ -1,4 +1,4 @@
-/** The variables that every child gets (contract, section 8); everything else stays with this program. */
+/** The variables that every child gets; everything else stays with this program. */
 const everyChild =
   /^(PATH|HOME|TMPDIR|LANG|https?_proxy|no_proxy|all_proxy|HTTPS?_PROXY|NO_PROXY|ALL_PROXY|SSL_CERT_\w+)$/;
 /** Repository configuration and credentials, and Go's own limits: for restic alone. */

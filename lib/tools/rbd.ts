@@ -232,13 +232,6 @@ export class Rbd {
     }));
   }
 
-  /** The names alone: no image is opened. */
-  async names(pool: string, namespace: string | null, options?: Partial<CommandOptions>): Promise<string[]> {
-    const where = namespace === null ? pool : `${pool}/${namespace}`;
-    const value = parseJson(await this.#json(['ls', where], options), 'rbd ls');
-    return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : [];
-  }
-
   /** Whether the image is in the trash as the source of a migration, where nobody finds it by its name. */
   async isMigrationSource(
     { pool, namespace, image }: ImageSpec,
