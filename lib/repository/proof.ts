@@ -11,7 +11,8 @@ export interface ProofRequest {
   expectedBytes: number | null;
   /** For a directory: entries in its root; a snapshot with fewer files and directories lost some. */
   leastEntries: number;
-  signal: AbortSignal;
+  /** Milliseconds. */
+  deadline: number;
 }
 
 /**
@@ -20,7 +21,7 @@ export interface ProofRequest {
  */
 export async function proveSnapshot(restic: Restic, request: ProofRequest): Promise<ResticSnapshot> {
   const { summary } = request;
-  const snapshot = await restic.catSnapshot(summary.snapshotId, { signal: request.signal });
+  const snapshot = await restic.catSnapshot(summary.snapshotId, { deadline: request.deadline });
   const entries = summary.filesProcessed + summary.directories;
   const doubts = [
     snapshot.hostname !== request.host && 'another host',

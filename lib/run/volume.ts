@@ -44,7 +44,7 @@ export interface VolumeEnd {
   error: CephbackupError | null;
 }
 
-/** Milliseconds for the proof of a snapshot that restic has saved. */
+/** Milliseconds for each command that proves a snapshot which restic has saved. */
 const finishLimit = 60_000;
 /** Longer than any volume takes: the volume's own deadline and the run's abort earlier. */
 const unlimited = 2 ** 31 - 1;
@@ -126,9 +126,9 @@ class Attempt {
       }),
     );
     try {
-      // What is in the repository now is proven and marked also where the run is being stopped: that takes seconds.
-      const finishing = AbortSignal.timeout(finishLimit);
-      const leastEntries = source.type === 'directory' ? await rootEntries(tools.exec, source, finishing) : 1;
+      // What is in the repository now is proven and marked also where the run is being stopped: that takes seconds,
+      // and is bounded by the commands' own deadlines.
+      const leastEntries = source.type === 'directory' ? await rootEntries(tools.exec, source) : 1;
       await source.confirm();
       // The proof reads the repository alone, so that unwinding need not wait for it.
       this.#step('proving and unwinding');
@@ -138,7 +138,7 @@ class Attempt {
         summary,
         expectedBytes,
         leastEntries,
-        signal: finishing,
+        deadline: finishLimit,
       });
       const [proven, unwound] = await Promise.allSettled([proof, this.#unwind()]);
       if (proven.status === 'rejected') throw proven.reason;
@@ -277,9 +277,8 @@ class Attempt {
 async function rootEntries(
   exec: Exec,
   { namespace, path }: Extract<BackupSource, { type: 'directory' }>,
-  signal: AbortSignal,
 ): Promise<number> {
   const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
-  const { stdout } = await exec('find', args, { namespace, signal, deadline: 600_000 });
+  const { stdout } = await exec('find', args, { namespace, deadline: finishLimit });
   return stdout.length;
 }
