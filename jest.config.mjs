@@ -1,5 +1,7 @@
 export default {
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
+  // Not .cache: images are built there, with package.json files of their own.
+  roots: ['<rootDir>/__tests__', '<rootDir>/bin', '<rootDir>/lib', '<rootDir>/sandbox'],
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -11,6 +11,8 @@ packages=(
   acl attr btrfs-progs ca-certificates ceph-common ceph-fuse ceph-mds ceph-mgr ceph-mon ceph-osd debian-archive-keyring
   e2fsprogs mount openssl procps qemu-block-extra qemu-system-common qemu-utils util-linux xfsprogs xz-utils
 )
+# What only some tests need is named as arguments.
+packages+=("$@")
 restic_at_least=0.19
 
 say() { printf 'setup: %s\n' "$*" >&2; }

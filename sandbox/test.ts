@@ -1,81 +1,15 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startCeph } from './ceph.js';
-import { checkout } from './checkout.js';
+import { runJest } from './jest.js';
 import { own } from './owner.js';
 import { searchPath } from './tools.js';
 
-/** What jest counts, in the file that `--json --outputFile` writes. */
-interface Results {
-  numPassedTests: number;
-  numFailedTests: number;
-  numPendingTests: number;
-  numTodoTests: number;
-  numRuntimeErrorTestSuites: number;
-  testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[];
-}
-
-/**
- * `npm test [-- ARGUMENTS FOR JEST]`: all tests share one Ceph, which is started here and ends with this process.
- * The totals also go to the file that SANDBOX_TOTALS names, as JSON.
- */
-await own(async ({ folder, temporary, beforeSignal }) => {
-  const { cluster } = await startCeph({ dir: path.join(folder, 'ceph') });
-  const outputFile = path.join(folder, 'results.json');
-  const options = ['--rootDir', checkout, '--maxWorkers=2', '--json', '--outputFile', outputFile];
-  const run = startJest([...options, ...process.argv.slice(2)], {
+/** `npm test [-- ARGUMENTS FOR JEST]`: all tests share one Ceph, which is started here and ends with this process. */
+await own(async (owner) => {
+  const { cluster } = await startCeph({ dir: path.join(owner.folder, 'ceph') });
+  return runJest(owner, ['--maxWorkers=2', ...process.argv.slice(2)], {
     PATH: searchPath(),
     SANDBOX_CEPH: cluster.dir,
-    TMPDIR: temporary,
+    TMPDIR: owner.temporary,
   });
-  beforeSignal(() => run.stop());
-  const code = await run.ended;
-  const results = JSON.parse(await readFile(outputFile, 'utf8')) as Results;
-  const totals = count(results);
-  if (process.env.SANDBOX_TOTALS !== undefined) {
-    await writeFile(process.env.SANDBOX_TOTALS, JSON.stringify(totals));
-  }
-  for (const name of skippedTests(results)) console.log(`skipped: ${name}`);
-  console.log(`tests: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
-  if (totals.passed === 0) return code || 1;
-  return code;
 });
-
-function startJest(args: string[], env: Record<string, string>) {
-  const jest = path.join(checkout, 'node_modules/jest/bin/jest.js');
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, jest, ...args], {
-    env: {
-      ...process.env,
-      NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
-      ...env,
-    },
-    stdio: ['ignore', 'inherit', 'inherit'],
-    // A group of its own, so that all of its processes can be told to end.
-    detached: true,
-  });
-  const ended = once(child, 'close').then(([code]) => (code as number | null) ?? 1);
-  const stop = async () => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
-    await ended;
-  };
-  return { ended, stop };
-}
-
-function count(results: Results) {
-  return {
-    passed: results.numPassedTests,
-    // A file that could not even be loaded has no failed test, but has failed.
-    failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
-    skipped: results.numPendingTests + results.numTodoTests,
-  };
-}
-
-function skippedTests({ testResults }: Results): string[] {
-  return testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults
-      .filter(({ status }) => status === 'pending' || status === 'todo')
-      .map(({ fullName }) => `${path.relative(checkout, name)}: ${fullName}`),
-  );
-}

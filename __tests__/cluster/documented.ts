@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { run } from '../../sandbox/process.js';
+import { commandPath } from './kubernetes.js';
+
+/** The commands that docs/kubernetes.md shows and says are tried, in order. */
+export function documentedCommands(): string[] {
+  const page = readFileSync('docs/kubernetes.md', 'utf8');
+  return [...page.matchAll(/<!-- The tests run this. -->\n\n```sh\n(.*?)```/gs)].map(
+    ([, block = '']) => block,
+  );
+}
+
+/** Runs a block as its reader would: in a shell, in a folder with the files that the page asks for. */
+export function runDocumented(block: string, folder: string): Promise<string> {
+  return run('bash', ['-euo', 'pipefail', '-c', block], {
+    cwd: folder,
+    env: { PATH: commandPath },
+    timeout: 180_000,
+  });
+}

@@ -1,0 +1,42 @@
+import { randomFillSync } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { boundClaim, type ClaimSource } from '../../sandbox/cluster/claims.js';
+import type { CephCluster } from '../../sandbox/ceph/cluster.js';
+import { create, getJson, kubectl } from './kubernetes.js';
+
+export const tenant = 'tenant';
+export const mebibyte = 1024 * 1024;
+
+/** Creates a claim as ceph-csi would have left it, and waits until Kubernetes itself has bound it. @returns its UID */
+export async function createClaim(name: string, source: ClaimSource): Promise<string> {
+  await create(boundClaim(tenant, name, source));
+  await kubectl('wait', '--namespace', tenant, '--for=jsonpath={.status.phase}=Bound', `pvc/${name}`);
+  const { metadata } = await getJson<{ metadata: { uid: string } }>('pvc', name, '--namespace', tenant);
+  return metadata.uid;
+}
+
+export async function deleteClaim(name: string): Promise<void> {
+  await kubectl('delete', '--namespace', tenant, `pvc/${name}`);
+  await kubectl('delete', `pv/pv-${name}`);
+}
+
+export const imageOf = (imageName: string, block = false): ClaimSource => ({
+  driver: 'rbd.csi.ceph.com',
+  attributes: { clusterID: 'sandbox', pool: 'rbd', imageName },
+  block,
+});
+
+/** Fills an image (anew) with bytes that no compression makes smaller. @returns the file with the same bytes */
+export async function fillImage(
+  cluster: CephCluster,
+  image: string,
+  size: number,
+  folder: string,
+): Promise<string> {
+  const file = path.join(folder, `${image}.raw`);
+  await writeFile(file, randomFillSync(Buffer.alloc(size)));
+  await cluster.attempt('rbd', ['rm', '--no-progress', `rbd/${image}`]);
+  await cluster.rbd('import', '--no-progress', file, `rbd/${image}`);
+  return file;
+}
