@@ -6,6 +6,7 @@ import {
   restoreOptions,
   runOptions,
   snapshotsOptions,
+  statusOptions,
   type Definitions,
   type Values,
 } from './options.js';
@@ -71,6 +72,16 @@ export const commands: readonly CommandDefinition[] = [
     options: listOptions,
     check: async (values, env) => (await import('./checks.js')).selectionMistakes(values, env),
     load: async () => (await import('../commands/list.js')).list,
+  }),
+  define({
+    name: 'status',
+    description: 'show how old the last backup of each claim is, what failed, and what is not covered',
+    options: statusOptions,
+    repository: ({ repository }) => repository === true,
+    // The shards of a run are no concern of a status, which is of all claims.
+    check: async (values) =>
+      (await import('./checks.js')).selectionMistakes({ ...values, minAge: null, shard: null }, {}),
+    load: async () => (await import('../commands/status.js')).status,
   }),
   define({
     name: 'cleanup',

@@ -22,3 +22,11 @@ export async function requireRestic(restic: Restic, signal: AbortSignal): Promis
   const message = `restic ${major}.${minor}.${patch} is too old: ${oldest.join('.')} or newer is required`;
   throw new CephbackupError('RESTIC_TOO_OLD', message);
 }
+
+/** All snapshots of the repository. @throws CephbackupError RESTIC_TOO_OLD, REPOSITORY_… */
+export async function surveyRepository(context: CommandContext<LimitValues>) {
+  const restic = resticOf(context);
+  const options = { signal: context.signal };
+  const [survey] = await Promise.all([restic.survey(options), requireRestic(restic, context.signal)]);
+  return survey;
+}

@@ -7,7 +7,7 @@ import { backupsOf, groupByClaim, type StoredClaim } from '../restore/backups.js
 import { clusterScope, elsewhere } from '../restore/clusters.js';
 import type { Command, CommandContext } from './context.js';
 import { ownCluster, type OwnCluster } from './own-cluster.js';
-import { requireRestic, resticOf } from './repository.js';
+import { surveyRepository } from './repository.js';
 
 type SnapshotsValues = Values<typeof snapshotsOptions>;
 
@@ -15,7 +15,7 @@ type SnapshotsValues = Values<typeof snapshotsOptions>;
 export const snapshots: Command<SnapshotsValues> = async (context) => {
   const { options, operands, log } = context;
   const [survey, { own, existing, warnings }] = await Promise.all([
-    readRepository(context),
+    surveyRepository(context),
     readOwn(context),
   ]);
   warnings.push(...survey.unreadable.map((id) => `the file of snapshot ${id} cannot be read: run verify`));
@@ -36,13 +36,6 @@ export const snapshots: Command<SnapshotsValues> = async (context) => {
   };
   return { document: report, table: snapshotsTable(report), exitCode: 0 };
 };
-
-async function readRepository(context: CommandContext<SnapshotsValues>) {
-  const restic = resticOf(context);
-  const options = { signal: context.signal };
-  const [survey] = await Promise.all([restic.survey(options), requireRestic(restic, context.signal)]);
-  return survey;
-}
 
 interface Own {
   own: OwnCluster;

@@ -1,0 +1,39 @@
+import type { Claim } from '../kube/types.js';
+import { parseTime } from './last-backup.js';
+import { markedSnapshot } from './marks.js';
+
+/** What the last runs wrote on a claim's PersistentVolume, beside the time of the last backup. */
+export interface Attempt {
+  /** Full id of the proven snapshot. */
+  lastSnapshot: string | null;
+  /** Milliseconds since 1970, of a success or a failure. */
+  lastAttempt: number | null;
+  /** The code of the error that the last attempt ended with; null where it succeeded, or there was none. */
+  lastError: string | null;
+  /** Milliseconds since 1970. */
+  lastVerified: number | null;
+}
+
+/**
+ * Read as leniently as the time of the last backup: what is no time counts as not set. Attempts carry no UID, so those
+ * on a volume whose last backup was another claim's count only if they are younger than this claim.
+ */
+export function attemptOf(claim: Claim, prefix: string): Attempt {
+  const annotations = claim.pv?.metadata?.annotations ?? {};
+  const text = (key: string): string | null => {
+    const value: unknown = annotations[`${prefix}/${key}`];
+    return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
+  };
+  const { uid, creationTimestamp } = claim.pvc.metadata ?? {};
+  const owner = text('last-backup-claim');
+  const inherited = owner !== null && owner !== uid;
+  const created = Date.parse(creationTimestamp ?? '');
+  const lastAttempt = parseTime(text('last-attempt') ?? '');
+  const own = !inherited || (lastAttempt !== null && lastAttempt >= created);
+  return {
+    lastSnapshot: markedSnapshot(claim, prefix),
+    lastAttempt: own ? lastAttempt : null,
+    lastError: own ? text('last-error') : null,
+    lastVerified: inherited ? null : parseTime(text('last-verified') ?? ''),
+  };
+}

@@ -1,0 +1,46 @@
+import { markedSnapshot } from '../plan/marks.js';
+import type { Stored } from '../plan/status.js';
+import type { PlannedVolume } from '../plan/types.js';
+import { rfc3339 } from '../report/time.js';
+import type { ResticSnapshot } from '../tools/restic.js';
+import { tagValue } from './tags.js';
+
+/**
+ * Compares the marks on PersistentVolumes with the snapshots of their cluster, by the UID of the claim. A snapshot whose
+ * file cannot be read is not among them: it counts as gone.
+ */
+export function crossCheck(
+  snapshots: readonly ResticSnapshot[],
+  cluster: string,
+  prefix: string,
+): (volume: PlannedVolume) => Stored {
+  const byUid = new Map<string, ResticSnapshot[]>();
+  for (const snapshot of snapshots) {
+    const uid = tagValue(snapshot.tags, 'uid');
+    if (uid === null || tagValue(snapshot.tags, 'cluster') !== cluster) continue;
+    const known = byUid.get(uid);
+    if (known === undefined) byUid.set(uid, [snapshot]);
+    else known.push(snapshot);
+  }
+  return ({ uid, claim }) => {
+    const own = byUid.get(uid) ?? [];
+    const newest = own.reduce<ResticSnapshot | null>(
+      (found, one) => (found === null || Date.parse(one.time) > Date.parse(found.time) ? one : found),
+      null,
+    );
+    const marked = markedSnapshot(claim, prefix);
+    const isThere = own.some(({ id }) => id === marked);
+    return {
+      snapshots: own.length,
+      newestSnapshot: newest?.id ?? null,
+      newestTime: newest === null ? null : rfc3339(Date.parse(newest.time)),
+      sizeBytes: newest?.summary?.bytesProcessed ?? null,
+      problem:
+        marked !== null && !isThere
+          ? 'mark-without-snapshot'
+          : newest !== null && newest.id !== marked
+            ? 'snapshot-without-mark'
+            : null,
+    };
+  };
+}
