@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RunReport } from '../../lib/run/report.js';
 import { mountImage, writeFilesystem, type MountedVolume } from '../../sandbox/ceph/images.js';
+import { mountShare } from '../../sandbox/ceph/shares.js';
 import type { CephCluster } from '../../sandbox/ceph/cluster.js';
 import { run, waitFor } from '../../sandbox/process.js';
 import { resticProgram } from '../../sandbox/tools.js';
@@ -30,7 +31,7 @@ import {
   type Pod,
 } from './kubernetes.js';
 import { layDesk, repositoryPassword, type Desk } from './release.js';
-import { createClaim, deleteClaim, fillImage, imageOf, mebibyte, tenant } from './volumes.js';
+import { createClaim, deleteClaim, fillImage, imageOf, mebibyte, shareOf, tenant } from './volumes.js';
 
 const minutes = 60_000;
 const annotation = (name: string) => `cephbackup.hpc.nyu.edu/${name}`;
@@ -38,6 +39,7 @@ const annotation = (name: string) => `cephbackup.hpc.nyu.edu/${name}`;
 let cluster: CephCluster;
 let desk: Desk;
 let files: MountedVolume | undefined;
+let share: MountedVolume | undefined;
 let diskFile = '';
 const uids: Record<string, string> = {};
 const scope = () => ({ cluster, imagePools: ['rbd'] });
@@ -50,12 +52,20 @@ beforeAll(async () => {
   // As a pod has it: mounted, while it is backed up.
   files = await mountImage(cluster, 'rbd/files', 'ext4');
   diskFile = await fillImage(cluster, 'disk', 8 * mebibyte, desk.folder);
+  const shareSource = await shareOf(cluster, 'csi-vol-share');
+  share = await mountShare(cluster, 'cephfs', shareSource.path);
+  await makeHostileTree(share.path);
+  await run('sync', ['--file-system', share.path]);
   await kubectl('create', 'namespace', tenant);
   uids.files = await createClaim('files', imageOf('files'));
   uids.disk = await createClaim('disk', imageOf('disk', true));
+  uids.share = await createClaim('share', shareSource);
 }, 3 * minutes);
 
-afterAll(() => files?.unmount());
+afterAll(async () => {
+  await files?.unmount();
+  await share?.unmount();
+});
 
 async function annotationsOf(claim: string): Promise<Record<string, string>> {
   const volume = await getJson<{ metadata: { annotations?: Record<string, string> } }>('pv', `pv-${claim}`);
@@ -111,7 +121,7 @@ describe('as documented', () => {
   test('the log is JSON, and its report tells of every volume', async () => {
     const [pod] = await podsOf('first-backup');
     const report = await reportOf(pod);
-    expect(outcomes(report)).toEqual({ files: 'succeeded', disk: 'succeeded' });
+    expect(outcomes(report)).toEqual({ files: 'succeeded', disk: 'succeeded', share: 'succeeded' });
     expect(report).toMatchObject({ exitCode: 0, leftovers: [], warnings: [] });
     for (const { pvc, snapshot, uid } of report.volumes) {
       expect(await annotationsOf(pvc)).toMatchObject({
@@ -125,12 +135,12 @@ describe('as documented', () => {
     'what restic restores equals the volumes',
     async () => {
       const target = await temporaryFolder('restored');
-      const snapshots = { files: 'files', disk: 'disk' };
-      for (const claim of Object.keys(snapshots)) {
+      for (const claim of ['files', 'disk', 'share']) {
         const { [annotation('last-snapshot')]: id = '' } = await annotationsOf(claim);
         await restic('restore', id, '--target', path.join(target, claim), '--quiet');
       }
       await expectSameTree(files?.path ?? '', path.join(target, 'files'));
+      await expectSameTree(share?.path ?? '', path.join(target, 'share'));
       const image = path.join(target, 'disk/disk.qcow2');
       const output = await run('qemu-img', ['compare', '-f', 'raw', '-F', 'qcow2', diskFile, image]);
       expect(output).toContain('Images are identical');
@@ -151,6 +161,7 @@ describe('the schedule', () => {
       const [pod] = await podsOf(name);
       expect(outcomes(await reportOf(pod))).toEqual({
         files: 'unchanged',
+        share: 'unchanged',
         disk: expect.stringMatching(/^(succeeded|unchanged)$/),
       });
     },

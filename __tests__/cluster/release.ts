@@ -17,7 +17,12 @@ export async function layDesk(folder: string, cluster: CephCluster): Promise<Des
   const repository = path.join(folder, 'repository');
   await mkdir(repository);
   // Exactly the capabilities that the page names.
-  const user = await cluster.createUser('cephbackup', { mon: 'profile rbd', osd: 'profile rbd pool=rbd' });
+  const user = await cluster.createUser('cephbackup', {
+    mon: 'profile rbd',
+    mgr: 'allow rw',
+    mds: 'allow r fsname=cephfs path=/volumes/csi',
+    osd: 'profile rbd pool=rbd, allow r tag cephfs data=cephfs',
+  });
   const conf = await readFile(cluster.conf, 'utf8');
   const monitors = /^mon_host = .*$/m.exec(conf)?.[0] ?? '';
   const files = {

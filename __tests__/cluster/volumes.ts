@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { boundClaim, type ClaimSource } from '../../sandbox/cluster/claims.js';
 import type { CephCluster } from '../../sandbox/ceph/cluster.js';
+import { createSubvolume } from '../../sandbox/ceph/shares.js';
 import { create, getJson, kubectl } from './kubernetes.js';
 
 export const tenant = 'tenant';
@@ -39,4 +40,16 @@ export async function fillImage(
   await cluster.attempt('rbd', ['rm', '--no-progress', `rbd/${image}`]);
   await cluster.rbd('import', '--no-progress', file, `rbd/${image}`);
   return file;
+}
+
+/** A subvolume as ceph-csi names it in a volume. */
+export async function shareOf(cluster: CephCluster, name: string): Promise<ClaimSource & { path: string }> {
+  const at = await createSubvolume(cluster, { filesystem: 'cephfs', group: 'csi', name });
+  const attributes = {
+    clusterID: 'sandbox',
+    fsName: 'cephfs',
+    subvolumeName: name,
+    subvolumePath: at,
+  };
+  return { driver: 'cephfs.csi.ceph.com', attributes, path: at };
 }
