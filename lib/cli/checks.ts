@@ -4,7 +4,7 @@ import { parseClusters } from '../plan/clusters.js';
 import { parseSelector } from '../plan/selector.js';
 import { shardMistake } from '../commands/shard.js';
 import type { Values } from './options.js';
-import type { restoreOptions, selectionOptions, volumeOptions } from './options.js';
+import type { pruneOptions, restoreOptions, selectionOptions, volumeOptions } from './options.js';
 
 /** What is wrong with the selection beyond each option by itself. */
 export function selectionMistakes(
@@ -52,6 +52,16 @@ export function choiceMistakes({
   asOf: number | null;
 }): string[] {
   return snapshot !== null && asOf !== null ? ['--snapshot and --as-of are both given: keep one'] : [];
+}
+
+/** Nothing is ever forgotten by default. */
+export function pruneMistakes(values: Values<typeof pruneOptions>): string[] {
+  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly } = values;
+  const counts = [keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly];
+  const given = counts.some((count) => (count ?? 0) > 0) || values.keepWithin !== null;
+  return given || values.keepDeleted !== null
+    ? []
+    : ['nothing says what to keep: give --keep-last, -hourly, -daily, -weekly, -monthly, -yearly or -within'];
 }
 
 /** Files that options name and that cannot be read. */

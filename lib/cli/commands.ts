@@ -3,6 +3,7 @@ import {
   cleanupOptions,
   listOptions,
   manifestsOptions,
+  pruneOptions,
   restoreOptions,
   runOptions,
   snapshotsOptions,
@@ -123,5 +124,13 @@ export const commands: readonly CommandDefinition[] = [
     repository: () => true,
     check: async (values) => (await import('./checks.js')).choiceMistakes(values),
     load: async () => (await import('../commands/manifests.js')).manifests,
+  }),
+  define({
+    name: 'prune',
+    description: 'forget old backups by the rules given, claim by claim, and free their space',
+    options: pruneOptions,
+    repository: () => true,
+    check: async (values) => (await import('./checks.js')).pruneMistakes(values),
+    load: async () => (await import('../commands/prune.js')).prune,
   }),
 ];

@@ -9,9 +9,12 @@ import {
   objectName,
   oneOf,
   path,
+  retention,
   shard,
+  size,
   text,
   time,
+  unusedLimit,
   type Parser,
 } from './values.js';
 
@@ -384,6 +387,61 @@ export const restoreOptions = {
   force: {
     flag: '--force',
     description: 'overwrite what exists; never what is in use',
+    parse: boolean,
+  },
+} satisfies Definitions;
+
+/** One rule of restic's, for each claim that exists. */
+function keep(unit: string, what: string) {
+  const description = `keep ${what}`;
+  return { flag: `--keep-${unit}`, placeholder: 'N', description, parse: integer(0, 1_000_000) };
+}
+
+export const pruneOptions = {
+  ...commonOptions,
+  limitUpload,
+  limitDownload,
+  keepLast: keep('last', 'the last N backups'),
+  keepHourly: keep('hourly', 'the last one of each of N hours that have any'),
+  keepDaily: keep('daily', 'the last one of each of N days that have any'),
+  keepWeekly: keep('weekly', 'the last one of each of N weeks that have any'),
+  keepMonthly: keep('monthly', 'the last one of each of N months that have any'),
+  keepYearly: keep('yearly', 'the last one of each of N years that have any'),
+  keepWithin: {
+    flag: '--keep-within',
+    placeholder: 'DURATION',
+    description: "keep everything within this time before the claim's newest backup (in whole hours)",
+    parse: retention,
+  },
+  keepDeleted: {
+    flag: '--keep-deleted',
+    placeholder: 'DURATION',
+    description:
+      'forget the backups of a claim that exists no more when its newest is older (default: keep all for ever)',
+    parse: retention,
+  },
+  dryRun,
+  retryLock: {
+    flag: '--retry-lock',
+    placeholder: 'DURATION',
+    description: 'how long to wait while others use the repository (default: 30s)',
+    parse: duration,
+  },
+  maxUnused: {
+    flag: '--max-unused',
+    placeholder: 'LIMIT',
+    description: "unused data that may stay: a size, a percentage or unlimited (default: restic's 5%)",
+    parse: unusedLimit,
+  },
+  maxRepackSize: {
+    flag: '--max-repack-size',
+    placeholder: 'SIZE',
+    description: 'rewrite at most so much data (default: no limit)',
+    parse: size,
+  },
+  repackSmall: {
+    flag: '--repack-small',
+    description: 'rewrite small pack files, too',
     parse: boolean,
   },
 } satisfies Definitions;

@@ -87,6 +87,14 @@ export const catalogue = {
     'unusable',
     'Check that the repository can be reached with `restic cat config`.',
   ),
+  SNAPSHOT_UNREADABLE: entry(
+    'unusable',
+    'Nothing was forgotten. `restic check` tells what is damaged; a snapshot file that is beyond repair has to be removed by hand first.',
+  ),
+  CLOCK_WRONG: entry(
+    'unusable',
+    'Nothing was forgotten: ages cannot be told by a wrong clock. Set both clocks by NTP, here and on the control plane.',
+  ),
 
   MANIFESTS_NOT_SAVED: entry(
     'unusable',

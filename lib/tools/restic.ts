@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors/catalogue.js';
 import type { Environment } from './environment.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from './exec.js';
 import { asObject, parseJson, parseJsonObjects, stringField } from './json.js';
+import { describeLock, lockGuidance, parseLock } from './restic-lock.js';
 
 /** A snapshot as `restic snapshots --json` and `restic cat snapshot` print it; only what this program uses. */
 export interface ResticSnapshot {
@@ -97,13 +98,11 @@ export class Restic {
 
   /** All snapshots, and the ids of those whose file cannot be read: restic passes them over and exits 0. */
   async survey(
-    options?: Partial<CommandOptions> & { noCache?: boolean },
+    options?: Partial<CommandOptions> & { noCache?: boolean; noLock?: boolean },
   ): Promise<{ snapshots: ResticSnapshot[]; unreadable: string[] }> {
-    const args = ['snapshots', '--json', `--retry-lock=${lockPatience}s`];
-    const result = await this.run(
-      this.#argv([...args, ...(options?.noCache ? ['--no-cache'] : [])]),
-      options,
-    );
+    const lock = options?.noLock ? '--no-lock' : `--retry-lock=${lockPatience}s`;
+    const args = ['snapshots', '--json', lock, ...(options?.noCache ? ['--no-cache'] : [])];
+    const result = await this.run(this.#argv(args), options);
     if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
     return {
       snapshots: parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot),
@@ -140,6 +139,11 @@ export class Restic {
     const result = await this.run(this.#argv(args), { ...rest, output: consumer });
     if (result.exitCode !== 0)
       throw repositoryError(`restic dump ${id.slice(0, 8)}`, result, 'RESTIC_FAILED');
+  }
+
+  /** Any other command, with the limits of bandwidth; the exit code is the caller's to read. */
+  async limited(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.run(this.#argv(args), options);
   }
 
   /** `restic backup` with its exit code still to be judged; see `lib/repository/backup.ts`. */
@@ -195,9 +199,13 @@ export function repositoryError(
   result: CommandResult,
   fallback: ErrorCode = 'REPOSITORY_UNREACHABLE',
 ): CephbackupError {
-  const text = resticMessage(result.stderr);
   const code =
     codes[result.exitCode] ?? texts.find(([pattern]) => pattern.test(result.stderr))?.[1] ?? fallback;
+  const lock = code === 'REPOSITORY_LOCKED' ? parseLock(result.stderr) : null;
+  if (lock !== null) {
+    return new CephbackupError(code, `${what}: ${describeLock(lock)}`, { guidance: lockGuidance(lock) });
+  }
+  const text = resticMessage(result.stderr);
   return new CephbackupError(code, `${what}: ${text} (exit code ${result.exitCode})`);
 }
 

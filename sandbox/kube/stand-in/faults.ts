@@ -51,6 +51,8 @@ export interface Fault {
 export class Faults {
   /** Every request with valid credentials, in the order of arrival. */
   readonly requests: SeenRequest[] = [];
+  /** Milliseconds by which the server's clock, as its answers tell it, is ahead. */
+  clockSkew = 0;
   #faults: { fault: Fault; left: number }[] = [];
   #listeners: ((request: SeenRequest) => void | Promise<void>)[] = [];
 
@@ -69,6 +71,7 @@ export class Faults {
     this.#faults = [];
     this.#listeners = [];
     this.requests.length = 0;
+    this.clockSkew = 0;
   }
 
   /** For the server: what is to happen with this request. */

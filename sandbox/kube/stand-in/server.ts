@@ -72,6 +72,8 @@ async function handle(
     if (fault !== undefined) refuse(fault);
     return carryOut(parts, account, seen, url, request.headers['content-type'] ?? '');
   });
+  const { clockSkew } = parts.faults;
+  if (clockSkew !== 0) response.setHeader('Date', new Date(Date.now() + clockSkew).toUTCString());
   deliver(response, outcome, fault);
 }
 

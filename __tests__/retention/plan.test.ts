@@ -1,0 +1,184 @@
+import { describe, expect, test } from '@jest/globals';
+import { keepArguments } from '../../lib/retention/keep.js';
+import { neededManifests } from '../../lib/retention/manifests.js';
+import { planRetention, type RetentionInput } from '../../lib/retention/plan.js';
+import { retention, unusedLimit } from '../../lib/cli/values.js';
+import { refuseWrongClock } from '../../lib/kube/skew.js';
+import { lockGuidance, describeLock, parseLock } from '../../lib/tools/restic-lock.js';
+import { parseStatistics } from '../../lib/tools/restic-prune.js';
+import type { ResticSnapshot } from '../../lib/tools/restic.js';
+
+const hours = 3_600_000;
+
+describe('manifests that backups need', () => {
+  const at = (...times: number[]) => times.map((time) => ({ id: String(time), time: time * hours }));
+  const needed = (saved: number[], times: number[], now = 10_000) =>
+    [
+      ...neededManifests(
+        at(...saved),
+        times.map((time) => time * hours),
+        now * hours,
+      ),
+    ].map(Number);
+
+  test.each<[string, number[], number[], number[]]>([
+    ['none saved', [], [5], []],
+    ['the newest ones always, and those of a day before', [1, 9_000, 9_980], [], [9_980]],
+    ['the last before a backup, however long before', [1, 100, 9_999], [300], [100, 9_999]],
+    ['and those of the hour before that one', [99, 99.5, 100, 9_999], [300], [99, 99.5, 100, 9_999]],
+    ['the first after a backup', [100, 400, 401, 9_999], [300], [100, 400, 9_999]],
+    [
+      'all of a day before and an hour after',
+      [270, 276, 299, 300.5, 301, 302, 9_999],
+      [300],
+      [276, 299, 300.5, 301, 9_999],
+    ],
+    ['before all that were saved', [400, 500, 9_999], [300], [400, 9_999]],
+    ['several backups', [100, 200, 300, 400, 500, 9_999], [210, 410], [200, 300, 400, 500, 9_999]],
+  ])('%s', (_, saved, times, expected) => {
+    expect(needed(saved, times)).toEqual(expected);
+  });
+});
+
+describe('the plan', () => {
+  const snapshot = (id: string, time: string, tags: string[], hostname = 'h'): ResticSnapshot => ({
+    id,
+    time,
+    tags,
+    hostname,
+    tree: '',
+    paths: [],
+    summary: null,
+  });
+  const tags = (uid: string, cluster = 'c') => [
+    `cluster=${cluster}`,
+    'namespace=a',
+    'pvc=b',
+    `uid=${uid}`,
+    'pv=',
+    'kind=cephfs',
+  ];
+  const forgotten = (input: Partial<RetentionInput>) =>
+    planRetention({
+      snapshots: [],
+      cluster: 'c',
+      living: new Set(['u']),
+      marked: new Set(),
+      verdicts: new Map((input.snapshots ?? []).map(({ id }) => [id, { keep: false, reasons: [] }])),
+      keepDeleted: null,
+      now: Date.parse('2026-02-01T00:00:00Z'),
+      ...input,
+    }).claims.flatMap(({ forget }) => forget.map(({ id }) => id));
+  const three = ['1', '2', '3'].map((id) => snapshot(id, `2026-01-0${id}T00:00:00Z`, tags('u')));
+
+  test('restic would keep nothing: the newest stays all the same', () => {
+    expect(forgotten({ snapshots: three })).toEqual(['1', '2']);
+  });
+
+  test('what restic said nothing about stays', () => {
+    expect(forgotten({ snapshots: three, verdicts: new Map() })).toEqual([]);
+  });
+
+  test.each([
+    ['a tag less', tags('u').slice(1)],
+    ['no pv', tags('u').filter((tag) => tag !== 'pv=')],
+    ['a tag more', [...tags('u'), 'x']],
+    ['a tag twice', [...tags('u'), 'uid=u']],
+    ['one instead of another', [...tags('u').filter((tag) => tag !== 'pv='), 'x=']],
+    ['another cluster', tags('u', 'd')],
+    ['a prefix of the cluster', tags('u', 'cc')],
+  ])('%s: not ours to forget', (_, others) => {
+    const old = snapshot('0', '2025-01-01T00:00:00Z', others);
+    expect(forgotten({ snapshots: [old, ...three] })).toEqual(['1', '2']);
+  });
+
+  test.each([
+    [null, []],
+    [28 * 24 * hours, ['1', '2', '3']],
+    // To the second: as old as that is not older.
+    [29 * 24 * hours, []],
+    [30 * 24 * hours, []],
+  ])('a claim that exists no more, --keep-deleted %s', (keepDeleted, expected) => {
+    expect(forgotten({ snapshots: three, living: new Set(), keepDeleted })).toEqual(expected);
+    expect(forgotten({ snapshots: three, living: new Set(['v']), keepDeleted })).toEqual(expected);
+  });
+});
+
+test('rules as restic takes them: no minutes, and m is no month', () => {
+  const none = {
+    last: null,
+    hourly: null,
+    daily: null,
+    weekly: null,
+    monthly: null,
+    yearly: null,
+    within: null,
+  };
+  expect(keepArguments(none)).toEqual([]);
+  expect(keepArguments({ ...none, daily: 0 })).toEqual([]);
+  const all = { last: 1, hourly: 2, daily: 3, weekly: 4, monthly: 5, yearly: 6, within: 90_000 };
+  expect(keepArguments(all)).toEqual([
+    '--keep-last=1',
+    '--keep-hourly=2',
+    '--keep-daily=3',
+    '--keep-weekly=4',
+    '--keep-monthly=5',
+    '--keep-yearly=6',
+    '--keep-within=1h',
+  ]);
+  expect(retention('7d')).toEqual({ value: 7 * 24 * hours });
+  expect(retention('1s')).toEqual({ value: 1000 });
+  expect(retention('90m')).toEqual({ value: 1.5 * hours });
+  for (const wrong of ['6m', '1y', '2y5m', '7']) expect(retention(wrong)).toHaveProperty('expected');
+  expect(unusedLimit('5%')).toEqual({ value: '5%' });
+  expect(unusedLimit('1GiB')).toEqual({ value: '1073741824' });
+  for (const wrong of ['5', '101%', '1G', '']) expect(unusedLimit(wrong)).toHaveProperty('expected');
+});
+
+test('a clock that differs by more than 5 minutes, whichever is ahead', () => {
+  const server = Date.parse('2026-01-01T00:00:00Z');
+  const check = (local: number) => () => {
+    refuseWrongClock({ server, local: server + local });
+  };
+  expect(check(300_999)).not.toThrow();
+  expect(check(-300_000)).not.toThrow();
+  expect(check(301_001)).toThrow(
+    'it is 2026-01-01T00:05:01Z here, but 2026-01-01T00:00:00Z for the Kubernetes API',
+  );
+  expect(check(-300_001)).toThrow();
+  expect(() => {
+    refuseWrongClock(null);
+  }).not.toThrow();
+});
+
+describe('a lock', () => {
+  const text = (age: string) =>
+    `unable to create lock in backend: repository is already locked exclusively by PID 9329 on node-7 by root (UID 0, GID 0)\nlock was created at 2026-11-24 22:33:11 (${age} ago)\nstorage ID 9d582c39`;
+
+  test.each([
+    ['5.109535682s', 5],
+    ['7m12.31s', 432],
+    ['26h3m0.5s', 93_781],
+  ])('of %s ago', (age, seconds) => {
+    const lock = { exclusive: true, pid: 9329, host: 'node-7', time: '2026-11-24 22:33:11', age: seconds };
+    expect(parseLock(text(age))).toEqual(lock);
+    // As within a JSON message.
+    expect(parseLock(JSON.stringify({ message: text(age) }))).toEqual(lock);
+    expect(describeLock(lock)).toContain('locked exclusively by process 9329 on node-7');
+    expect(describeLock(lock)).toContain('2026-11-24T22:33:11Z');
+  });
+
+  test('may be removed when restic itself takes it for dead, and from elsewhere only', () => {
+    const lock = { exclusive: false, pid: 1, host: 'node-7', time: '', age: 1_799 };
+    expect(lockGuidance(lock)).toMatch(/^Wait until it is done/);
+    expect(lockGuidance({ ...lock, age: 1_801 })).toMatch(/^It shows no sign of life any more/);
+    expect(lockGuidance(lock)).toContain('`restic unlock` on a machine that is not named node-7');
+  });
+});
+
+test('what restic says of its work', () => {
+  const text = 'total prune:         4 blobs / 586.525 KiB\nremaining:            6 blobs / 1.500 GiB\n';
+  expect(parseStatistics(text)).toEqual({ freed: 600_602, remaining: 1.5 * 2 ** 30 });
+  expect(parseStatistics('total prune: 0 blobs / 0 B\n')).toEqual({ freed: 0, remaining: null });
+  expect(parseStatistics('total prune: many')).toEqual({ freed: null, remaining: null });
+});

@@ -1,0 +1,139 @@
+import { manifestsHost } from '../repository/manifests.js';
+import { areClaimTags, areManifestTags, tagValue } from '../repository/tags.js';
+import { rfc3339 } from '../report/time.js';
+import { backupsOf, groupByClaim, newest, type Backup, type StoredClaim } from '../restore/backups.js';
+import type { ResticSnapshot } from '../tools/restic.js';
+import { neededManifests } from './manifests.js';
+
+/** What restic's own rules say of one snapshot of a claim. */
+export interface Verdict {
+  keep: boolean;
+  /** restic's words, e.g. `daily snapshot`; none where it is not kept. */
+  reasons: string[];
+}
+
+export interface RetentionInput {
+  /** All of the repository. */
+  snapshots: readonly ResticSnapshot[];
+  /** Whose backups these are: nothing of another cluster is looked at. */
+  cluster: string;
+  /** UIDs of the claims that exist; read after `snapshots`, so that no snapshot is older than its claim. */
+  living: ReadonlySet<string>;
+  /** Ids that PersistentVolumes name as their claims' proven backups. */
+  marked: ReadonlySet<string>;
+  /** By id; what has none is kept. */
+  verdicts: ReadonlyMap<string, Verdict>;
+  /** Milliseconds; null: for ever. */
+  keepDeleted: number | null;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+export interface Decision {
+  /** Full snapshot id. */
+  id: string;
+  /** Milliseconds since the epoch. */
+  time: number;
+  /** Why it is kept, or why it goes. */
+  reasons: string[];
+}
+
+export interface Decisions {
+  keep: Decision[];
+  forget: Decision[];
+}
+
+export interface ClaimDecisions extends Decisions {
+  namespace: string;
+  pvc: string;
+  uid: string;
+  exists: boolean;
+}
+
+export interface RetentionPlan {
+  claims: ClaimDecisions[];
+  manifests: Decisions;
+  /** Snapshots of other clusters, and of whoever else uses the repository: they are not touched. */
+  others: number;
+}
+
+/** What goes and what stays, with the reason for each. Only what is in `forget` may ever be removed. */
+export function planRetention(input: RetentionInput): RetentionPlan {
+  const exact = new Set(input.snapshots.flatMap(({ id, tags }) => (areClaimTags(tags) ? id : [])));
+  const claims = claimsOf(input).map((claim) => decide(claim, input, exact));
+  const manifests = decideManifests(input, claims);
+  const ours = [...claims, manifests].reduce((sum, { keep, forget }) => sum + keep.length + forget.length, 0);
+  return { claims, manifests, others: input.snapshots.length - ours };
+}
+
+/** The claims of this cluster that have snapshots. */
+export function claimsOf({
+  snapshots,
+  cluster,
+}: Pick<RetentionInput, 'snapshots' | 'cluster'>): StoredClaim[] {
+  return groupByClaim(backupsOf(snapshots).filter((backup) => backup.cluster === cluster));
+}
+
+/** All ids that go. */
+export function forgottenIds({ claims, manifests }: RetentionPlan): string[] {
+  return [...claims, manifests].flatMap(({ forget }) => forget.map(({ id }) => id));
+}
+
+/** @param exact ids of the snapshots that have the tags of a claim and no other */
+function decide(claim: StoredClaim, input: RetentionInput, exact: ReadonlySet<string>): ClaimDecisions {
+  const { namespace, pvc, uid, backups } = claim;
+  const exists = input.living.has(uid);
+  const result: ClaimDecisions = { namespace, pvc, uid, exists, keep: [], forget: [] };
+  for (const backup of backups) {
+    const { id, time } = backup;
+    const { keep, reasons } = exact.has(id)
+      ? exists
+        ? ofLiving(backup, claim, input)
+        : ofDeleted(claim, input)
+      : { keep: true, reasons: ['it has tags of somebody else'] };
+    (keep ? result.keep : result.forget).push({ id, time, reasons });
+  }
+  return result;
+}
+
+function ofLiving({ id }: Backup, claim: StoredClaim, { verdicts, marked }: RetentionInput): Verdict {
+  const verdict = verdicts.get(id);
+  const guards = [
+    ...(id === newest(claim).id ? ['newest of a claim that exists'] : []),
+    ...(marked.has(id) ? ['marked on its PersistentVolume'] : []),
+    ...(verdict === undefined ? ['no rule was applied to it'] : []),
+  ];
+  const keep = guards.length > 0 || verdict?.keep !== false;
+  return { keep, reasons: keep ? [...(verdict?.reasons ?? []), ...guards] : ['no rule keeps it'] };
+}
+
+/** Nobody can back up a deleted claim again: it keeps everything, until its newest is too old, and then nothing. */
+function ofDeleted(claim: StoredClaim, { keepDeleted, now }: RetentionInput): Verdict {
+  if (keepDeleted === null) return { keep: true, reasons: ['its claim exists no more: kept for ever'] };
+  const end = newest(claim).time + keepDeleted;
+  return end < now
+    ? { keep: false, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] }
+    : { keep: true, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] };
+}
+
+function decideManifests(
+  { snapshots, cluster, now }: RetentionInput,
+  claims: readonly ClaimDecisions[],
+): Decisions {
+  const saved = snapshots.flatMap(({ id, time, hostname, tags }) => {
+    const isOne =
+      hostname === manifestsHost &&
+      areManifestTags(tags) &&
+      tagValue(tags, 'kind') === 'manifests' &&
+      tagValue(tags, 'cluster') === cluster;
+    return isOne ? [{ id, time: Date.parse(time) }] : [];
+  });
+  const kept = claims.flatMap(({ keep }) => keep.map(({ time }) => time));
+  const needed = neededManifests(saved, kept, now);
+  const decisions: Decisions = { keep: [], forget: [] };
+  for (const { id, time } of saved.toSorted((a, b) => a.time - b.time)) {
+    if (needed.has(id)) decisions.keep.push({ id, time, reasons: ['saved near a backup that is kept'] });
+    else decisions.forget.push({ id, time, reasons: ['no backup near it is kept'] });
+  }
+  return decisions;
+}
