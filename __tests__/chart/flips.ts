@@ -10,6 +10,7 @@ const manyShards = { shards: 3 };
 const fuseClients = { mapper: 'fuse', cephfsClient: 'fuse' };
 const keySecret = { keySecret: { name: 'rook-ceph-client-cephbackup', key: 'cephbackup' } };
 const persistent = { cache: { persistence: { enabled: true } } };
+const prune = { prune: { enabled: true, existingSecret: 'pruner' } };
 const resources = { requests: { cpu: '1' }, limits: { memory: '8Gi' } };
 
 /** One for each value of the chart, except those of commands that the program does not have yet. */
@@ -126,6 +127,22 @@ export const flips: Record<string, Flip> = {
     to: [{ ports: [{ port: 443 }] }],
     with: { networkPolicy: { enabled: true } },
   },
+  'prune.enabled': { to: true, with: { prune: { existingSecret: 'pruner' } } },
+  'prune.schedule': { to: '@monthly', with: prune },
+  'prune.suspend': { to: true, with: prune },
+  'prune.existingSecret': { to: 'other', with: prune },
+  'prune.keep.last': { to: 3, with: prune },
+  'prune.keep.hourly': { to: 24, with: prune },
+  'prune.keep.daily': { to: 7, with: prune },
+  'prune.keep.weekly': { to: 4, with: prune },
+  'prune.keep.monthly': { to: 6, with: prune },
+  'prune.keep.yearly': { to: 5, with: prune },
+  'prune.keep.within': { to: '48h', with: prune },
+  'prune.keepDeleted': { to: '90d', with: prune },
+  'prune.retryLock': { to: '2h', with: prune },
+  'prune.unlockStale': { to: false, with: prune },
+  'prune.extraArgs': { to: ['--max-repack-size=50GiB'], with: prune },
+  'prune.resources': { to: resources, with: prune },
 };
 
 /** `{ 'a.b': 1 }` on top of other values: `{ a: { b: 1 } }`. */

@@ -82,6 +82,43 @@ describeWithHelm('rendering', () => {
   });
 });
 
+describeWithHelm('prune', () => {
+  test('has an account and credentials of its own, no rights on the node, and all its rules', async () => {
+    // Also where backups share the node's network.
+    const objects = await render({
+      hostNetwork: true,
+      prune: { enabled: true, existingSecret: 'pruner', keep: { within: '48h' }, keepDeleted: '90d' },
+    });
+    const pod = podOf(objects, 'cephbackup-prune');
+    expect(pod.hostNetwork ?? false).toBe(false);
+    expect(pod.serviceAccountName).toBe('cephbackup-prune');
+    expect(pod.securityContext.runAsNonRoot).toBe(true);
+    expect(pod.volumes.filter(({ hostPath }) => hostPath !== undefined)).toEqual([]);
+    const { container } = programOf(objects, 'cephbackup-prune');
+    expect(container.envFrom).toEqual([{ secretRef: { name: 'pruner' } }]);
+    expect(container.args).toEqual([
+      'prune',
+      '--output=json',
+      '--keep-daily=14',
+      '--keep-weekly=8',
+      '--keep-monthly=12',
+      '--keep-within=48h',
+      '--keep-deleted=90d',
+      '--retry-lock=30m',
+      '--unlock-stale',
+    ]);
+    const account = { kind: 'ServiceAccount', name: 'cephbackup-prune', namespace: 'default' };
+    expect(find(objects, 'ClusterRoleBinding', 'default-cephbackup-prune').subjects).toEqual([account]);
+    expect(find(objects, 'ClusterRole', 'default-cephbackup-prune').rules).toEqual([
+      {
+        apiGroups: [''],
+        resources: ['namespaces', 'persistentvolumes', 'persistentvolumeclaims'],
+        verbs: ['list'],
+      },
+    ]);
+  });
+});
+
 describeWithHelm('shards', () => {
   test('the Job is Indexed, and a failed shard does not stop the others', async () => {
     const objects = await render({ shards: 3 });

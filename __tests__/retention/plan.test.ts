@@ -6,6 +6,7 @@ import { retention, unusedLimit } from '../../lib/cli/values.js';
 import { refuseWrongClock } from '../../lib/kube/skew.js';
 import { lockGuidance, describeLock, parseLock } from '../../lib/tools/restic-lock.js';
 import { parseStatistics } from '../../lib/tools/restic-prune.js';
+import { decideUnlock } from '../../lib/tools/restic-unlock.js';
 import type { ResticSnapshot } from '../../lib/tools/restic.js';
 
 const hours = 3_600_000;
@@ -181,4 +182,39 @@ test('what restic says of its work', () => {
   expect(parseStatistics(text)).toEqual({ freed: 600_602, remaining: 1.5 * 2 ** 30 });
   expect(parseStatistics('total prune: 0 blobs / 0 B\n')).toEqual({ freed: 0, remaining: null });
   expect(parseStatistics('total prune: many')).toEqual({ freed: null, remaining: null });
+});
+
+test.each([
+  [
+    'nothing is stale',
+    [
+      ['a', 0],
+      ['b', 29],
+    ],
+    null,
+  ],
+  ['a stale one of another host', [['b', 31]], true],
+  [
+    'one that is alive, beside',
+    [
+      ['b', 31],
+      ['c', 1],
+    ],
+    true,
+  ],
+  [
+    'somebody alive, or just killed, with our host name',
+    [
+      ['b', 31],
+      ['a', 1],
+    ],
+    false,
+  ],
+  ['a stale one with our host name', [['a', 31]], true],
+])('--unlock-stale: %s', (_, locks, expected) => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  const files = locks.map(([host, age]) => ({ host: String(host), time: now - Number(age) * 60_000 }));
+  const { unlock, because } = decideUnlock(files, 'a', now);
+  expect(unlock).toBe(expected === true);
+  expect(because === null).toBe(expected === null);
 });

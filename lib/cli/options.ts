@@ -427,6 +427,12 @@ export const pruneOptions = {
     description: 'how long to wait while others use the repository (default: 30s)',
     parse: duration,
   },
+  unlockStale: {
+    flag: '--unlock-stale',
+    description:
+      'first remove locks without a sign of life for 30 minutes; only where nobody else has this host name',
+    parse: boolean,
+  },
   maxUnused: {
     flag: '--max-unused',
     placeholder: 'LIMIT',

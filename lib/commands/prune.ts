@@ -21,6 +21,7 @@ import {
   pruneRepository,
   type PruneStatistics,
 } from '../tools/restic-prune.js';
+import { unlockStale } from '../tools/restic-unlock.js';
 import { readCluster, type Cluster } from './cluster.js';
 import type { Command, CommandContext } from './context.js';
 import { requireRestic, resticOf } from './repository.js';
@@ -156,7 +157,7 @@ function estimate(restic: Restic, ids: readonly string[], options: PruneValues, 
 
 /** Never throws: what was planned is reported also where it failed in the middle. The next prune completes it. */
 async function carryOut(
-  { options, log, signal }: CommandContext<PruneValues>,
+  { options, log, signal, hostname, clock }: CommandContext<PruneValues>,
   restic: Restic,
   plan: RetentionPlan,
 ): Promise<Done> {
@@ -165,6 +166,10 @@ async function carryOut(
   const progress = new StepProgress(log);
   const done = { ...nothingDone };
   try {
+    if (options.unlockStale === true) {
+      const told = await unlockStale(restic, { host: hostname, now: clock() }, { signal });
+      if (told !== null) log.warn(told);
+    }
     if (ids.length > 0) {
       progress.step(`forgetting ${ids.length} snapshots`);
       await forgetSnapshots(restic, ids, patience, { signal });
