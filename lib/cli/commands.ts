@@ -1,6 +1,7 @@
 import type { Command } from '../commands/context.js';
 import {
   cleanupOptions,
+  doctorOptions,
   listOptions,
   manifestsOptions,
   pruneOptions,
@@ -83,6 +84,13 @@ export const commands: readonly CommandDefinition[] = [
     check: async (values) =>
       (await import('./checks.js')).selectionMistakes({ ...values, minAge: null, shard: null }, {}),
     load: async () => (await import('../commands/status.js')).status,
+  }),
+  define({
+    name: 'doctor',
+    description: 'check everything that `run` needs, and say how to mend what is missing',
+    options: doctorOptions,
+    check: async (values, env) => (await import('./checks.js')).selectionMistakes(values, env),
+    load: async () => (await import('../commands/doctor.js')).doctor,
   }),
   define({
     name: 'cleanup',

@@ -270,6 +270,14 @@ export const statusOptions = {
   limitDownload: volumeOptions.limitDownload,
 } satisfies Definitions;
 
+/** Whatever a run may be given, to look at what that run would need. */
+export const doctorOptions = {
+  ...commonOptions,
+  ...selectionOptions,
+  ...volumeOptions,
+  allowEmpty: runOptions.allowEmpty,
+} satisfies Definitions;
+
 export const cleanupOptions = {
   ...commonOptions,
   ...volumeOptions,

@@ -62,6 +62,15 @@ export function drivers(
   };
 }
 
+/** The way to mount CephFS that was chosen. */
+export function cephfsClientOf({
+  options,
+  env,
+  exec,
+}: CommandContext<Pick<VolumeValues, 'cephfsClient'>>): CephfsClient {
+  return cephfsClients[options.cephfsClient ?? 'kernel']({ exec, startDaemon, env: childEnvironment(env) });
+}
+
 function cephfsTools(
   { options, env, exec }: CommandContext<Pick<VolumeValues, 'cephfsClient'>>,
   clientsFor: ClientsFor,
@@ -98,20 +107,28 @@ const needs: Record<VolumeKind, readonly string[]> = {
 const cephfsNeeds = { kernel: ['mount.ceph'], fuse: ['ceph-fuse'] };
 const mapperNeeds = { krbd: [], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
 
+/** Every program that a run of these kinds of volumes starts. */
+export function neededPrograms(
+  { cephfsClient, mapper }: Pick<VolumeValues, 'cephfsClient' | 'mapper'>,
+  kinds: ReadonlySet<VolumeKind>,
+): string[] {
+  const wanted = new Set([
+    'restic',
+    'setpriv',
+    ...[...kinds].flatMap((kind) => needs[kind]),
+    ...(kinds.has('cephfs') ? cephfsNeeds[cephfsClient ?? 'kernel'] : []),
+    ...(kinds.has('rbd-filesystem') ? mapperNeeds[mapper ?? 'krbd'] : []),
+  ]);
+  return [...wanted];
+}
+
 /** All programs that are missing for these volumes, in one error. @throws CephbackupError TOOL_MISSING */
 export function checkPrograms(
   { options, env }: CommandContext<VolumeValues>,
   volumes: readonly PlannedVolume[],
 ): void {
   const kinds = new Set(volumes.flatMap(({ kind }) => kind ?? []));
-  const wanted = new Set([
-    'restic',
-    'setpriv',
-    ...[...kinds].flatMap((kind) => needs[kind]),
-    ...(kinds.has('cephfs') ? cephfsNeeds[options.cephfsClient ?? 'kernel'] : []),
-    ...(kinds.has('rbd-filesystem') ? mapperNeeds[options.mapper ?? 'krbd'] : []),
-  ]);
-  const missing = [...wanted].filter((program) => {
+  const missing = neededPrograms(options, kinds).filter((program) => {
     try {
       resolveProgram(program, env.PATH);
       return false;

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from './ceph-connection.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from './exec.js';
-import { asObject, numberField, parseJson, stringField } from './json.js';
+import { asObject, numberField, parseJson, parseJsonObjects, stringField } from './json.js';
 
 export interface Filesystem {
   /** Ceph's numeric id (fscid), as volume handles carry it. */
@@ -102,6 +102,18 @@ export class CephFs {
     const path = result.stdout.trim();
     if (result.exitCode === 0 && path.startsWith('/')) return path;
     throw cephfsError('COMMAND_FAILED', `path of subvolume ${formatSubvolume(spec)}`, result);
+  }
+
+  /** Names of the subvolumes of a group; none where there is no such group. @throws CephbackupError CEPHFS_NOT_FOUND … */
+  async subvolumes(fs: string, group: string | null, options?: Partial<CommandOptions>): Promise<string[]> {
+    const what = `ceph fs subvolume ls ${fs}`;
+    const where = inGroup({ fs, group, subvolume: '' });
+    const result = await this.#run(['fs', 'subvolume', 'ls', fs, ...where, '--format', 'json'], options);
+    if (result.exitCode === 0)
+      return parseJsonObjects(result.stdout, what).map((entry) => stringField(entry, 'name', what));
+    const error = cephfsError('COMMAND_FAILED', what, result);
+    if (error.code === 'SUBVOLUME_NOT_FOUND') return [];
+    throw error;
   }
 
   /**

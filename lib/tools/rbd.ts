@@ -232,6 +232,13 @@ export class Rbd {
     }));
   }
 
+  /** Names of the images of a pool or RADOS namespace. @throws CephbackupError IMAGE_NOT_FOUND (no such place) … */
+  async names(pool: string, namespace: string | null, options?: Partial<CommandOptions>): Promise<string[]> {
+    const where = namespace === null ? pool : `${pool}/${namespace}`;
+    const names = parseJson(await this.#json(['ls', where], options), 'rbd ls');
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  }
+
   /** Whether the image is in the trash as the source of a migration, where nobody finds it by its name. */
   async isMigrationSource(
     { pool, namespace, image }: ImageSpec,
