@@ -9,6 +9,7 @@ import {
   runOptions,
   snapshotsOptions,
   statusOptions,
+  verifyOptions,
   type Definitions,
   type Values,
 } from './options.js';
@@ -140,5 +141,13 @@ export const commands: readonly CommandDefinition[] = [
     repository: () => true,
     check: async (values) => (await import('./checks.js')).pruneMistakes(values),
     load: async () => (await import('../commands/prune.js')).prune,
+  }),
+  define({
+    name: 'verify',
+    description: 'prove that backups restore: read them back, all of each, and check what comes',
+    options: verifyOptions,
+    operand: { ...claim, least: 0, most: Infinity },
+    repository: () => true,
+    load: async () => (await import('../commands/verify.js')).verify,
   }),
 ];

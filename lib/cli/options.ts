@@ -1,5 +1,6 @@
 import {
   boolean,
+  budget,
   claimName,
   duration,
   imageName,
@@ -334,6 +335,21 @@ export const snapshotsOptions = {
   limitUpload,
   limitDownload,
   cluster,
+} satisfies Definitions;
+
+export const verifyOptions = {
+  ...commonOptions,
+  limitUpload,
+  limitDownload,
+  concurrency: volumeOptions.concurrency,
+  cluster,
+  budget: {
+    flag: '--budget',
+    placeholder: 'DURATION|SIZE',
+    description:
+      'how long, or how much, to read where no claim is named; the rest is for the next time (default: all)',
+    parse: budget,
+  },
 } satisfies Definitions;
 
 export const manifestsOptions = {

@@ -1,3 +1,4 @@
+import type { Budget } from '../verify/rotation.js';
 import { isImageSpecName, type ImageSpec } from '../tools/image-spec.js';
 
 /** Parsers for the values of options. Each returns the value, or a text that says what is expected instead. */
@@ -38,6 +39,14 @@ export const unusedLimit: Parser<string> = (text) => {
   return 'value' in parsed
     ? { value: String(parsed.value) }
     : { expected: 'a size such as 500MiB, a percentage such as 5%, or unlimited' };
+};
+
+/** `2h` or `500GiB`: a duration or a size. */
+export const budget: Parser<Budget> = (text) => {
+  const [time, amount] = [duration(text), size(text)];
+  if ('value' in time) return { value: { milliseconds: time.value } };
+  if ('value' in amount) return { value: { bytes: amount.value } };
+  return { expected: 'a duration or a size with a unit, e.g. 2h or 500GiB' };
 };
 
 export function integer(least: number, most: number): Parser<number> {

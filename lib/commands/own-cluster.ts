@@ -19,14 +19,14 @@ const patience = 5_000;
 
 /**
  * For commands that work without Kubernetes, too: an API that does not answer is a warning.
- * @throws CephbackupError KUBECONFIG_INVALID where the one named with --kubeconfig cannot be read
+ * @param required whether one that is configured has to answer
+ * @throws CephbackupError KUBECONFIG_INVALID where the one named with --kubeconfig cannot be read; with `required`
+ * also as KubeApi
  */
-export async function ownCluster({
-  options,
-  env,
-  log,
-  signal,
-}: CommandContext<{ kubeconfig: string | null; clusterName: string | null }>): Promise<OwnCluster> {
+export async function ownCluster(
+  { options, env, log, signal }: CommandContext<{ kubeconfig: string | null; clusterName: string | null }>,
+  required = false,
+): Promise<OwnCluster> {
   const { kubeconfig, clusterName } = options;
   if (kubeconfig === null && !(await isConfigured(env)))
     return { api: null, name: clusterName, warnings: [] };
@@ -36,7 +36,8 @@ export async function ownCluster({
     return { api, name: clusterName ?? id, warnings: [] };
   } catch (thrown) {
     const error = asCephbackupError(thrown);
-    if (signal.aborted || (kubeconfig !== null && error.code === 'KUBECONFIG_INVALID')) throw error;
+    if (required || signal.aborted || (kubeconfig !== null && error.code === 'KUBECONFIG_INVALID'))
+      throw error;
     return { api: null, name: clusterName, warnings: [`going on without Kubernetes: ${error.message}`] };
   }
 }

@@ -130,6 +130,14 @@ export const catalogue = {
     'failed',
     'Restore an older backup (--snapshot, --as-of); `cephbackup verify` tells what else is damaged.',
   ),
+  INDEX_DAMAGED: entry(
+    'failed',
+    'Nothing can be restored until `restic repair index` has made the index anew; no data is lost by this. First find out why the storage lost or changed it.',
+  ),
+  SNAPSHOT_DAMAGED: entry(
+    'failed',
+    'The newest backup cannot be read, older ones can: `cephbackup run` makes a new one. Find out why the storage lost or changed it.',
+  ),
   MANIFESTS_NOT_FOUND: entry(
     'failed',
     'Each `cephbackup run` saves the manifests of its claims; `restic snapshots --host k8s-manifests` lists them.',

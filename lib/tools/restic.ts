@@ -15,6 +15,8 @@ export interface ResticSnapshot {
   paths: string[];
   hostname: string;
   tags: string[];
+  /** The id that it had before `restic tag`, `rewrite` or `copy` gave it another. */
+  original?: string;
   summary: { filesProcessed: number; directories: number; bytesProcessed: number } | null;
 }
 
@@ -118,18 +120,19 @@ export class Restic {
   }
 
   /**
-   * One file of a snapshot, as it comes. restic checks each blob by its hash.
+   * One file of a snapshot, or a folder as an archive, as it comes. restic checks each blob by its hash.
    * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
    */
   async dump(
     id: string,
     file: string,
     consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
-    options: Partial<CommandOptions> & { noCache?: boolean } = {},
+    options: Partial<CommandOptions> & { noCache?: boolean; archive?: 'tar' | 'zip' } = {},
   ): Promise<void> {
-    const { noCache = false, ...rest } = options;
+    const { noCache = false, archive = 'tar', ...rest } = options;
     const args = [
       'dump',
+      `--archive=${archive}`,
       `--retry-lock=${lockPatience}s`,
       ...(noCache ? ['--no-cache'] : []),
       '--',
@@ -167,6 +170,7 @@ function toSnapshot(object: Record<string, unknown>): ResticSnapshot {
     paths: strings(object.paths),
     hostname: stringField(object, 'hostname', what),
     tags: strings(object.tags),
+    ...(typeof object.original === 'string' ? { original: object.original } : {}),
     summary: summary && {
       filesProcessed: count(summary.total_files_processed),
       directories: count(summary.dirs_new) + count(summary.dirs_changed) + count(summary.dirs_unmodified),
