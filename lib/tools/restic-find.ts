@@ -17,6 +17,8 @@ export interface Found {
   unreadable: Set<string>;
 }
 
+/** Files of the index that are read together. */
+const atOnce = 4;
 /** Seconds to wait for another process's lock. */
 const lockPatience = 30;
 
@@ -60,9 +62,10 @@ export async function indexedPack(
   prefix: string,
   options: Options,
 ): Promise<IndexedPack | null> {
-  for (const index of await indexFiles(restic, options)) {
-    const packs = await readIndex(restic, index, options);
-    const found = packs.find(({ id }) => id.startsWith(prefix));
+  const files = await indexFiles(restic, options);
+  for (let at = 0; at < files.length; at += atOnce) {
+    const some = files.slice(at, at + atOnce).map((file) => readIndex(restic, file, options));
+    const found = (await Promise.all(some)).flat().find(({ id }) => id.startsWith(prefix));
     if (found !== undefined) return found;
   }
   return null;
