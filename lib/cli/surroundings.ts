@@ -68,6 +68,7 @@ export async function surroundings(start: Start): Promise<Surroundings> {
       env: start.env,
       stdin: start.stdin,
       hostname: start.hostname,
+      root: process.geteuid?.() === 0,
       signal: abort.signal,
       endedBy: () => endedBy,
       clock: () => Date.now(),

@@ -12,6 +12,8 @@ export interface CommandContext<Options> {
   env: NodeJS.ProcessEnv;
   stdin: Readable;
   hostname: string;
+  /** Whether this program runs as root. */
+  root: boolean;
   /** Aborts on SIGTERM, SIGINT and at --run-timeout; its reason is a CephbackupError. */
   signal: AbortSignal;
   /** The signal that asked this program to end, if one did. */

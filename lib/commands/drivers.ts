@@ -46,7 +46,7 @@ export function drivers(
   const { options, env, exec } = context;
   const tools = { exec, startDaemon, env: childEnvironment(env) };
   const locate = locateImage(clientsFor);
-  const mapper = mappers[options.mapper ?? 'krbd'](tools);
+  const mapper = mapperOf(context);
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
     'rbd-block': new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' }),
     'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
@@ -71,7 +71,12 @@ export function cephfsClientOf({
   return cephfsClients[options.cephfsClient ?? 'kernel']({ exec, startDaemon, env: childEnvironment(env) });
 }
 
-function cephfsTools(
+/** How images are mapped, as the options say. */
+export function mapperOf({ options, env, exec }: CommandContext<Pick<VolumeValues, 'mapper'>>): Mapper {
+  return mappers[options.mapper ?? 'krbd']({ exec, startDaemon, env: childEnvironment(env) });
+}
+
+export function cephfsTools(
   { options, env, exec }: CommandContext<Pick<VolumeValues, 'cephfsClient'>>,
   clientsFor: ClientsFor,
 ): CephfsTools {

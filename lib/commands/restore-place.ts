@@ -4,6 +4,8 @@ import type { Lease } from '../kube/lease.js';
 import { buildPlan } from '../plan/plan.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { refuseUsedClaim } from '../restore/in-use.js';
+import type { RestoreJob } from '../restore/job.js';
+import type { ResticSnapshot } from '../tools/restic.js';
 import type { ImageTools } from '../restore/block/to-image.js';
 import { startDaemon } from '../tools/daemon.js';
 import { childEnvironment } from '../tools/environment.js';
@@ -28,11 +30,19 @@ export interface Place {
   clientsFor: ClientsFor;
 }
 
+/** Everything that a way to restore is given. */
+export interface Assignment {
+  context: RestoreContext;
+  job: RestoreJob;
+  snapshots: readonly ResticSnapshot[];
+  place: Place;
+}
+
 /** Reads the cluster, and takes the lease: no backup may run while volumes are written. @throws CephbackupError KUBE_… */
 export async function openPlace(context: RestoreContext): Promise<Place> {
   const { options, env } = context;
   const clientsFor = cephClients(context);
-  if (options.kubeconfig === null && !(await isConfigured(env))) {
+  if (options.toPvc === null && options.kubeconfig === null && !(await isConfigured(env))) {
     return { cluster: null, lease: null, volumes: [], clientsFor };
   }
   const cluster = await readCluster(context);

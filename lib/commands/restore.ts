@@ -2,8 +2,6 @@ import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import { restoreTable, stateText, type RestoreReport } from '../report/restore-table.js';
 import { rfc3339 } from '../report/time.js';
 import { backupsOf } from '../restore/backups.js';
-import { diskToFile } from '../restore/block/to-file.js';
-import { diskToImage, type ImageTarget } from '../restore/block/to-image.js';
 import { chooseBackup } from '../restore/choose.js';
 import { clusterScope } from '../restore/clusters.js';
 import type { RestoreJob, RestoreOutcome } from '../restore/job.js';
@@ -12,20 +10,11 @@ import { StepProgress } from '../restore/progress.js';
 import { exitCode } from '../run/exit-code.js';
 import { Scope } from '../run/scope.js';
 import { formatImage } from '../tools/rbd.js';
-import type { ResticSnapshot } from '../tools/restic.js';
 import type { Command } from './context.js';
 import { ownCluster } from './own-cluster.js';
 import { requireRestic, resticOf } from './repository.js';
-import { imageFeatures, manifestOf } from './restore-manifest.js';
-import {
-  claimsOf,
-  imageTools,
-  openPlace,
-  refuseUsed,
-  type Place,
-  type RestoreContext,
-  type RestoreValues,
-} from './restore-place.js';
+import { perform } from './restore-methods.js';
+import { openPlace, type RestoreContext, type RestoreValues } from './restore-place.js';
 import { wantedOf } from './wanted.js';
 
 /** Brings a backup back. Only the target that is named is written. */
@@ -48,6 +37,8 @@ export const restore: Command<RestoreValues> = async (context) => {
     signal: AbortSignal.any([context.signal, progress.stalled, ...(place?.lease ? [place.lease.lost] : [])]),
     log: context.log,
     scope,
+    newScope: () => new Scope(context.hostname, context.log),
+    leftovers: [],
     state: 'untouched',
     step: progress.step,
     moved: progress.moved,
@@ -59,11 +50,11 @@ export const restore: Command<RestoreValues> = async (context) => {
   let outcome: RestoreOutcome | null = null;
   let error: CephbackupError | null = null;
   try {
-    outcome = await perform(context, job, { target, place, snapshots });
+    outcome = await perform(context, job, { content, target, place, snapshots });
   } catch (thrown) {
     error = asCephbackupError(job.signal.aborted ? job.signal.reason : thrown);
   }
-  const leftovers = await scope.release();
+  const leftovers = [...job.leftovers, ...(await scope.release())];
   progress.close();
   await place?.lease?.release();
 
@@ -112,43 +103,6 @@ async function choose(context: RestoreContext) {
   const backup = chooseBackup(backups, wantedOf(operands[0] ?? '', options), scope);
   log.info('chosen', { snapshot: backup.id.slice(0, 8), time: rfc3339(backup.time), kind: backup.kind });
   return { backup, snapshots, warnings };
-}
-
-interface Request {
-  target: Target;
-  place: Place | null;
-  snapshots: readonly ResticSnapshot[];
-}
-
-async function perform(context: RestoreContext, job: RestoreJob, request: Request): Promise<RestoreOutcome> {
-  const { target, place, snapshots } = request;
-  const content = contentOf(job.backup.kind);
-  if (content === 'disk') {
-    const manifest = await manifestOf(job, snapshots, ({ image }) => image !== null);
-    const exactSize = manifest?.image?.sizeBytes ?? null;
-    if (target.type === 'file') return diskToFile(job, target, exactSize);
-    if (target.type === 'image' && place !== null) {
-      const imageTarget: ImageTarget = {
-        image: target.image,
-        tools: imageTools(context, place.clientsFor(null)),
-        existing: 'refuse',
-        features: imageFeatures(manifest),
-        metadata: manifest?.image?.metadata ?? {},
-        confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, target.image), job.signal),
-      };
-      return diskToImage(job, imageTarget, exactSize);
-    }
-  }
-  throw new CephbackupError(
-    'TARGET_UNSUITABLE',
-    `this version does not restore ${content} to ${describeTarget(target)}`,
-    {
-      guidance:
-        content === 'files'
-          ? `Restore the files with restic itself: restic restore ${job.backup.id} --target DIRECTORY`
-          : 'Restore the disk to a new image (--to-image) or to a file (--to-file).',
-    },
-  );
 }
 
 function targetOf({ toImage, toPvc, toDirectory, toFile, format }: RestoreValues): Target {

@@ -79,6 +79,10 @@ export const catalogue = {
     'unusable',
     'Check RESTIC_PASSWORD_FILE, RESTIC_PASSWORD or RESTIC_PASSWORD_COMMAND.',
   ),
+  REPOSITORY_DAMAGED: entry(
+    'unusable',
+    'An index of the repository cannot be read. Copy the repository if you can, then rebuild its index from the packs: `restic repair index`.',
+  ),
   REPOSITORY_FULL: entry(
     'unusable',
     "Make room where the repository (or restic's cache) lives, then run again.",

@@ -15,8 +15,11 @@ export interface HoldTools {
 
 /** An image that nobody else uses, from the first check to the last. */
 export interface ImageHold {
-  /** @throws CephbackupError TARGET_IN_USE where somebody else has opened the image */
-  check(): Promise<void>;
+  /**
+   * @param opened by how many programs that belong to this restore, the watch itself left out
+   * @throws CephbackupError TARGET_IN_USE where somebody else has opened the image
+   */
+  check(opened?: number): Promise<void>;
 }
 
 const readyWithin = 60_000;
@@ -64,22 +67,22 @@ export async function holdImage(
     late.abort();
   });
 
-  const others = async () => {
+  const others = async (opened: number) => {
     const watchers = await rbd.watchers(image, { signal });
     if (!daemon.alive() || watchers.length === 0) {
       throw new CephbackupError('RESTORE_FAILED', `the watch that holds ${shown} was lost`);
     }
-    // One of them is ours.
-    return watchers.length === 1 ? [] : watchers.map(({ address }) => address);
+    // Nobody can tell which are ours.
+    return watchers.length <= 1 + opened ? [] : watchers.map(({ address }) => address);
   };
-  const check = async () => {
-    const found = await others();
+  const check = async (opened = 0) => {
+    const found = await others(opened);
     if (found.length > 0)
-      throw inUse(shown, `its watchers are ${found.join(', ')}, one of them this program`);
+      throw inUse(shown, `its watchers are ${found.join(', ')}, ${1 + opened} of them ours`);
   };
   const deadline = performance.now() + (job.force ? deadClientPatience : 0);
   for (;;) {
-    const found = await others();
+    const found = await others(0);
     if (found.length === 0) return { check };
     if (performance.now() > deadline) await check();
     log.info(`waiting: ${shown} is watched; a client that died is forgotten after 30 s`);

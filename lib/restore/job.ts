@@ -1,5 +1,5 @@
 import type { Logger } from '../report/logger.js';
-import type { Scope } from '../run/scope.js';
+import type { Leftover, Scope } from '../run/scope.js';
 import type { Exec } from '../tools/exec.js';
 import type { Restic } from '../tools/restic.js';
 import type { Backup } from './backups.js';
@@ -21,6 +21,10 @@ export interface RestoreJob {
   log: Logger;
   /** What is acquired for the restore, and must not stay. */
   scope: Scope;
+  /** For what has to be released before the restore is complete. */
+  newScope: () => Scope;
+  /** What could not be released so far. */
+  leftovers: Leftover[];
   /** Kept up to date by whoever writes: it must be true also where the program is killed in the next moment. */
   state: TargetState;
   /** Says what is being done now. */

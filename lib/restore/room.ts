@@ -1,6 +1,7 @@
 import { CephbackupError } from '../errors/error.js';
 import type { Ceph } from '../tools/ceph.js';
 import { asObject, parseJson } from '../tools/json.js';
+import type { ImageSpec, Rbd } from '../tools/rbd.js';
 
 /**
  * Refuses to write more into a pool than it has room for. Ceph does not fail writes to a full pool: it lets them wait
@@ -8,18 +9,24 @@ import { asObject, parseJson } from '../tools/json.js';
  *
  * @throws CephbackupError TARGET_FULL, CEPH_…
  */
-export async function requireRoom(
-  ceph: Ceph,
-  pool: string,
-  bytes: number,
-  signal: AbortSignal,
-): Promise<void> {
+async function requireRoom(ceph: Ceph, pool: string, bytes: number, signal: AbortSignal): Promise<void> {
   const free = await freeBytes(ceph, pool, signal);
   if (free === null || bytes <= free) return;
   throw new CephbackupError(
     'TARGET_FULL',
     `the pool ${pool} has room for ${free} bytes, ${bytes} are needed`,
   );
+}
+
+/** The same for the pool that holds an image's data. @throws CephbackupError TARGET_FULL, CEPH_… */
+export async function requireRoomOfImage(
+  { rbd, ceph }: { rbd: Rbd; ceph: Ceph },
+  image: ImageSpec,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { data_pool: pool } = await rbd.info(image, { signal });
+  await requireRoom(ceph, typeof pool === 'string' ? pool : image.pool, bytes, signal);
 }
 
 /** What a pool still takes, by its space and its quota; null where Ceph does not say. Bytes of data, not of copies. */

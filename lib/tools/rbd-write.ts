@@ -81,6 +81,14 @@ export class RbdWriter {
       throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
 
+  /** Succeeds where the image has no such metadata. */
+  async removeMetadata(image: ImageSpec, key: string, options?: Partial<CommandOptions>): Promise<void> {
+    const args = this.rbd.argv(['image-meta', 'remove', '--', formatImage(image), key]);
+    const result = await this.exec('rbd', args, { deadline: metadataDeadline, ...options });
+    if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
+    throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
+  }
+
   /** Ids of locks that somebody set on purpose; those of the feature exclusive-lock come and go with their client. */
   async locks(image: ImageSpec, options?: Partial<CommandOptions>): Promise<string[]> {
     const args = this.rbd.argv(['lock', 'ls', '--format', 'json', formatImage(image)]);

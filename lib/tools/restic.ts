@@ -140,8 +140,20 @@ export class Restic {
       file,
     ];
     const result = await this.run(this.#argv(args), { ...rest, output: consumer });
-    if (result.exitCode !== 0)
-      throw repositoryError(`restic dump ${id.slice(0, 8)}`, result, 'RESTIC_FAILED');
+    if (result.exitCode !== 0) throw readError(`restic dump ${id.slice(0, 8)}`, result);
+  }
+
+  /** `restic restore` with its exit code still to be judged. It writes as root does: owners, modes, devices. */
+  async restore(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
+    const fixed = ['restore', '--json', `--retry-lock=${lockPatience}s`];
+    return this.run(this.#argv([...fixed, ...args]), { deadline: 2 ** 31 - 1, ...options });
+  }
+
+  /** `restic ls` of a path, or of everything, as JSON lines, with its exit code still to be judged. */
+  async list(id: string, path: string | null, options: Partial<CommandOptions>): Promise<CommandResult> {
+    const what = path === null ? [] : [path];
+    const args = ['ls', '--json', `--retry-lock=${lockPatience}s`, '--', id, ...what];
+    return this.run(this.#argv(args), { deadline: 2 ** 31 - 1, ...options });
   }
 
   /** Any other command, with the limits of bandwidth; the exit code is the caller's to read. */
@@ -186,7 +198,11 @@ const codes: Partial<Record<number, ErrorCode>> = {
   12: 'REPOSITORY_PASSWORD_WRONG',
   130: 'CANCELLED',
 };
+/** What restic says where something in the repository is not what it should be; in JSON, `<` is `\\u003c`. */
+const damage =
+  /ciphertext verification failed|invalid data returned|not found in (repository|index)|file is too short|wrong hash|(?:<|\\u003c)data\/.*no such file or directory/;
 const texts: [RegExp, ErrorCode][] = [
+  [/LoadRaw\((?:<|\\u003c)index\//, 'REPOSITORY_DAMAGED'],
   [/wrong password or no key found/i, 'REPOSITORY_PASSWORD_WRONG'],
   [/unable to create lock|repository is already locked/i, 'REPOSITORY_LOCKED'],
   [/Is there a repository at the following location|repository does not exist/i, 'REPOSITORY_MISSING'],
@@ -196,6 +212,16 @@ const texts: [RegExp, ErrorCode][] = [
     'REPOSITORY_UNREACHABLE',
   ],
 ];
+
+/** Whether restic complains about what is in the repository, and not about what it should do with it. */
+export function isDamage(text: string): boolean {
+  return damage.test(text);
+}
+
+/** Why restic could not read a backup. */
+export function readError(what: string, result: CommandResult): CephbackupError {
+  return repositoryError(what, result, isDamage(result.stderr) ? 'BACKUP_DAMAGED' : 'RESTIC_FAILED');
+}
 
 /** A failed restic command as the error it means; `fallback` where neither code nor text says more. */
 export function repositoryError(

@@ -190,7 +190,7 @@ async function directoryOf(
 }
 
 /** What the pods' own mounts need to reach the monitors and servers. */
-function msModeOf({ claim }: PlannedVolume): string | null {
+export function msModeOf({ claim }: PlannedVolume): string | null {
   const options = claim.pv?.spec?.csi?.volumeAttributes?.kernelMountOptions ?? '';
   return /(?:^|,)ms_mode=(legacy|crc|secure|prefer-crc|prefer-secure)(?:,|$)/.exec(options)?.[1] ?? null;
 }

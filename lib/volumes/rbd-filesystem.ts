@@ -1,5 +1,4 @@
 import { CephbackupError } from '../errors/error.js';
-import type { PlannedVolume } from '../plan/types.js';
 import type { StartDaemon } from '../tools/daemon.js';
 import type { Environment } from '../tools/environment.js';
 import type { Exec } from '../tools/exec.js';
@@ -26,7 +25,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
 
   async prepare(job: VolumeJob): Promise<DirectorySource> {
     const { volume, scope, signal, log } = job;
-    const type = supportedType(volume);
+    const type = supportedType(volume.details?.fsType ?? 'ext4');
     const { rbd, image, cluster } = await this.tools.locate(volume, signal);
     const clone = { ...image, image: job.name };
     // Costs a few milliseconds that overlap with Ceph's.
@@ -136,10 +135,10 @@ export class RbdFilesystemDriver implements VolumeDriver {
 }
 
 const supported = ['ext2', 'ext3', 'ext4', 'xfs'] as const;
-type FilesystemType = (typeof supported)[number];
+export type FilesystemType = (typeof supported)[number];
 
-function supportedType({ details }: PlannedVolume): FilesystemType {
-  const named = details?.fsType ?? 'ext4';
+/** @throws CephbackupError FILESYSTEM_UNSUPPORTED */
+export function supportedType(named: string): FilesystemType {
   const type = supported.find((name) => name === named);
   if (type !== undefined) return type;
   throw new CephbackupError(
@@ -148,6 +147,6 @@ function supportedType({ details }: PlannedVolume): FilesystemType {
   );
 }
 
-function familyOf(type: FilesystemType): 'ext' | 'xfs' {
+export function familyOf(type: FilesystemType): 'ext' | 'xfs' {
   return type === 'xfs' ? 'xfs' : 'ext';
 }

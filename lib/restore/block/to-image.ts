@@ -3,7 +3,7 @@ import type { Ceph } from '../../tools/ceph.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd.js';
 import { holdImage, type HoldTools, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
-import { requireRoom } from '../room.js';
+import { requireRoomOfImage } from '../room.js';
 import { ContentDigest, firstDifference } from './content-digest.js';
 import { readDisk, type DiskSource } from './disk-source.js';
 import { importStream } from './import-stream.js';
@@ -124,9 +124,7 @@ async function requireSpace(
 ): Promise<void> {
   const { signal } = job;
   const used = existing === null ? 0 : await tools.writer.usedBytes(image, { signal });
-  const { data_pool: pool } = await tools.rbd.info(image, { signal });
-  const dataPool = typeof pool === 'string' ? pool : image.pool;
-  await requireRoom(tools.ceph, dataPool, disk.allocatedBytes - used, signal);
+  await requireRoomOfImage(tools, image, disk.allocatedBytes - used, signal);
 }
 
 async function createImage(job: RestoreJob, target: ImageTarget, size: number): Promise<void> {

@@ -18,7 +18,8 @@ export function fuse({ startDaemon, env }: MapperTools): Mapper {
   return {
     async map(request) {
       const { image, rbd, namespace, scope, cluster, signal } = request;
-      const file = `${stateDirectory}/${image.image}`;
+      // A name of its own: an image that is restored to may be called anything.
+      const file = `${stateDirectory}/image-${image.image}`;
       const conf = `${stateDirectory}/ceph.conf`;
       await writeFile(pathInside(namespace, conf), await completeConf(rbd.connection, 'MAP_FAILED'), {
         mode: 0o600,

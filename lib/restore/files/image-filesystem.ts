@@ -1,0 +1,101 @@
+import { CephbackupError } from '../../errors/error.js';
+import type { Scope } from '../../run/scope.js';
+import type { Ceph } from '../../tools/ceph.js';
+import { lastLine } from '../../tools/exec.js';
+import { makeFilesystem } from '../../tools/mkfs.js';
+import { unmount } from '../../tools/mount.js';
+import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/namespace.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd.js';
+import type { FilesystemType } from '../../volumes/rbd-filesystem.js';
+import type { MappedDevice, Mapper } from '../../volumes/mappers/mapper.js';
+import type { HoldTools } from '../hold.js';
+import type { RestoreJob } from '../job.js';
+import type { WritableDirectory } from './confined.js';
+import { MappedFilesystem } from './mapped-filesystem.js';
+
+export interface FilesImageTarget {
+  image: ImageSpec;
+  tools: HoldTools & { ceph: Ceph; mapper: Mapper };
+  /** The filesystem of an image that has none yet; one that is there must be of this type. */
+  type: FilesystemType;
+  /** A new image of this size, in bytes; null: the image has to exist. */
+  newSize: number | null;
+  features: readonly string[] | null;
+  /** Further checks that nobody uses the target, made whenever the image itself is checked. */
+  confirmUnused: () => Promise<void>;
+}
+
+/** Metadata of an image whose filesystem is being made. */
+export const formattingKey = 'cephbackup.formatting';
+
+export interface ImageFilesystem extends WritableDirectory {
+  /** Until everything has been written to the image. @throws CephbackupError RESTORE_FAILED */
+  flush(): Promise<void>;
+}
+
+/**
+ * Maps an image and mounts its filesystem for writing, in a private mount namespace. An image without a filesystem gets
+ * one; one with content is refused without force, and is not written to before that is known.
+ *
+ * @param scope is released by the caller: only then has everything reached the image
+ * @param confirm that nobody else uses the image
+ * @throws CephbackupError TARGET_EXISTS, FILESYSTEM_MISMATCH, FILESYSTEM_CORRUPT, MAP_FAILED, MOUNT_FAILED …
+ */
+export async function openImageFilesystem(
+  job: RestoreJob,
+  scope: Scope,
+  target: FilesImageTarget,
+  unformatted: boolean,
+  confirm: () => Promise<unknown>,
+): Promise<ImageFilesystem> {
+  const { exec, signal, log } = job;
+  const { image, tools, type } = target;
+  const namespace = await openNamespace(tools.startDaemon, tools.env);
+  scope.add(null, () => namespace.close());
+  const { rbd, mapper } = tools;
+  const device = await mapper.map({ image, rbd, namespace, scope, cluster: null, signal, log });
+  await confirm();
+  const filesystem = new MappedFilesystem(exec, namespace, device, type, signal);
+  if (unformatted) {
+    await format(job, target, namespace, device);
+  } else {
+    await filesystem.requireType();
+    if (!job.force) await filesystem.refuseContent(formatImage(image));
+    job.state = 'incomplete';
+    await filesystem.repair(job.warn);
+  }
+  scope.add({ kind: 'mount', name: `${volumeDirectory} (${formatImage(image)})`, cluster: null }, () =>
+    unmount(exec, namespace, volumeDirectory),
+  );
+  await filesystem.mount('rw');
+  return {
+    namespace,
+    path: volumeDirectory,
+    flush: async () => {
+      // Fails also where the kernel could not write something earlier.
+      const result = await exec('sync', ['--file-system', '--', volumeDirectory], {
+        namespace,
+        signal,
+        deadline: 3_600_000,
+      });
+      if (result.exitCode === 0) return;
+      const message = `${formatImage(image)} did not take everything: ${lastLine(result.stderr)}`;
+      throw new CephbackupError('RESTORE_FAILED', message);
+    },
+  };
+}
+
+/** Notes on the image that it is being done: what is found after an interruption may be formatted again. */
+async function format(
+  job: RestoreJob,
+  { image, tools, type }: FilesImageTarget,
+  namespace: MountNamespace,
+  device: MappedDevice,
+): Promise<void> {
+  const { exec, signal } = job;
+  job.step(`formatting ${formatImage(image)} as ${type}`);
+  job.state = 'incomplete';
+  await tools.writer.setMetadata(image, formattingKey, 'true', { signal });
+  await makeFilesystem(exec, device.path, type, { namespace, signal });
+  await tools.writer.removeMetadata(image, formattingKey, { signal });
+}

@@ -1,0 +1,151 @@
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import { CephbackupError } from '../../errors/error.js';
+import type { ErrorCode } from '../../errors/catalogue.js';
+import { printable } from '../../report/logger.js';
+import { pathInside } from '../../tools/namespace.js';
+import { isDamage, readError } from '../../tools/restic.js';
+import type { RestoreJob } from '../job.js';
+import type { WritableDirectory } from './confined.js';
+
+export interface FilesOutcome {
+  files: number;
+  bytes: number;
+}
+
+/** Errors of single files that are told one by one; the rest is counted. */
+const toldErrors = 20;
+
+/**
+ * Restores files and reads them back. restic goes on where a single file fails: the others are worth having.
+ * @param part `/a/b`: only this part of the backup; null: all of it
+ * @throws CephbackupError RESTORE_FAILED, RESTORE_UNVERIFIED, BACKUP_DAMAGED, TARGET_FULL, REPOSITORY_…
+ */
+export async function restoreFiles(
+  job: RestoreJob,
+  { namespace, path: directory }: WritableDirectory,
+  part: string | null,
+): Promise<FilesOutcome> {
+  const { restic, backup, signal } = job;
+  const reader = new RestoreOutput(job, directory);
+  const args = [
+    ...['--verify', '--sparse', '--target', directory],
+    ...(part === null ? [] : ['--include', escapePattern(part)]),
+    '--',
+    backup.id,
+  ];
+  job.state = 'incomplete';
+  const result = await restic.restore(args, {
+    signal,
+    onStdoutLine: reader.line,
+    onStderrLine: reader.line,
+    ...(namespace === null ? {} : { namespace }),
+  });
+  const { outcome } = reader;
+  const errors = [...reader.errors];
+  if (result.exitCode === 0 && errors.length === 0) return outcome;
+  for (const error of errors.slice(0, toldErrors)) job.warn(`not restored: ${error}`);
+  const [first] = errors;
+  if (first === undefined) throw readError('restic restore', result);
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  throw new CephbackupError(codeOf(errors.join('\n')), `restic restore: ${first}${more}`);
+}
+
+/** What `restic restore --json` tells while it works. */
+class RestoreOutput {
+  readonly errors = new Set<string>();
+  readonly outcome: FilesOutcome = { files: 0, bytes: 0 };
+  #reading = false;
+
+  constructor(
+    private readonly job: Pick<RestoreJob, 'step' | 'moved'>,
+    private readonly directory: string,
+  ) {}
+
+  readonly line = (line: string): void => {
+    const message = parse(line);
+    if (message?.message_type === 'error') this.errors.add(errorText(message));
+    if (message?.message_type !== 'status' && message?.message_type !== 'summary') return;
+    const { outcome, job } = this;
+    const bytes = count(message.bytes_restored);
+    // What stands still is no sign of life.
+    if (bytes > outcome.bytes) job.moved(bytes - outcome.bytes);
+    outcome.files = count(message.files_restored);
+    outcome.bytes = bytes;
+    if (this.#reading || (message.message_type === 'status' && bytes < count(message.total_bytes))) return;
+    this.#reading = true;
+    job.step(`reading files back from ${this.directory}`);
+  };
+}
+
+/** Whether a backup has this path. @throws CephbackupError PATH_NOT_FOUND */
+export async function requirePart({ restic, backup, signal }: RestoreJob, part: string): Promise<void> {
+  const found: string[] = [];
+  const result = await restic.list(backup.id, part, {
+    signal,
+    onStdoutLine: (line, stop) => {
+      if (parse(line)?.path !== part) return;
+      found.push(part);
+      stop();
+    },
+  });
+  if (found.length > 0) return;
+  if (result.exitCode !== 0) throw readError('restic ls', result);
+  throw new CephbackupError('PATH_NOT_FOUND', `the backup has no ${JSON.stringify(part)}`);
+}
+
+/**
+ * Refuses a part whose parents lead elsewhere by a symbolic link: where links are not followed, restic fails with less
+ * clear words, and where they are, it would follow them out of the target.
+ * @throws CephbackupError TARGET_UNSUITABLE
+ */
+export async function refuseLinkedParents(
+  { namespace, path: directory }: WritableDirectory,
+  part: string | null,
+): Promise<void> {
+  const steps = (part ?? '').split('/').filter((step) => step !== '');
+  const root = namespace === null ? directory : pathInside(namespace, directory);
+  for (let depth = 1; depth < steps.length; depth += 1) {
+    const below = steps.slice(0, depth).join('/');
+    const found = await lstat(path.join(root, below)).catch(() => null);
+    if (found === null) return;
+    if (found.isDirectory()) continue;
+    const what = found.isSymbolicLink() ? 'a symbolic link' : 'no directory';
+    const message = `${below} is ${what} in the target: what is below it would end up elsewhere`;
+    throw new CephbackupError('TARGET_UNSUITABLE', message);
+  }
+}
+
+/** A pattern of restic that matches this path and no other (Go's filepath.Match). */
+function escapePattern(part: string): string {
+  return part.replace(/[\\*?[\]]/g, '\\$&');
+}
+
+/** What the errors of single files come to. */
+function codeOf(text: string): ErrorCode {
+  if (isDamage(text)) return 'BACKUP_DAMAGED';
+  if (/no space left on device|disk quota exceeded/i.test(text)) return 'TARGET_FULL';
+  if (/Unexpected content|Invalid file size/i.test(text)) return 'RESTORE_UNVERIFIED';
+  return 'RESTORE_FAILED';
+}
+
+function errorText({ error, item }: Record<string, unknown>): string {
+  const text =
+    typeof error === 'object' && error !== null && 'message' in error
+      ? String(error.message)
+      : 'unknown error';
+  return printable(
+    typeof item === 'string' && item !== '' && !text.includes(item) ? `${item}: ${text}` : text,
+  );
+}
+
+const count = (value: unknown) => (typeof value === 'number' && value >= 0 ? value : 0);
+
+function parse(line: string): Record<string, unknown> | null {
+  if (!line.startsWith('{')) return null;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,73 @@
+import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { CephbackupError } from '../../errors/error.js';
+import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { confine, hasContent, type ConfineTools } from './confined.js';
+import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
+
+/**
+ * Restores files into a directory: a new or an empty one, or, with force, any; then files of the same name are
+ * overwritten, and none is deleted. Needs no Ceph.
+ *
+ * @throws CephbackupError TARGET_…, PATH_NOT_FOUND, RESTORE_FAILED, RESTORE_UNVERIFIED, BACKUP_DAMAGED …
+ */
+export async function filesToDirectory(
+  job: RestoreJob,
+  given: string,
+  part: string | null,
+  tools: ConfineTools,
+): Promise<RestoreOutcome> {
+  const found = await resolveDirectory(given);
+  if (part !== null) await requirePart(job, part);
+  const directory = found ?? (await makeDirectory(job, given));
+  const target = await confine(job, directory, tools);
+  if (!job.force && (await hasContent(target))) {
+    throw new CephbackupError('TARGET_EXISTS', `the directory ${given} has content`);
+  }
+  await refuseLinkedParents(target, part);
+  job.step(`restoring files into ${directory}`);
+  const { files, bytes } = await restoreFiles(job, target, part);
+  job.state = 'complete';
+  return { bytesWritten: bytes, files, diskSize: null };
+}
+
+/** The directory itself, without links on the way; null where there is none. @throws CephbackupError TARGET_UNSUITABLE */
+async function resolveDirectory(given: string): Promise<string | null> {
+  try {
+    const found = await realpath(given);
+    await readdir(found);
+    return found;
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    const why = code === 'ENOTDIR' ? 'it is no directory' : messageOf(thrown);
+    throw new CephbackupError('TARGET_UNSUITABLE', `${given}: ${why}`, { cause: thrown });
+  }
+}
+
+/** For its owner alone: what a volume contains may be anything, device files included. */
+async function makeDirectory(job: RestoreJob, given: string): Promise<string> {
+  try {
+    await makeFolders(given);
+    const made = await realpath(given);
+    job.scope.add(null, async () => {
+      // Where nothing was written it is empty, and goes.
+      if (job.state === 'untouched') await rmdir(made).catch(() => undefined);
+    });
+    return made;
+  } catch (cause) {
+    const message = `the directory cannot be created: ${messageOf(cause)}`;
+    throw new CephbackupError('TARGET_NOT_FOUND', message, { cause });
+  }
+}
+
+/** Step by step: Node's own recursive mkdir never ends where the kernel lets nobody make a directory, as in /proc. */
+async function makeFolders(folder: string): Promise<void> {
+  const parent = path.dirname(folder);
+  if (parent !== folder && (await stat(parent).catch(() => null)) === null) await makeFolders(parent);
+  await mkdir(folder, { mode: 0o700 });
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,139 @@
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { formatImage } from '../../tools/rbd.js';
+import { isBlank } from '../block/read-image.js';
+import { holdImage, type ImageHold } from '../hold.js';
+import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { requireRoomOfImage } from '../room.js';
+import { formattingKey, openImageFilesystem, type FilesImageTarget } from './image-filesystem.js';
+import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
+import { adoptOwner } from './root-owner.js';
+
+/**
+ * Restores files into the filesystem of an image: a new image, or one that exists and nobody uses. An image that was
+ * never formatted is formatted.
+ *
+ * @throws CephbackupError TARGET_…, FILESYSTEM_…, MAP_FAILED, MOUNT_FAILED, PATH_NOT_FOUND, RESTORE_FAILED …
+ */
+export async function filesToImage(
+  job: RestoreJob,
+  target: FilesImageTarget,
+  part: string | null,
+): Promise<RestoreOutcome> {
+  const { image, tools, confirmUnused } = target;
+  if (part !== null) await requirePart(job, part);
+  const existing = await sizeOf(target, job.signal);
+  refuseExisting(job, target, existing);
+  const creation = existing === null ? await createImage(job, target) : null;
+  const hold = await holdImage(job, image, tools);
+  await confirmUnused();
+  await requireSpace(job, target, existing);
+  const unformatted = creation !== null || (await isUnformatted(job, target));
+  const outcome = await writeFiles(job, target, { hold, unformatted, part, begun: () => creation?.keep() });
+  // Only what was unmounted and unmapped is known to be in the image.
+  await Promise.all([hold.check(), confirmUnused()]);
+  job.state = 'complete';
+  return outcome;
+}
+
+interface Writing {
+  hold: ImageHold;
+  unformatted: boolean;
+  part: string | null;
+  /** Called before the first file is written. */
+  begun: () => void;
+}
+
+async function writeFiles(
+  job: RestoreJob,
+  target: FilesImageTarget,
+  writing: Writing,
+): Promise<RestoreOutcome> {
+  const { image, confirmUnused } = target;
+  const { hold, unformatted, part, begun } = writing;
+  const scope = job.newScope();
+  // This image is opened by the mapping, too.
+  const confirm = () => Promise.all([hold.check(1), confirmUnused()]);
+  try {
+    const filesystem = await openImageFilesystem(job, scope, target, unformatted, confirm);
+    await refuseLinkedParents(filesystem, part);
+    begun();
+    job.step(`restoring files into ${formatImage(image)}`);
+    const { files, bytes } = await restoreFiles(job, filesystem, part);
+    if (unformatted) await adoptOwner(job, filesystem);
+    await filesystem.flush();
+    await confirm();
+    job.step(`unmounting ${formatImage(image)}`);
+    const [first] = await scope.release();
+    if (first === undefined) return { bytesWritten: bytes, files, diskSize: null };
+    throw new CephbackupError('RESTORE_FAILED', `the filesystem could not be unmounted: ${first.reason}`);
+  } finally {
+    job.leftovers.push(...(await scope.release()));
+  }
+}
+
+/** @throws CephbackupError TARGET_EXISTS, TARGET_NOT_FOUND */
+function refuseExisting(
+  { force }: RestoreJob,
+  { image, newSize }: FilesImageTarget,
+  existing: number | null,
+) {
+  if (existing !== null && newSize !== null && !force) {
+    throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
+  }
+  if (existing === null && newSize === null) {
+    throw new CephbackupError('TARGET_NOT_FOUND', `the image ${formatImage(image)} does not exist`);
+  }
+}
+
+/** Files may have holes, so that they take less than they seem to; they never take more than the image has. */
+async function requireSpace(
+  { backup, signal }: RestoreJob,
+  { image, tools, newSize }: FilesImageTarget,
+  existing: number | null,
+): Promise<void> {
+  const most = Math.min(backup.sizeBytes ?? 0, existing ?? newSize ?? 0);
+  const used = existing === null ? 0 : await tools.writer.usedBytes(image, { signal });
+  await requireRoomOfImage(tools, image, most - used, signal);
+}
+
+/** Never formatted, or formatted by a restore that was interrupted while it did. */
+async function isUnformatted({ signal }: RestoreJob, { image, tools }: FilesImageTarget): Promise<boolean> {
+  const metadata = await tools.rbd.metadata(image, { signal });
+  return formattingKey in metadata || (await isBlank(tools.writer, image, signal));
+}
+
+/** An image of which nothing is kept where the restore fails before its first file; interrupted, it can be completed. */
+async function createImage(job: RestoreJob, { image, tools, newSize, features }: FilesImageTarget) {
+  const { signal } = job;
+  let kept = true;
+  job.scope.add(null, async () => {
+    if (kept || signal.aborted) return;
+    await tools.rbd.removeImage(image);
+    job.state = 'removed';
+  });
+  job.step(`creating ${formatImage(image)}`);
+  job.state = 'incomplete';
+  try {
+    await tools.writer.create(image, newSize ?? 0, features, { signal });
+    kept = false;
+  } catch (thrown) {
+    // Somebody else made it meanwhile: it is theirs.
+    if (asCephbackupError(thrown).code === 'TARGET_EXISTS') job.state = 'untouched';
+    throw thrown;
+  }
+  return {
+    keep: () => {
+      kept = true;
+    },
+  };
+}
+
+async function sizeOf({ image, tools }: FilesImageTarget, signal: AbortSignal): Promise<number | null> {
+  try {
+    const { size } = await tools.rbd.info(image, { signal });
+    return typeof size === 'number' ? size : null;
+  } catch (thrown) {
+    if (asCephbackupError(thrown).code === 'IMAGE_NOT_FOUND') return null;
+    throw thrown;
+  }
+}

@@ -1,0 +1,61 @@
+import { CephbackupError } from '../../errors/error.js';
+import type { PlannedVolume } from '../../plan/types.js';
+import { openNamespace } from '../../tools/namespace.js';
+import { msModeOf, type CephfsTools } from '../../volumes/cephfs.js';
+import { clientDirectory } from '../../volumes/cephfs/client.js';
+import { locateShare } from '../../volumes/cephfs/locate.js';
+import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
+import { hasContent } from './confined.js';
+
+export interface ShareTarget {
+  volume: PlannedVolume;
+  tools: CephfsTools;
+  confirmUnused: () => Promise<void>;
+}
+
+/**
+ * Restores files into the directory of a CephFS volume. CephFS has nothing by which one client could keep out others:
+ * that nobody uses the claim is what Kubernetes says, before the first byte and after the last.
+ *
+ * @throws CephbackupError TARGET_…, CEPHFS_…, MOUNT_FAILED, PATH_NOT_FOUND, RESTORE_FAILED …
+ */
+export async function filesToShare(
+  job: RestoreJob,
+  { volume, tools, confirmUnused }: ShareTarget,
+  part: string | null,
+): Promise<RestoreOutcome> {
+  const { signal, log } = job;
+  if (volume.details?.snapshotBacked === true) {
+    const message = `${volume.namespace}/${volume.pvc} shows a snapshot, which cannot be written`;
+    throw new CephbackupError('TARGET_UNSUITABLE', message);
+  }
+  if (part !== null) await requirePart(job, part);
+  await confirmUnused();
+  const { cephFs, fs, place, cluster } = await locateShare(tools.cephFsFor, volume, signal);
+  const root = place.below === '' ? place.root : `${place.root === '/' ? '' : place.root}/${place.below}`;
+  const scope = job.newScope();
+  try {
+    const namespace = await openNamespace(tools.startDaemon, tools.env);
+    scope.add(null, () => namespace.close());
+    const request = { connection: cephFs.connection, fs, root, namespace, scope, cluster, signal, log };
+    await tools.client.mount({ ...request, writable: true, msMode: msModeOf(volume), warn: job.warn });
+    const target = { namespace, path: clientDirectory };
+    if (!job.force && (await hasContent(target))) {
+      const message = `the volume of ${volume.namespace}/${volume.pvc} has content`;
+      throw new CephbackupError('TARGET_EXISTS', message);
+    }
+    await refuseLinkedParents(target, part);
+    job.step(`restoring files into ${fs}:${root}`);
+    const { files, bytes } = await restoreFiles(job, target, part);
+    const [left] = await scope.release();
+    if (left !== undefined) {
+      throw new CephbackupError('RESTORE_FAILED', `the filesystem could not be unmounted: ${left.reason}`);
+    }
+    await confirmUnused();
+    job.state = 'complete';
+    return { bytesWritten: bytes, files, diskSize: null };
+  } finally {
+    job.leftovers.push(...(await scope.release()));
+  }
+}
