@@ -55,6 +55,7 @@ describe('Coverage', () => {
     ['the same twice', [...head, first, first, second, end]],
     ['another size', [snapshot('snap'), size(2_000_000), first, second, end]],
     ['no size', [snapshot('snap'), first, second, end]],
+    ['no snapshot, but the live image', [size(2_000_001), first, second, end]],
     ['another snapshot', [snapshot('snop'), size(2_000_001), first, second, end]],
   ])('refuses %s', (_, records) => {
     for (const chunk of [100, 10_000_000]) {

@@ -21,7 +21,8 @@ export class Coverage {
   /** The extent that is being covered, and how much of it is. */
   #extent = 0;
   #covered = 0;
-  #sized = false;
+  /** What the stream has told of itself. */
+  readonly #told = { snapshot: false, size: false };
 
   constructor(private readonly expected: Expected) {}
 
@@ -30,10 +31,11 @@ export class Coverage {
     switch (part.type) {
       case 'snapshot':
         if (part.name !== this.expected.snapshot) throw contradiction('it is of another snapshot');
+        this.#told.snapshot = true;
         return;
       case 'size':
         if (part.size !== this.expected.size) throw contradiction(`the size is ${part.size}`);
-        this.#sized = true;
+        this.#told.size = true;
         return;
       case 'data':
         this.#take(part.offset, part.bytes.length);
@@ -44,7 +46,9 @@ export class Coverage {
         for (let left = part.length; left > 0; left -= zeros.length) yield zeros.subarray(0, left);
         return;
       case 'end':
-        if (!this.#sized) throw contradiction('it does not tell the size');
+        // An export of the live image names no snapshot.
+        if (!this.#told.snapshot) throw contradiction('it is of no snapshot');
+        if (!this.#told.size) throw contradiction('it does not tell the size');
         if (this.#extent < this.expected.extents.count)
           throw contradiction(`nothing for ${this.#position()}`);
     }

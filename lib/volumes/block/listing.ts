@@ -20,15 +20,16 @@ export interface Listing {
  * ten at a time). On the low side, because zeros also count as bytes read.
  */
 const listingCost = 16 * 1024;
-/** So many objects are listed in a few seconds, which is not worth a single zero. */
-const quicklyListed = 65_536;
 
 /**
  * Lists what a snapshot contains. Exact extents cost a question to the OSDs for every object that could exist, in `rbd diff`
  * and again in `rbd export-diff`; whole objects come from the object map at no cost, but bring zeros along where objects
- * are partly filled. So exact extents are used where they keep more zeros out than their listing costs.
+ * are partly filled.
  *
- * @param diff lists whole objects or exact extents
+ * The OSDs are asked once in any case: the map alone is not believed. rbd reads through it, so that an object which it
+ * denies is exported as zeros, without any error. In the export they are asked again only where that keeps enough zeros out.
+ *
+ * @param diff lists whole objects (as the object map has them) or exact extents (as the OSDs have them)
  * @throws CephbackupError OBJECT_MAP_WRONG; what `diff` throws
  */
 export async function listExtents(
@@ -37,20 +38,19 @@ export async function listExtents(
 ): Promise<Listing> {
   // Without the map, whole objects cost as much as exact extents. With it, rbd 16 crashes where there are no objects.
   if (!fastDiff || size === 0) return { extents: await diff(false), wholeObject: false };
-  const objects = Math.ceil(size / objectSize);
-  const whole = await diff(true);
-  // Even if all of it were zeros: a huge disk with little on it is not searched object by object.
-  if (objects > quicklyListed && whole.bytes <= 2 * objects * listingCost) {
-    return { extents: whole, wholeObject: true };
-  }
-  const exact = await diff(false);
+  const [whole, exact] = await both(diff(true), diff(false));
   if (!covers(whole, exact)) {
-    // rbd reads through the map as well: it would give zeros for the data of these objects.
-    throw new CephbackupError('OBJECT_MAP_WRONG', 'the object map of the image denies objects that exist');
+    throw new CephbackupError('OBJECT_MAP_WRONG', 'the object map of the snapshot denies objects that exist');
   }
-  // The exact listing is paid for; a second one, in the export, is worth it only where it keeps many zeros out.
+  const objects = Math.ceil(size / objectSize);
   const wholeObject = whole.bytes - exact.bytes <= objects * listingCost;
   return { extents: wholeObject ? whole : exact, wholeObject };
+}
+
+/** Both results; where one fails, after the other has ended, too: no command is left behind. */
+async function both<T>(one: Promise<T>, other: Promise<T>): Promise<[T, T]> {
+  await Promise.allSettled([one, other]);
+  return [await one, await other];
 }
 
 /** Whether each extent of `inner` lies within one of `outer`. */
