@@ -141,7 +141,7 @@ export class Rig {
         end: () => undefined,
         close: () => undefined,
       },
-      mayMark: Promise.resolve(),
+      mayMark: () => Promise.resolve(),
     };
     const signal = options.signal ?? new AbortController().signal;
     return backupVolume(tools, volume, options.name ?? this.nextName(), signal);

@@ -18,7 +18,7 @@ import { policyOf, readCluster, type Cluster } from './cluster.js';
 import type { Command, CommandContext } from './context.js';
 import { checkPrograms, drivers, sweepers } from './drivers.js';
 import { list } from './list.js';
-import { saveRunManifests } from './run-manifests.js';
+import { RunManifests } from './run-manifests.js';
 import { clusterRecorder } from './recorder.js';
 import { requireRestic, resticOf } from './repository.js';
 import { shardOf } from './shard.js';
@@ -121,7 +121,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
 
   const liveRuns = new Set([lease.runId]);
   const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
-  const manifests = saveRunManifests(context, execution, clientsFor, signal);
+  const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
   const result = await executeVolumes({
     volumes,
     concurrency: options.concurrency ?? 4,
@@ -145,21 +145,17 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       clock,
       log,
       progress: context.progress(),
-      mayMark: manifests,
+      mayMark: (...volume) => manifests.mayMark(...volume),
     },
   });
-  const [swept, saved, audit] = await Promise.all([
-    sweep,
-    manifests,
-    auditRun(sweeping, names, volumes, log),
-  ]);
-  const errors = [...result.errors, ...(saved.error === null ? [] : [saved.error])];
+  const [swept, audit] = await Promise.all([sweep, auditRun(sweeping, names, volumes, log), manifests.end()]);
+  const errors = [...result.errors, ...manifests.errors];
   if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
   return {
     volumes: result.volumes,
     errors,
     leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audit.leftovers]),
-    warnings: [...swept.warnings, ...saved.warnings, ...audit.warnings],
+    warnings: [...swept.warnings, ...manifests.warnings, ...audit.warnings],
   };
 }
 

@@ -28,7 +28,7 @@ export interface ClaimManifest {
   image: ImageFacts | null;
 }
 
-/** What is needed to recreate the claims of a cluster that is lost; one a run. It never contains a Secret. */
+/** What is needed to recreate the claims of a cluster that is lost; one a run, and one more for each image resized meanwhile. It never contains a Secret. */
 export interface Manifests {
   version: 1;
   cluster: string;
@@ -58,10 +58,15 @@ export function claimManifest(volume: PlannedVolume, image: ImageFacts | null): 
   };
 }
 
-/** Saves the manifests as one snapshot and returns its id. @throws BackupError */
+/**
+ * Saves the manifests as one snapshot and returns its id.
+ * @param time of the snapshot, milliseconds since the epoch; cut to seconds
+ * @throws BackupError
+ */
 export async function saveManifests(
   restic: Restic,
   manifests: Manifests,
+  time: number,
   signal: AbortSignal,
 ): Promise<string> {
   const text = Buffer.from(`${JSON.stringify(manifests, null, 1)}\n`);
@@ -74,11 +79,12 @@ export async function saveManifests(
         filename: manifestsFile,
         command: ['cat', file.path],
         length: text.length,
+        imageSize: null,
         confirm: () => Promise.resolve(),
       },
       host: manifestsHost,
       tags: manifestTags(manifests.cluster),
-      time: Math.floor(Date.parse(manifests.time) / 1000) * 1000,
+      time: Math.floor(time / 1000) * 1000,
       parent: null,
       deadline: 600_000,
       signal,

@@ -32,8 +32,12 @@ export interface VolumeTools {
   clock: () => number;
   log: Logger;
   progress: Progress;
-  /** Settles when volumes may be marked: what the marks rely on is in the repository. */
-  mayMark: Promise<unknown>;
+  /**
+   * Resolves when a volume may be marked: what its mark relies on is in the repository. Never rejects.
+   * @param imageSize of the snapshot, in bytes; null where the size is of no use
+   * @param time of the backup, milliseconds since the epoch
+   */
+  mayMark: (volume: PlannedVolume, imageSize: number | null, time: number) => Promise<void>;
 }
 
 /** What one volume came to, and what it left behind. */
@@ -42,6 +46,15 @@ export interface VolumeEnd {
   leftovers: Leftover[];
   /** The error behind `result.error`. */
   error: CephbackupError | null;
+}
+
+/** A snapshot in the repository that is known to be complete. */
+interface ProvenBackup {
+  summary: BackupSummary;
+  snapshot: ResticSnapshot;
+  /** Exact size of a disk in bytes; null for files. */
+  imageSize: number | null;
+  leftovers: Leftover[];
 }
 
 /** Milliseconds for each command that proves a snapshot which restic has saved. */
@@ -94,8 +107,7 @@ class Attempt {
       this.runSignal,
     );
     try {
-      const { summary, snapshot, leftovers } = await this.#backup(limit.signal);
-      return await this.#succeeded(summary, snapshot, leftovers);
+      return await this.#succeeded(await this.#backup(limit.signal));
     } catch (thrown) {
       const leftovers = await this.#unwind();
       return await this.#failed(asCephbackupError(thrown), [...leftovers, ...this.#strays]);
@@ -104,9 +116,7 @@ class Attempt {
     }
   }
 
-  async #backup(
-    signal: AbortSignal,
-  ): Promise<{ summary: BackupSummary; snapshot: ResticSnapshot; leftovers: Leftover[] }> {
+  async #backup(signal: AbortSignal): Promise<ProvenBackup> {
     const { volume, tools } = this;
     const tags = claimTags(tools.clusterName, volume);
     const source = await tools.driverFor(volume).prepare(this.#job(signal));
@@ -145,6 +155,7 @@ class Attempt {
       return {
         summary,
         snapshot: proven.value,
+        imageSize: source.type === 'stream' ? source.imageSize : null,
         leftovers: unwound.status === 'fulfilled' ? unwound.value : [],
       };
     } catch (thrown) {
@@ -229,18 +240,14 @@ class Attempt {
     return this.#snapshotAsked === null ? 0 : (performance.now() - this.#snapshotAsked) / 1000;
   }
 
-  async #succeeded(
-    summary: BackupSummary,
-    snapshot: ResticSnapshot,
-    leftovers: Leftover[],
-  ): Promise<VolumeEnd> {
+  async #succeeded({ summary, snapshot, imageSize, leftovers }: ProvenBackup): Promise<VolumeEnd> {
     const { volume, tools } = this;
     const seconds = this.#seconds();
     const previous = tools.history.proven(volume.uid, tools.markedSnapshot(volume));
     const unchanged = previous !== null && previous.tree === snapshot.tree;
     let error: CephbackupError | null = null;
     try {
-      await tools.mayMark.catch(() => undefined);
+      await tools.mayMark(volume, imageSize, this.#time);
       const mark = await tools.recorder.succeeded(volume, {
         time: this.#time,
         attempt: this.#began,

@@ -45,6 +45,8 @@ export interface StreamSource {
   command: string[];
   /** Bytes that the producer will write, exactly. */
   length: number;
+  /** Exact size in bytes of the image's snapshot, to be told in the manifests; null where the source is no image. */
+  imageSize: number | null;
   confirm(): Promise<void>;
 }
 

@@ -69,6 +69,7 @@ export class RbdBlockDriver implements VolumeDriver {
       filename: imagePath,
       command: [...this.tools.producer, plan.path],
       length,
+      imageSize: facts.size,
       // The producer has confirmed everything itself: otherwise restic would have saved nothing.
       confirm: () => Promise.resolve(),
     };
