@@ -3,63 +3,12 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { cephbackupProgram } from '../../sandbox/tools.js';
 import type { CephCluster } from '../../sandbox/ceph.js';
 import { CephbackupError } from '../../lib/errors/error.js';
-import type { PlannedVolume } from '../../lib/plan/types.js';
-import { silent } from '../../lib/report/logger.js';
-import { Redactor } from '../../lib/report/redactor.js';
-import { Scope } from '../../lib/run/scope.js';
-import { childEnvironment } from '../../lib/tools/environment.js';
-import { createExec } from '../../lib/tools/exec.js';
-import { imageSpec, Rbd } from '../../lib/tools/rbd.js';
 import { parseProducerError } from '../../lib/volumes/block/producer-error.js';
 import type { StreamSource } from '../../lib/volumes/driver.js';
-import { RbdBlockDriver } from '../../lib/volumes/rbd-block.js';
+import type { Prepared } from '../../sandbox/prepared-image.js';
 import { banner, data, end, size, zeros } from './records.js';
-
-/** A prepared backup of one image: the snapshot is there, the producer not started. */
-export interface Prepared {
-  /** The snapshot's name. */
-  name: string;
-  source: StreamSource;
-  scope: Scope;
-}
-
-let count = 0;
-
-/** Prepares a backup of `POOL[/NAMESPACE]/IMAGE`, as a run would. */
-export async function prepare(cluster: CephCluster, image: string): Promise<Prepared> {
-  const env = { ...process.env };
-  const exec = createExec({ env: childEnvironment(env), log: silent, redactor: new Redactor() });
-  const rbd = new Rbd(exec, { conf: cluster.conf, user: null, keyring: null, monitors: null });
-  const parts = image.split('/');
-  const spec = imageSpec(parts[0] ?? '', parts.length === 3 ? (parts[1] ?? '') : null, parts.at(-1) ?? '');
-  const driver = new RbdBlockDriver({
-    locate: () => Promise.resolve({ rbd, image: spec, cluster: null }),
-    producer: [process.execPath, cephbackupProgram, 'internal-export-image'],
-    temporary: env.TMPDIR ?? '/tmp',
-  });
-  const scope = new Scope('node', silent);
-  const name = `cephbackup-test-${process.pid}-${++count}`;
-  const ignore = () => undefined;
-  try {
-    const source = await driver.prepare({
-      volume: {} as PlannedVolume,
-      name,
-      scope,
-      signal: new AbortController().signal,
-      log: silent,
-      step: ignore,
-      warn: ignore,
-      pointInTime: ignore,
-    });
-    return { name, source, scope };
-  } catch (thrown) {
-    await scope.release();
-    throw thrown;
-  }
-}
 
 export interface ProducerOptions {
   /** The folder of faulty programs, if there are any: a search path. */

@@ -6,7 +6,8 @@ import { expectEqual } from '../qcow2/disk.js';
 import { Random, withSeeds } from '../qcow2/random.js';
 import { ceph, freshNamespace, freshPool } from '../support/ceph.js';
 import { temporaryFolder } from '../support/temporary.js';
-import { fill, prepare, produce, qemuIo } from './block-volume.js';
+import { prepare } from '../../sandbox/prepared-image.js';
+import { fill, produce, qemuIo } from './block-volume.js';
 
 const kib = 1024;
 const mib = 1024 * kib;

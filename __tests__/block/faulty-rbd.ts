@@ -1,6 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { resolveProgram } from '../../lib/tools/exec.js';
+import { exportOf, replaceRbd } from '../../sandbox/replaced-rbd.js';
 
 /**
  * What `rbd export-diff` does to its stream, as shell commands that read the good stream from stdin; their exit code
@@ -27,27 +25,19 @@ export type StreamFault = keyof typeof streamFaults;
  * @param faults by image, as its spec begins: `rbd/namespace/image`
  */
 export function faultyRbd(folder: string, faults: Record<string, StreamFault>): string {
-  mkdirSync(folder, { recursive: true });
-  const cases = Object.entries(faults).map(
-    ([image, fault]) => `*export-diff*' ${image}@'*)
-  stream=$(mktemp)
+  return replaceRbd(
+    folder,
+    Object.entries(faults).map(([image, fault]) => [exportOf(image), afterExport(fault)]),
+  );
+}
+
+/** Commands that have the whole good stream at hand before they give any of it. */
+export function afterExport(fault: StreamFault): string {
+  return `stream=$(mktemp)
   trap 'rm -f "$stream"' EXIT
   "$real" "$@" > "$stream"
   size=$(stat -c %s "$stream")
   exec < "$stream"
   rm -f "$stream"
-  ${streamFaults[fault]}
-  ;;`,
-  );
-  const script = `#!/bin/bash
-real='${resolveProgram('rbd', process.env.PATH)}'
-case "$*" in
-${cases.join('\n')}
-esac
-exec "$real" "$@"
-`;
-  const file = path.join(folder, 'rbd');
-  writeFileSync(file, script);
-  chmodSync(file, 0o755);
-  return folder;
+  ${streamFaults[fault]}`;
 }

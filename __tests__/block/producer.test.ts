@@ -8,15 +8,8 @@ import { expectEqual } from '../qcow2/disk.js';
 import { Random } from '../qcow2/random.js';
 import { ceph, freshNamespace } from '../support/ceph.js';
 import { temporaryFolder } from '../support/temporary.js';
-import {
-  fill,
-  prepare,
-  produce,
-  producerError,
-  qemuIo,
-  startProducer,
-  type Prepared,
-} from './block-volume.js';
+import { prepare, type Prepared } from '../../sandbox/prepared-image.js';
+import { fill, produce, producerError, qemuIo, startProducer } from './block-volume.js';
 import { faultyRbd, streamFaults, type StreamFault } from './faulty-rbd.js';
 
 const mib = 1024 * 1024;
