@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C
 
-# e2fsprogs, xfsprogs, btrfs-progs: the filesystems of volumes; qemu-block-extra: QEMU's rbd driver;
+# e2fsprogs, xfsprogs, btrfs-progs, fdisk: the filesystems and partitions of volumes; qemu-block-extra: QEMU's rbd driver;
 # qemu-system-common: qemu-storage-daemon; openssl: certificates of the sandbox's Kubernetes API.
 packages=(
   acl attr btrfs-progs ca-certificates ceph-common ceph-fuse ceph-mds ceph-mgr ceph-mon ceph-osd debian-archive-keyring
-  e2fsprogs mount openssl procps qemu-block-extra qemu-system-common qemu-utils util-linux xfsprogs xz-utils
+  e2fsprogs fdisk mount openssl procps qemu-block-extra qemu-system-common qemu-utils util-linux xfsprogs xz-utils
 )
 # What only some tests need is named as arguments.
 packages+=("$@")

@@ -1,24 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CephCluster } from '../ceph/cluster.js';
 import { attachImage } from '../ceph/images.js';
 import { imageClaim, type ClaimName, type ClaimOptions } from '../claims.js';
 import { run } from '../process.js';
-import { randomBytesOf } from './random.js';
+import { writeTables } from './content.js';
+import { copyDisk, examineDisk, makeDisk, partitions, type Examination } from './partitioned-disk.js';
 import type { Comparison, Workload } from './workload.js';
 import { keepWriting } from './writer.js';
 
 const mebibyte = 1024 ** 2;
 /** The block that is overwritten all the time: eight bytes of a counter, again and again. */
-const counter = { offset: 3 * mebibyte, length: 4096 };
+const counter = { offset: partitions.data.start + 7 * mebibyte, length: 4096 };
 
 export interface BlockOptions extends ClaimOptions {
   pool: string;
   title: string;
 }
 
-/** An image without a filesystem, used as a raw device: some of it is written, some never was. */
+/** The disk of a virtual machine: partitions, a filesystem in one of them, and somebody who writes into the other. */
 export async function startBlock(
   cluster: CephCluster,
   claim: ClaimName,
@@ -28,9 +29,10 @@ export async function startBlock(
   await cluster.createImage(image, options.size);
   const attached = await attachImage(cluster, image);
   const device = await open(attached.path, 'r+');
-  for (const [index, at] of [0, 9, 10, 33, options.size / mebibyte - 1].entries()) {
-    await device.write(randomBytesOf(index, mebibyte), 0, mebibyte, at * mebibyte);
-  }
+  const disk = path.join(attached.folder, 'disk');
+  await makeDisk(disk, options.size, writeTables);
+  await copyDisk(disk, device);
+  await rm(disk);
   const writer = keepWriting(20, async (count) => {
     const block = Buffer.alloc(counter.length);
     for (let at = 0; at < block.length; at += 8) block.writeBigUInt64BE(BigInt(count), at);
@@ -39,12 +41,12 @@ export async function startBlock(
   });
   return {
     claim,
-    title: `raw RBD block device, ${title}`,
+    title: `RBD block device, ${title}`,
     objects: imageClaim(cluster, claim, { ...options, image, fsType: null }),
     compare: async (restored) => {
       const raw = await asRaw(restored);
       const [differs, caught] = [await compareDisks(attached.path, raw, options.size), await countIn(raw)];
-      return summarize(differs, caught, writer.count(), options.size);
+      return summarize(differs, caught, writer.count(), await examineDisk(raw));
     },
     stop: async () => {
       await writer.stop();
@@ -97,11 +99,23 @@ async function countIn(file: string): Promise<bigint | null> {
   }
 }
 
-function summarize(differs: number | null, caught: bigint | null, now: number, size: number): Comparison {
+function summarize(
+  differs: number | null,
+  caught: bigint | null,
+  now: number,
+  { partitions: count, filesystem }: Examination,
+): Comparison {
   const differences = [
     ...(differs === null ? [] : [`differs in the MiB at ${differs}`]),
     ...(caught === null || caught < 1n ? ['the block that was being written is torn'] : []),
+    ...(count === 2 ? [] : [`fdisk finds ${count} partitions`]),
+    ...(filesystem === 'clean' ? [] : [`e2fsck: ${filesystem}`]),
   ];
-  const summary = `${size / mebibyte} MiB: the same, byte for byte; caught at write ${caught ?? '?'} of ${now}`;
-  return { differences, summary };
+  const summary = [
+    'qemu-img convert: the same, byte for byte',
+    `fdisk -l: ${count} partitions`,
+    `e2fsck -fn: ${filesystem}`,
+    `caught at write ${caught ?? '?'} of ${now}`,
+  ];
+  return { differences, summary: summary.join('; ') };
 }

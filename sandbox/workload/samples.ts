@@ -26,7 +26,7 @@ const samples: ((cluster: CephCluster) => Promise<Workload>)[] = [
     startBlock(
       cluster,
       { namespace: 'vms', name: 'disk' },
-      { pool: 'rbd', size: 64 * mebibyte, title: 'a virtual machine' },
+      { pool: 'rbd', size: 64 * mebibyte, title: 'the disk of a virtual machine' },
     ),
 ];
 
