@@ -9,6 +9,9 @@ const benches: Record<string, () => Promise<Bench>> = {
   startup: async () => (await import('./bench/startup.js')).startup,
   list: async () => (await import('./bench/list.js')).listing,
   'rbd-filesystem': async () => (await import('./bench/rbd-filesystem.js')).rbdFilesystem,
+  'rbd-block': async () => (await import('./bench/rbd-block.js')).rbdBlock,
+  'block-changes': async () => (await import('./bench/block-changes.js')).blockChanges,
+  'block-memory': async () => (await import('./bench/block-memory.js')).blockMemory,
   'small-volumes': async () => (await import('./bench/small-volumes.js')).fixedCost,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
 };

@@ -23,6 +23,8 @@ export interface RunOptions {
   /** Only these claims. */
   volumes: readonly Volume[];
   args?: readonly string[];
+  /** Instead of PATH. */
+  searchPath?: string;
 }
 
 export interface FinishedRun {
@@ -76,12 +78,24 @@ export class TestBed {
     return { name, image };
   }
 
+  /** A claim that is a block device, with an image that nothing was written to. @param size bytes */
+  async disk(name: string, size: number, options: string[] = []): Promise<Volume> {
+    const image = `rbd/csi-vol-${randomUUID()}`;
+    await this.cluster.createImage(image, size, options);
+    await this.kube.seed(imageClaim(this.cluster, { namespace, name }, { image, fsType: null, size }));
+    return { name, image };
+  }
+
   /** Starts `cephbackup run`. */
-  start({ repository, volumes, args = [] }: RunOptions) {
+  start({ repository, volumes, args = [], searchPath }: RunOptions) {
     const narrowed = volumes.flatMap(({ name }) => ['--pvc', `${namespace}/${name}`]);
     const env = stageEnvironment(this.cluster, this.kube, repository.env);
     return startCephbackup(['run', '-o', 'json', ...narrowed, ...args], {
-      env: { ...env, TMPDIR: path.join(this.folder, 'tmp') },
+      env: {
+        ...env,
+        TMPDIR: path.join(this.folder, 'tmp'),
+        ...(searchPath === undefined ? {} : { PATH: searchPath }),
+      },
       timeout: 1_800_000,
     });
   }

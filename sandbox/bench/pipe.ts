@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resticProgram, searchPath } from '../tools.js';
+import type { Repository } from '../repository.js';
+
+/** What a command cost, in seconds; `processor` is of it and of all that ran below it. */
+export interface Cost {
+  wall: number;
+  processor: number;
+}
+
+/** `restic backup --stdin-from-command -- COMMAND`, with the options that the program gives. */
+export async function backUpPipe(
+  repository: Repository,
+  command: readonly string[],
+  env: Record<string, string>,
+): Promise<Cost> {
+  const options = ['--json', '--no-scan', '--quiet', '--host=pipe', '--force'];
+  const stdin = ['--stdin-filename=/disk.qcow2', '--stdin-from-command', '--', ...command];
+  return timed([resticProgram, 'backup', ...options, ...stdin], { ...repository.env, ...env });
+}
+
+/** Runs a command whose output nobody reads. @throws Error unless it exits 0 */
+export async function timed(argv: readonly string[], env: Record<string, string>): Promise<Cost> {
+  // bash counts the processor time of all that it has waited for, and what that has waited for.
+  const script = 'TIMEFORMAT="cost %R %U %S"; time "$@" > /dev/null';
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'bash', '-c', script, 'bash', ...argv], {
+    env: { PATH: searchPath(), HOME: process.env.HOME ?? '/root', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  const found = /^cost (\S+) (\S+) (\S+)$/m.exec(stderr);
+  if (code !== 0 || found === null) throw new Error(`${argv.join(' ')}: ${String(code)}\n${stderr}`);
+  const [wall = 0, user = 0, system = 0] = found.slice(1).map(Number);
+  return { wall, processor: user + system };
+}

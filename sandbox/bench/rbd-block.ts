@@ -1,0 +1,135 @@
+import { rm } from 'node:fs/promises';
+import { run } from '../process.js';
+import { prepare } from '../prepared-image.js';
+import type { Repository } from '../repository.js';
+import { randomBytesOf } from '../workload/random.js';
+import { evenly, GiB, MiB, writeToDisk } from './disk-contents.js';
+import { atMost, information, median, type Bench } from './figure.js';
+import { inTurn } from './against-script.js';
+import { backUpPipe, timed, type Cost } from './pipe.js';
+import { measure } from './stopwatch.js';
+import { TestBed, type Volume } from './test-bed.js';
+
+/** A disk of which little is in use: what the way into QCOW2 costs beyond the bare pipe from rbd into restic. */
+export const rbdBlock: Bench = async ({ folder, quick, tell }) => {
+  const bed = await TestBed.start(folder);
+  try {
+    const [size, used] = quick ? [1 * GiB, 64 * MiB] : [20 * GiB, 1332 * MiB];
+    tell(`a disk of ${size / GiB} GiB with ${used / MiB} MiB in it`);
+    const volume = await bed.disk('disk', size);
+    const object = 4 * MiB;
+    await writeToDisk(
+      bed,
+      volume,
+      evenly(used / object, size, (index) => randomBytesOf(index, object)),
+    );
+    const streams = await compareStreams(bed, volume, quick ? 1 : 5, tell);
+    tell('reading, against an export of the whole image');
+    const reading = await compareReading(bed, volume, quick ? 1 : 3);
+    tell('whole runs');
+    return { figures: [...streams, ...reading, ...(await wholeRuns(bed, volume))], notes: [] };
+  } finally {
+    await bed.stop();
+  }
+};
+
+type Side = 'ours' | 'bare';
+
+async function compareStreams(bed: TestBed, volume: Volume, rounds: number, tell: (text: string) => void) {
+  const costs: Record<Side, Record<'new' | 'unchanged', Cost[]>> = {
+    ours: { new: [], unchanged: [] },
+    bare: { new: [], unchanged: [] },
+  };
+  const stored: Record<Side, number> = { ours: 0, bare: 0 };
+  const { source, name, scope } = await prepare(bed.cluster, volume.image);
+  const env = { ...bed.cluster.env };
+  const bare = ['rbd', 'export-diff', '--no-progress', `${volume.image}@${name}`, '-'];
+  for (let round = 0; round < rounds; round += 1) {
+    tell(`round ${round + 1} of ${rounds}: both streams into an empty repository, then unchanged`);
+    const repositories: Record<Side, Repository> = {
+      ours: await bed.repository(),
+      bare: await bed.repository(),
+    };
+    for (const phase of ['new', 'unchanged'] as const) {
+      await inTurn(round, [
+        async () => {
+          costs.ours[phase].push(await backUpPipe(repositories.ours, source.command, env));
+        },
+        async () => {
+          costs.bare[phase].push(await backUpPipe(repositories.bare, bare, env));
+        },
+      ]);
+    }
+    for (const side of ['ours', 'bare'] as const) {
+      stored[side] = await bytesIn(repositories[side].env.RESTIC_REPOSITORY);
+      await rm(repositories[side].folder, { recursive: true });
+    }
+  }
+  await scope.release();
+  const figures = (['new', 'unchanged'] as const).flatMap((phase) => [
+    ratio(`${phase}, wall against the bare pipe`, costs, phase, 'wall', 1.08),
+    ratio(`${phase}, processor against the bare pipe`, costs, phase, 'processor', 1.15),
+  ]);
+  return [
+    ...figures,
+    atMost('stored, against the bare pipe', stored.ours / stored.bare, 1.01, '×'),
+    information('the bare pipe, new, wall', median(costs.bare.new.map(({ wall }) => wall)), 's'),
+    information('the bare pipe, unchanged, wall', median(costs.bare.unchanged.map(({ wall }) => wall)), 's'),
+  ];
+}
+
+function ratio(
+  what: string,
+  costs: Record<Side, Record<'new' | 'unchanged', Cost[]>>,
+  phase: 'new' | 'unchanged',
+  kind: keyof Cost,
+  limit: number,
+) {
+  const [ours, bare] = (['ours', 'bare'] as const).map((side) =>
+    median(costs[side][phase].map((cost) => cost[kind])),
+  );
+  const formula = `${ours?.toFixed(2) ?? '?'} s / ${bare?.toFixed(2) ?? '?'} s`;
+  return atMost(what, (ours ?? Number.NaN) / (bare ?? Number.NaN), limit, '×', formula);
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  return Number.parseInt(await run('du', ['--summarize', '--bytes', folder]), 10);
+}
+
+/** Snapshot, listings and the whole stream, into nothing. */
+async function compareReading(bed: TestBed, { image }: Volume, rounds: number) {
+  const ours: number[] = [];
+  const whole: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    await inTurn(round, [
+      async () => {
+        const { seconds, result } = await measure(async () => {
+          const prepared = await prepare(bed.cluster, image);
+          await timed(prepared.source.command, bed.cluster.env);
+          return prepared;
+        });
+        await result.scope.release();
+        ours.push(seconds);
+      },
+      async () => {
+        whole.push((await timed(['rbd', 'export', '--no-progress', image, '-'], bed.cluster.env)).wall);
+      },
+    ]);
+  }
+  const [read, exported] = [median(ours), median(whole)];
+  const formula = `${read.toFixed(2)} s / ${exported.toFixed(2)} s`;
+  return [atMost('reading, against `rbd export` of all', read / exported, 0.2, '×', formula)];
+}
+
+/** Of the whole program, Kubernetes, manifests, proof and all: new, unchanged, and with one part in a hundred changed. */
+async function wholeRuns(bed: TestBed, volume: Volume) {
+  const repository = await bed.repository();
+  const volumes = [volume];
+  const first = await measure(() => bed.run({ repository, volumes }));
+  const second = await measure(() => bed.run({ repository, volumes }));
+  return [
+    information('a whole run, new, wall', first.seconds, 's'),
+    information('a whole run, unchanged, wall', second.seconds, 's'),
+    information('a whole run, unchanged, bytes added', second.result.report.volumes[0]?.bytesAdded ?? 0, ''),
+  ];
+}
