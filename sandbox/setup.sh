@@ -177,6 +177,21 @@ install_restic() {
   fi
 }
 
+# Only promtool of the package prometheus, unpacked: its service and what that needs are not wanted.
+install_promtool() {
+  [ ! -x .cache/prometheus/promtool ] || return 0
+  say 'promtool (of Debian’s prometheus, unpacked into .cache/, not installed), to test the alerts of the chart'
+  local work=$PWD/.cache/prometheus-deb
+  rm -rf "$work"
+  mkdir -p "$work" .cache/prometheus
+  local download=(apt-get --quiet=2 -o APT::Sandbox::User=root download prometheus)
+  (cd "$work" && "${download[@]}" >&2) || { run_apt apt-get update || true; (cd "$work" && "${download[@]}" >&2); } ||
+    die 'the package prometheus could not be fetched.'
+  dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar --extract --directory "$work" ./usr/bin/promtool
+  mv -f "$work/usr/bin/promtool" .cache/prometheus/promtool
+  rm -rf "$work"
+}
+
 check_machine
 mkdir -p .cache
 # Two set-ups of one checkout take turns.
@@ -185,4 +200,5 @@ flock 9
 install_packages
 install_node_modules
 install_restic
+install_promtool
 build

@@ -5,6 +5,8 @@ import { checkout } from './checkout.js';
 export const resticProgram = path.join(checkout, '.cache/restic/restic');
 /** Too old a restic, to test that it is refused. */
 export const oldResticProgram = path.join(checkout, '.cache/restic-old/restic');
+/** Prometheus' own tester of rules. */
+export const promtoolProgram = path.join(checkout, '.cache/prometheus/promtool');
 /** The built program of this checkout. */
 export const cephbackupProgram = path.join(checkout, 'dist/bin/cephbackup.js');
 

@@ -11,6 +11,8 @@ const fuseClients = { mapper: 'fuse', cephfsClient: 'fuse' };
 const keySecret = { keySecret: { name: 'rook-ceph-client-cephbackup', key: 'cephbackup' } };
 const persistent = { cache: { persistence: { enabled: true } } };
 const prune = { prune: { enabled: true, existingSecret: 'pruner' } };
+const rules = { monitoring: { rules: { enabled: true } } };
+const dashboard = { monitoring: { dashboard: { enabled: true } } };
 const resources = { requests: { cpu: '1' }, limits: { memory: '8Gi' } };
 
 /** One for each value of the chart, except those of commands that the program does not have yet. */
@@ -127,6 +129,14 @@ export const flips: Record<string, Flip> = {
     to: [{ ports: [{ port: 443 }] }],
     with: { networkPolicy: { enabled: true } },
   },
+  'monitoring.rules.enabled': { to: true },
+  'monitoring.rules.labels': { to: { release: 'prometheus' }, with: rules },
+  'monitoring.rules.maxAge': { to: '8d', with: rules },
+  'monitoring.rules.verifyMaxAge': { to: '90d', with: rules },
+  'monitoring.rules.pruneMaxAge': { to: '40d', with: rules },
+  'monitoring.dashboard.enabled': { to: true },
+  'monitoring.dashboard.labels': { to: { grafana: 'yes' }, with: dashboard },
+  'monitoring.dashboard.namespace': { to: 'grafana', with: dashboard },
   'prune.enabled': { to: true, with: { prune: { existingSecret: 'pruner' } } },
   'prune.schedule': { to: '@monthly', with: prune },
   'prune.suspend': { to: true, with: prune },

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { rightsOfRun } from '../../lib/doctor/kubernetes.js';
 import { describeWithHelm, find, podOf, programOf, render, type Values } from './helm.js';
 
 interface Rights {
@@ -89,6 +90,19 @@ describeWithHelm('rights in the cluster', () => {
       '/events: create patch',
     ]);
     expect(rulesOf(find(objects, 'Role').rules)).toEqual(['coordination.k8s.io/leases: get create update']);
+  });
+
+  test('are those that `doctor` looks for', async () => {
+    const objects = await render();
+    const granted = ['ClusterRole default-cephbackup', 'Role cephbackup'].flatMap((which) => {
+      const [kind = '', name = ''] = which.split(' ');
+      return rulesOf(find(objects, kind, name).rules).flatMap((rule) => {
+        const [what = '', verbs = ''] = rule.split(': ');
+        return verbs.split(' ').map((verb) => `${what}: ${verb}`);
+      });
+    });
+    const wanted = rightsOfRun('default').map(({ group, resource, verb }) => `${group}/${resource}: ${verb}`);
+    expect(wanted.toSorted()).toEqual(granted.toSorted());
   });
 
   test('the role for restoring is off by default, and bound to nobody', async () => {
