@@ -5,6 +5,8 @@ export interface CephbackupOptions {
   /** In addition to PATH, HOME and TMPDIR; nothing else of this process's environment is passed on. */
   env?: Record<string, string>;
   input?: string;
+  /** Where relative paths begin. */
+  cwd?: string;
   /** Milliseconds until it is killed, which counts as a failure. Default two minutes. */
   timeout?: number;
 }
@@ -38,7 +40,7 @@ export function runCephbackup(
 /** Starts the built program; for tests that end it early. */
 export function startCephbackup(
   args: readonly string[],
-  { env = {}, input = '', timeout = 120_000 }: CephbackupOptions = {},
+  { env = {}, input = '', timeout = 120_000, cwd }: CephbackupOptions = {},
 ): RunningCephbackup {
   const child = spawn(
     'setpriv',
@@ -51,6 +53,7 @@ export function startCephbackup(
         ...env,
       },
       stdio: 'pipe',
+      ...(cwd === undefined ? {} : { cwd }),
     },
   );
   const output = { stdout: '', stderr: '' };

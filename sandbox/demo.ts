@@ -67,22 +67,25 @@ async function lookAtMarks({ stage }: Show): Promise<void> {
 }
 
 async function restore({ stage, folder }: Show): Promise<void> {
-  title('restic alone restores them. Compared with the volumes, which are still in use:');
+  title('Restored by one command each, and compared with the volumes, which are still in use:');
   const problems: string[] = [];
   for (const workload of stage.workloads) {
-    const { namespace, name } = workload.claim;
-    const tags = `namespace=${namespace},pvc=${name}`;
-    const [snapshot] = await stage.repository.snapshots('--tag', tags);
-    if (snapshot === undefined) throw new Error(`${nameOf(workload.claim)}: there is no snapshot`);
-    const target = path.join(folder, 'restored', namespace, name);
-    say(`$ restic restore ${snapshot.id.slice(0, 8)} --target restored/${nameOf(workload.claim)}`);
+    const name = nameOf(workload.claim);
+    const target = path.join(folder, 'restored', name);
     await mkdir(target, { recursive: true });
-    await stage.repository.restore(snapshot.id, target);
+    const where = isDisk(workload)
+      ? ['--to-file', `restored/${name}/disk.qcow2`]
+      : ['--to-directory', `restored/${name}`];
+    await cephbackup(stage, ['restore', name, ...where], folder);
     const { differences, summary } = await workload.compare(target);
     if (differences.length === 0) say(`  ${summary}`);
-    problems.push(...differences.map((difference) => `${nameOf(workload.claim)}: ${difference}`));
+    problems.push(...differences.map((difference) => `${name}: ${difference}`));
   }
   if (problems.length > 0) throw new Error(problems.join('\n'));
+}
+
+function isDisk({ objects }: Workload): boolean {
+  return objects.some((object) => (object as PersistentVolume).spec?.volumeMode === 'Block');
 }
 
 async function backUpAgain({ stage }: Show): Promise<void> {
@@ -101,9 +104,12 @@ function world({ cluster }: Stage): Promise<World> {
 }
 
 /** Runs a command in front of the reader. @throws Error unless it exits 0 */
-async function cephbackup(stage: Stage, args: string[]): Promise<void> {
+async function cephbackup(stage: Stage, args: string[], cwd?: string): Promise<void> {
   say(`$ cephbackup ${args.join(' ')}`);
-  const { code, stdout, stderr } = await runCephbackup(args, { env: stage.env });
+  const { code, stdout, stderr } = await runCephbackup(args, {
+    env: stage.env,
+    ...(cwd === undefined ? {} : { cwd }),
+  });
   for (const line of stdout.trimEnd().split('\n')) say(`  ${line}`);
   if (code !== 0) throw new Error(`cephbackup ${args.join(' ')}: exit code ${code}\n${stderr}`);
 }

@@ -34,7 +34,7 @@ export const snapshots: Command<SnapshotsValues> = async (context) => {
     claims: claims.map((claim) => toReport(claim, claim.cluster === own.name ? existing : null)),
     warnings,
   };
-  return { document: report, table: snapshotsTable(report), exitCode: 0 };
+  return { document: report, table: snapshotsTable(report, own.name), exitCode: 0 };
 };
 
 interface Own {

@@ -20,14 +20,14 @@ const existence = new Map([
   [null, '<unknown>'],
 ]);
 
-/** One line a snapshot. The cluster is shown where there is more than one. */
-export function snapshotsTable({ claims }: SnapshotsReport): string {
+/** One line a snapshot. The cluster is shown where it is not the one that this program speaks with. */
+export function snapshotsTable({ claims }: SnapshotsReport, own: string | null): string {
   if (claims.length === 0) return 'No backups.\n';
-  const several = new Set(claims.map(({ cluster }) => cluster)).size > 1;
+  const foreign = claims.some(({ cluster }) => cluster !== own);
   const headers = ['NAMESPACE', 'PVC', 'UID', 'EXISTS', 'SNAPSHOT', 'TIME', 'KIND', 'SIZE'];
   const rows = claims.flatMap(({ cluster, namespace, pvc, uid, exists, snapshots }) =>
     snapshots.map(({ id, time, kind, sizeBytes }) => [
-      ...(several ? [cluster] : []),
+      ...(foreign ? [cluster] : []),
       namespace,
       pvc,
       uid,
@@ -38,5 +38,5 @@ export function snapshotsTable({ claims }: SnapshotsReport): string {
       sizeBytes === null ? '<unknown>' : bytes(sizeBytes),
     ]),
   );
-  return formatTable([...(several ? ['CLUSTER'] : []), ...headers], rows);
+  return formatTable([...(foreign ? ['CLUSTER'] : []), ...headers], rows);
 }

@@ -43,7 +43,13 @@ export async function restoreFiles(
   });
   const { outcome } = reader;
   const errors = [...reader.errors];
-  if (result.exitCode === 0 && errors.length === 0) return outcome;
+  if (result.exitCode === 0 && errors.length === 0) {
+    if (reader.complete) return outcome;
+    throw new CephbackupError(
+      'RESTORE_UNVERIFIED',
+      'restic restore ended without saying that it restored all',
+    );
+  }
   for (const error of errors.slice(0, toldErrors)) job.warn(`not restored: ${error}`);
   const [first] = errors;
   if (first === undefined) throw readError('restic restore', result);
@@ -55,6 +61,8 @@ export async function restoreFiles(
 class RestoreOutput {
   readonly errors = new Set<string>();
   readonly outcome: FilesOutcome = { files: 0, bytes: 0 };
+  /** Whether its last word was that everything has been restored. */
+  complete = false;
   #reading = false;
 
   constructor(
@@ -72,6 +80,11 @@ class RestoreOutput {
     if (bytes > outcome.bytes) job.moved(bytes - outcome.bytes);
     outcome.files = count(message.files_restored);
     outcome.bytes = bytes;
+    // Folders on the way to a part are restored, but were not to be: restored can be more than all.
+    this.complete =
+      message.message_type === 'summary' &&
+      bytes === count(message.total_bytes) &&
+      outcome.files >= count(message.total_files);
     if (this.#reading || (message.message_type === 'status' && bytes < count(message.total_bytes))) return;
     this.#reading = true;
     job.step(`reading files back from ${this.directory}`);
