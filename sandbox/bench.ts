@@ -13,6 +13,8 @@ const benches: Record<string, () => Promise<Bench>> = {
   'block-changes': async () => (await import('./bench/block-changes.js')).blockChanges,
   'block-memory': async () => (await import('./bench/block-memory.js')).blockMemory,
   'small-volumes': async () => (await import('./bench/small-volumes.js')).fixedCost,
+  restore: async () => (await import('./bench/restore.js')).restore,
+  'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
 };
 

@@ -78,6 +78,12 @@ export class TestBed {
     return { name, image };
   }
 
+  /** Everything that the program needs, with this repository. */
+  env(repository: Repository): Record<string, string> {
+    const env = stageEnvironment(this.cluster, this.kube, repository.env);
+    return { ...env, TMPDIR: path.join(this.folder, 'tmp') };
+  }
+
   /** A claim that is a block device, with an image that nothing was written to. @param size bytes */
   async disk(name: string, size: number, options: string[] = []): Promise<Volume> {
     const image = `rbd/csi-vol-${randomUUID()}`;
@@ -89,13 +95,8 @@ export class TestBed {
   /** Starts `cephbackup run`. */
   start({ repository, volumes, args = [], searchPath }: RunOptions) {
     const narrowed = volumes.flatMap(({ name }) => ['--pvc', `${namespace}/${name}`]);
-    const env = stageEnvironment(this.cluster, this.kube, repository.env);
     return startCephbackup(['run', '-o', 'json', ...narrowed, ...args], {
-      env: {
-        ...env,
-        TMPDIR: path.join(this.folder, 'tmp'),
-        ...(searchPath === undefined ? {} : { PATH: searchPath }),
-      },
+      env: { ...this.env(repository), ...(searchPath === undefined ? {} : { PATH: searchPath }) },
       timeout: 1_800_000,
     });
   }
