@@ -100,6 +100,9 @@ async function evict(pod: string): Promise<void> {
 const scheduledJobs = async () =>
   (await jobs()).map(({ metadata }) => metadata.name).filter((name) => /^cephbackup-\d+$/.test(name));
 
+/** Why volumes were not backed up: first of all this is to be seen where a test fails. */
+const failures = ({ volumes }: RunReport) =>
+  volumes.flatMap(({ pvc, error }) => (error === null ? [] : [`${pvc}: ${error.code}: ${error.message}`]));
 const outcomes = ({ volumes }: RunReport) =>
   Object.fromEntries(volumes.map(({ pvc, outcome: result }) => [pvc, result]));
 
@@ -121,6 +124,7 @@ describe('as documented', () => {
   test('the log is JSON, and its report tells of every volume', async () => {
     const [pod] = await podsOf('first-backup');
     const report = await reportOf(pod);
+    expect(failures(report)).toEqual([]);
     expect(outcomes(report)).toEqual({ files: 'succeeded', disk: 'succeeded', share: 'succeeded' });
     expect(report).toMatchObject({ exitCode: 0, leftovers: [], warnings: [] });
     for (const { pvc, snapshot, uid } of report.volumes) {

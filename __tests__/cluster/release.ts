@@ -18,8 +18,8 @@ export async function layDesk(folder: string, cluster: CephCluster): Promise<Des
   await mkdir(repository);
   // Exactly the capabilities that the page names.
   const user = await cluster.createUser('cephbackup', {
-    mon: 'profile rbd',
-    mgr: 'allow rw',
+    mon: 'profile rbd, allow r fsname=cephfs',
+    mgr: 'allow module volumes rw',
     mds: 'allow r fsname=cephfs path=/volumes/csi',
     osd: 'profile rbd pool=rbd, allow r tag cephfs data=cephfs',
   });
