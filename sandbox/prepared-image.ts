@@ -49,7 +49,7 @@ export async function prepare(
       log: silent,
       step: ignore,
       warn: ignore,
-      pointInTime: ignore,
+      pointInTime: () => 0,
     });
     return { name, source, scope };
   } catch (thrown) {

@@ -36,6 +36,8 @@ export interface BackupOptions {
   user?: { id: string; keyring: string };
   monitors?: readonly string[];
   name?: string;
+  /** Where it is that of other volumes of the run, too. */
+  driver?: CephfsDriver;
   /** Milliseconds. */
   timeout?: number;
   signal?: AbortSignal;
@@ -111,16 +113,21 @@ export class Rig {
     return { ...tools, client, cephFsFor: cephFsClients(exec, this.#clients(exec, options)) };
   }
 
+  driver(options: BackupOptions = {}): CephfsDriver {
+    return new CephfsDriver(this.tools(options));
+  }
+
   async backup(volume: PlannedVolume, options: BackupOptions = {}): Promise<Outcome> {
     const exec = this.exec(options.path);
     const { env } = options.repository ?? this.repository;
     const environment = resticEnvironment({ ...this.#env(options.path), ...env });
     const restic = new Restic(exec, environment, { upload: null, download: null });
-    const driver = new CephfsDriver(this.tools(options));
+    const driver = options.driver ?? this.driver(options);
     const tools = {
       exec,
       restic,
-      history: new History(await restic.snapshots([])),
+      // Asked for only where there is something to be found: it takes restic half a second.
+      history: new History(this.marks.has(volume.uid) ? await restic.snapshots([]) : []),
       recorder: {
         succeeded: ({ uid }: PlannedVolume, { snapshot }: { snapshot: string }) => {
           this.marks.set(uid, snapshot);
@@ -162,6 +169,11 @@ export class Rig {
       signal: new AbortController().signal,
       log: silent,
     });
+  }
+
+  audit(names: ReadonlySet<string>, volumes: readonly PlannedVolume[]): Promise<Leftover[]> {
+    const signal = new AbortController().signal;
+    return new CephfsSweeper(this.tools(), hostname()).audit({ names, volumes, signal });
   }
 
   nextName(): string {

@@ -1,7 +1,9 @@
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mountShare, type MountedVolume } from '../../sandbox/ceph.js';
+import { searchPath } from '../../sandbox/tools.js';
 import type { PlannedVolume } from '../../lib/plan/types.js';
+import { FaultyPrograms, type Fault } from '../support/faults.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { describeTree } from '../support/tree.js';
 import { Rig, type BackupOptions } from './rig.js';
@@ -78,6 +80,16 @@ describe('a static volume', () => {
     await writeFile(`${root.path}${directory}/app/file`, 'x', { flush: true });
     expect(await contents(rig.fixed('plain', directory))).toEqual(['app', 'app/file']);
     expect(await snapshotsIn(directory)).toEqual([]);
+
+    // Its snapshot is removed by a second client. Where that cannot be, the snapshot is what is left, and no mount.
+    const fault: Fault = { program: 'ceph-fuse', when: '*', mode: 'fail', skip: 1 };
+    const { path: faulty } = new FaultyPrograms([fault], searchPath());
+    const { result, leftovers } = await rig.backup(rig.fixed('plain', directory), { path: faulty });
+    expect(result.error).toBeNull();
+    const [name = ''] = await snapshotsIn(directory);
+    expect(leftovers).toMatchObject([{ kind: 'snapshot', name: `cephfs:${directory}/.snap/${name}` }]);
+    expect((await rig.sweep([rig.fixed('plain', directory)])).removed).toHaveLength(1);
+    expect(await snapshotsIn(directory)).toEqual([]);
     await rm(`${root.path}/plain-${rig.group}`, { recursive: true });
   });
 
@@ -121,13 +133,67 @@ describe('a static volume', () => {
 });
 
 describe('one subvolume of several claims', () => {
-  test('is snapshotted once for each, at the same time, and each gets a backup of its own', async () => {
-    const volumes = ['one', 'two', 'three'].map((name) => rig.fixed(name, path));
-    const outcomes = await Promise.all(volumes.map((volume) => rig.backup(volume)));
-    expect(outcomes.map(({ result }) => result.outcome)).toEqual(['succeeded', 'succeeded', 'succeeded']);
-    const snapshots = await Promise.all(volumes.map(({ host }) => rig.repository.snapshots('--host', host)));
-    expect(snapshots.map(({ length }) => length)).toEqual([1, 1, 1]);
-    expect(new Set(snapshots.flat().map(({ tree }) => tree)).size).toBe(1);
+  const commands = (programs: FaultyPrograms, what: string) =>
+    programs.calls().filter((call) => call.startsWith('ceph ') && call.includes(what));
+
+  /** Backs up the first volume, and the others as soon as its snapshot is being taken. */
+  async function together(
+    [first, ...others]: [PlannedVolume, ...PlannedVolume[]],
+    options: BackupOptions,
+    name = rig.nextName(),
+  ) {
+    const all = { ...options, driver: rig.driver(options) };
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const onStep = (step: string) => {
+      if (step === 'taking snapshot') begin();
+    };
+    const leading = rig.backup(first, { ...all, name, onStep });
+    await begun;
+    return Promise.all([leading, ...others.map((volume) => rig.backup(volume, all))]);
+  }
+
+  test('is snapshotted once for those that are backed up together, and stays until the last has read it', async () => {
+    // The first claim, whose name the snapshot bears, is done seconds before the others have begun to read.
+    const late: Fault = { program: 'restic', when: 'backup *host=k8s-team-nspvc-late*', mode: 'delay' };
+    const programs = new FaultyPrograms([late], searchPath(), ['ceph']);
+    const whole = (name: string) => rig.fixed(name, path);
+    const part = rig.fixed('late-part', `${path}/app`);
+    const volumes: [PlannedVolume, ...PlannedVolume[]] = [
+      whole('early'),
+      whole('late-1'),
+      whole('late-2'),
+      part,
+    ];
+    const outcomes = await together(volumes, { path: programs.path });
+    for (const { result, leftovers } of outcomes) {
+      expect(result).toMatchObject({ outcome: 'succeeded', error: null });
+      expect(leftovers).toEqual([]);
+    }
+    expect(commands(programs, 'snapshot create')).toHaveLength(1);
+    expect(commands(programs, 'snapshot rm')).toHaveLength(1);
+    const backups = await Promise.all(volumes.map(({ host }) => rig.repository.snapshots('--host', host)));
+    expect(backups.map(({ length }) => length)).toEqual([1, 1, 1, 1]);
+    expect(new Set(backups.flat().map(({ time }) => time)).size).toBe(1);
+    const [first, ...others] = backups.flat().map(({ tree }) => tree);
+    expect(others).toEqual([first, first, expect.not.stringMatching(first ?? '')]);
+    expect(await rig.snapshots('shared')).toEqual([]);
+  });
+
+  test('is snapshotted again for the others where it fails for one', async () => {
+    const name = rig.nextName();
+    const fault = { program: 'ceph', when: `*snapshot create*${name}*` };
+    const programs = new FaultyPrograms(
+      [
+        { ...fault, mode: 'delay' },
+        { ...fault, mode: 'fail-after' },
+      ],
+      searchPath(),
+    );
+    const volumes: [PlannedVolume, PlannedVolume] = [rig.fixed('unlucky', path), rig.fixed('lucky', path)];
+    const [failed, succeeded] = await together(volumes, { path: programs.path }, name);
+    expect(failed).toMatchObject({ result: { outcome: 'failed' }, leftovers: [] });
+    expect(succeeded).toMatchObject({ result: { outcome: 'succeeded', error: null }, leftovers: [] });
     expect(await rig.snapshots('shared')).toEqual([]);
   });
 });

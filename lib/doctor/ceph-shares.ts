@@ -4,6 +4,7 @@ import type { PlannedVolume } from '../plan/types.js';
 import { Scope } from '../run/scope.js';
 import { formatSubvolume } from '../tools/ceph-fs.js';
 import { openNamespace } from '../tools/namespace.js';
+import { mountInScope } from '../volumes/cephfs/client.js';
 import { cephFsClients, locateShare, type LocatedShare } from '../volumes/cephfs/locate.js';
 import { failed, NotChecked, ok, type Check, type Finding } from './check.js';
 import { cephDeadline, type Setup } from './setup.js';
@@ -114,21 +115,19 @@ async function mountOnce(setup: Setup, { volume, located }: Share, signal: Abort
       throw new NotChecked(`not checked: ${error.message}`, error);
     });
     scope.add(null, () => namespace.close());
-    const mount = await cephfsClient.mount({
+    const request = {
       connection: cephFs.connection,
       fs,
       root: place.root,
       writable: false,
       msMode: null,
       namespace,
-      scope,
-      cluster,
       signal,
-      log,
-      warn: (text) => {
+      warn: (text: string) => {
         log.warn(text);
       },
-    });
+    };
+    const mount = await mountInScope(cephfsClient, request, { scope, cluster });
     return ok(`${volume.namespace}/${volume.pvc} of the filesystem ${fs} can be mounted (${mount.fsType})`);
   } finally {
     await scope.release();

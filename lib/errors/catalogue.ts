@@ -260,7 +260,7 @@ export const catalogue = {
   ),
   READ_INCOMPLETE: entry(
     'failed',
-    'restic could not read everything and was stopped; no partial backup was kept. The message names what could not be read.',
+    'restic could not read everything and was stopped; no partial backup was kept. The message names what could not be read. On CephFS, "operation not permitted" means that the Ceph user has no right to read from the OSDs: docs/cephfs.md.',
   ),
   RESTIC_FAILED: entry(
     'failed',

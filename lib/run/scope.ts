@@ -20,7 +20,7 @@ export interface Leftover extends Resource {
 
 interface Entry {
   /** Null for what needs no name in a report because it ends with this program. */
-  resource: Resource | null;
+  resource: () => Resource | null;
   release: () => Promise<void>;
 }
 
@@ -39,9 +39,11 @@ export class Scope {
   /**
    * Registers the undo. Call it *before* the command that creates the resource: a killed command can leave its effect
    * behind. `release` must therefore succeed where the resource does not exist.
+   *
+   * @param resource a function where it is known later whether there is one
    */
-  add(resource: Resource | null, release: () => Promise<void>): void {
-    this.#entries.push({ resource, release });
+  add(resource: Resource | null | (() => Resource | null), release: () => Promise<void>): void {
+    this.#entries.push({ resource: typeof resource === 'function' ? resource : () => resource, release });
   }
 
   /** Never throws; returns what is left behind. Calling it again tries again what was left. */
@@ -63,7 +65,7 @@ export class Scope {
   }
 
   #leftovers(reason: string): Leftover[] {
-    const named = this.#entries.toReversed().flatMap(({ resource }) => resource ?? []);
+    const named = this.#entries.toReversed().flatMap(({ resource }) => resource() ?? []);
     return named.map((resource, index) => ({
       ...resource,
       node: this.node,

@@ -177,9 +177,9 @@ class Attempt {
       warn: (text) => {
         this.#warn(text);
       },
-      pointInTime: () => {
+      pointInTime: (asked = this.tools.clock()) => {
         const newest = this.tools.history.newestTime(this.volume.uid);
-        const { time, adjusted } = pointInTime(this.tools.clock(), newest);
+        const { time, adjusted } = pointInTime(asked, newest);
         if (adjusted) {
           this.#warn(
             'the clock is behind the newest snapshot of this claim: the backup is dated one second after it',
@@ -187,6 +187,7 @@ class Attempt {
         }
         this.#time = time;
         this.#snapshotAsked = performance.now();
+        return asked;
       },
     };
   }

@@ -1,15 +1,15 @@
 import { CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
-import { formatSubvolume } from '../tools/ceph-fs.js';
 import { mountedAt } from '../tools/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../tools/namespace.js';
 import { backingSnapshot } from './cephfs/backing.js';
 import type { CephfsClient, CephfsMount, ClientTools } from './cephfs/client.js';
-import { clientDirectory } from './cephfs/client.js';
+import { clientDirectory, formatMount } from './cephfs/client.js';
 import { locateShare, type CephFsFor, type LocatedShare } from './cephfs/locate.js';
 import { bindReadOnly, tryUnmount } from './cephfs/mounts.js';
-import { isUuid } from './cephfs/place.js';
+import { SharedSnapshots } from './cephfs/shared-snapshots.js';
 import { SnapshotDirectory } from './cephfs/snapshots.js';
+import { VolumeSnapshot, type Shown } from './cephfs/volume-snapshot.js';
 import type { DirectorySource, VolumeDriver, VolumeJob } from './driver.js';
 
 export interface CephfsTools extends ClientTools {
@@ -17,34 +17,36 @@ export interface CephfsTools extends ClientTools {
   cephFsFor: CephFsFor;
 }
 
-/** What is shown to restic: a directory within `.snap`. */
-interface Shown {
-  snapshot: string;
-  /** Relative to `.snap`. */
-  directory: string;
-}
-
 /** Mounts the directory that the snapshot is taken of, and shows restic the volume's part of the snapshot. */
 export class CephfsDriver implements VolumeDriver {
+  readonly #shared = new SharedSnapshots();
+
   constructor(private readonly tools: CephfsTools) {}
 
   async prepare(job: VolumeJob): Promise<DirectorySource> {
-    const { volume, signal } = job;
-    // Costs a few milliseconds that overlap with Ceph's.
-    const opening = this.#openNamespace(job);
-    opening.catch(() => undefined);
+    const { volume, scope, signal } = job;
     const share = await locateShare(this.tools.cephFsFor, volume, signal);
-    const namespace = await opening;
     const fixed = volume.details?.snapshotBacked === true;
+    const snapshot = fixed ? null : new VolumeSnapshot(this.tools, this.#shared, share, job);
+    let mount: CephfsMount | null = null;
+    // Released last, when it has long ended: the snapshot's removal takes as long as the client's session.
+    scope.add(null, async () => mount?.ended());
+    scope.add(
+      () => snapshot?.resource() ?? null,
+      async () => snapshot?.remove(),
+    );
+    const namespace = await this.#openNamespace(job);
 
     // Mounted before the snapshot is taken: the mount shows whether the name is free, and the directory there.
     job.step('mounting filesystem');
-    const mount = await this.#mount(job, share, namespace, !fixed && share.place.by === 'mkdir');
+    mount = this.#client(job, share, namespace);
+    await this.#mount(job, share, mount);
     const snapshots = new SnapshotDirectory(this.tools.exec, namespace, this.tools.env);
-    if (fixed) job.pointInTime();
-    const shown = fixed
-      ? await backingSnapshot(snapshots, volume, share.place, signal)
-      : await this.#takeSnapshot(job, share, snapshots);
+    if (snapshot === null) job.pointInTime();
+    const shown =
+      snapshot === null
+        ? await backingSnapshot(snapshots, volume, share.place, signal)
+        : await snapshot.take(snapshots);
     await this.#show(job, share, namespace, mount, snapshots, shown);
 
     const confirm = () => this.#confirm(namespace, mount, snapshots, shown);
@@ -59,61 +61,34 @@ export class CephfsDriver implements VolumeDriver {
     return opening;
   }
 
-  #mount(
-    job: VolumeJob,
-    { cephFs, fs, place, cluster }: LocatedShare,
-    namespace: MountNamespace,
-    writable: boolean,
-  ): Promise<CephfsMount> {
-    const { scope, signal, log } = job;
-    return this.tools.client.mount({
+  #client(job: VolumeJob, { cephFs, fs, place }: LocatedShare, namespace: MountNamespace): CephfsMount {
+    return this.tools.client({
       connection: cephFs.connection,
       fs,
       root: place.root,
-      writable,
+      writable: place.by === 'mkdir' && job.volume.details?.snapshotBacked !== true,
       msMode: msModeOf(job.volume),
       namespace,
-      scope,
-      cluster,
-      signal,
-      log,
+      signal: job.signal,
       warn: (text) => {
         job.warn(text);
       },
     });
   }
 
-  /** @throws CephbackupError SNAPSHOT_FAILED, SNAPSHOT_IMPOSSIBLE, SNAPSHOT_LIMIT, SUBVOLUME_NOT_FOUND … */
-  async #takeSnapshot(job: VolumeJob, share: LocatedShare, snapshots: SnapshotDirectory): Promise<Shown> {
-    const { name, scope, signal } = job;
-    const { cephFs, subvolume, place, cluster } = share;
-    // Creating one that exists would succeed, and give the old one.
-    if ((await snapshots.list('', { signal })).includes(name)) {
-      throw new CephbackupError('SNAPSHOT_FAILED', `a snapshot ${name} of ${place.root} exists already`);
-    }
-    if (place.by === 'manager' && subvolume !== null) {
-      const resource = { kind: 'snapshot', name: `${formatSubvolume(subvolume)}@${name}`, cluster } as const;
-      scope.add(resource, () => cephFs.removeSnapshot(subvolume, name));
-      job.pointInTime();
-      job.step('taking snapshot');
-      await cephFs.createSnapshot(subvolume, name, { signal });
-    } else {
-      const resource = {
-        kind: 'snapshot',
-        name: `${share.fs}:${place.root}/.snap/${name}`,
-        cluster,
-      } as const;
-      scope.add(resource, () => snapshots.remove(name));
-      job.pointInTime();
-      job.step('taking snapshot');
-      await snapshots.make(name, { signal });
-    }
-    return { snapshot: name, directory: await directoryOf(share, snapshots, name, signal) };
+  async #mount(
+    { scope }: VolumeJob,
+    { fs, place, cluster }: LocatedShare,
+    mount: CephfsMount,
+  ): Promise<void> {
+    const name = formatMount({ fs, root: place.root });
+    scope.add({ kind: 'mount', name, cluster }, () => mount.unmount());
+    await mount.mount();
   }
 
   async #show(
     job: VolumeJob,
-    { place, cluster }: LocatedShare,
+    { cluster }: LocatedShare,
     namespace: MountNamespace,
     mount: CephfsMount,
     snapshots: SnapshotDirectory,
@@ -130,8 +105,6 @@ export class CephfsDriver implements VolumeDriver {
           throw new CephbackupError('COMMAND_FAILED', `umount of ${volumeDirectory}: ${left}`);
         job.warn(`${volumeDirectory} was unmounted by force: ${problem}`);
       }
-      // The manager removes a snapshot fastest when this client is gone; rmdir needs it.
-      if (place.by === 'manager') await mount.unmount();
     });
     await bindReadOnly(exec, namespace, `${snapshots.path}/${directory}`, volumeDirectory, job.signal);
   }
@@ -165,28 +138,6 @@ export class CephfsDriver implements VolumeDriver {
       throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${snapshot} is gone`);
     }
   }
-}
-
-/** The claim's directory in a new snapshot, relative to `.snap`. */
-async function directoryOf(
-  { place, subvolume }: LocatedShare,
-  snapshots: SnapshotDirectory,
-  name: string,
-  signal: AbortSignal,
-): Promise<string> {
-  if (!(await snapshots.list('', { signal })).includes(name)) {
-    throw new CephbackupError(
-      'SNAPSHOT_FAILED',
-      `the snapshot ${name} was said to be taken, but is not there`,
-    );
-  }
-  const directory = [name, place.below].filter((part) => part !== '').join('/');
-  if (await snapshots.isDirectory(directory, { signal })) return directory;
-  const code =
-    subvolume !== null && place.below.split('/').every(isUuid)
-      ? 'SUBVOLUME_NOT_FOUND'
-      : 'DIRECTORY_NOT_FOUND';
-  throw new CephbackupError(code, `${place.root} has no directory ${place.below}`);
 }
 
 /** What the pods' own mounts need to reach the monitors and servers. */

@@ -16,8 +16,11 @@ export interface VolumeJob {
   step(text: string): void;
   /** Something the user should know although the backup goes on. */
   warn(text: string): void;
-  /** To be called just before the Ceph snapshot is asked for: fixes the backup's point in time. */
-  pointInTime(): void;
+  /**
+   * To be called just before the Ceph snapshot is asked for: fixes the backup's point in time, and returns it by this
+   * program's clock. `asked` (UTC milliseconds) is for a snapshot that was asked for earlier, for another volume.
+   */
+  pointInTime(asked?: number): number;
 }
 
 /** A directory whose contents become the snapshot's root. */

@@ -2,7 +2,7 @@ import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import { openNamespace } from '../../tools/namespace.js';
 import { msModeOf, type CephfsTools } from '../../volumes/cephfs.js';
-import { clientDirectory } from '../../volumes/cephfs/client.js';
+import { clientDirectory, mountInScope } from '../../volumes/cephfs/client.js';
 import { locateShare } from '../../volumes/cephfs/locate.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
@@ -25,7 +25,7 @@ export async function filesToShare(
   { volume, tools, confirmUnused }: ShareTarget,
   part: string | null,
 ): Promise<RestoreOutcome> {
-  const { signal, log } = job;
+  const { signal } = job;
   if (volume.details?.snapshotBacked === true) {
     const message = `${volume.namespace}/${volume.pvc} shows a snapshot, which cannot be written`;
     throw new CephbackupError('TARGET_UNSUITABLE', message);
@@ -38,8 +38,9 @@ export async function filesToShare(
   try {
     const namespace = await openNamespace(tools.startDaemon, tools.env);
     scope.add(null, () => namespace.close());
-    const request = { connection: cephFs.connection, fs, root, namespace, scope, cluster, signal, log };
-    await tools.client.mount({ ...request, writable: true, msMode: msModeOf(volume), warn: job.warn });
+    const request = { connection: cephFs.connection, fs, root, namespace, signal, warn: job.warn };
+    const options = { writable: true, msMode: msModeOf(volume) };
+    await mountInScope(tools.client, { ...request, ...options }, { scope, cluster });
     const target = { namespace, path: clientDirectory };
     if (!job.force && (await hasContent(target))) {
       const message = `the volume of ${volume.namespace}/${volume.pvc} has content`;

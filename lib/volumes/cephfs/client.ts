@@ -1,4 +1,3 @@
-import type { Logger } from '../../report/logger.js';
 import type { Scope } from '../../run/scope.js';
 import type { CephConnection } from '../../tools/ceph-connection.js';
 import type { StartDaemon } from '../../tools/daemon.js';
@@ -8,6 +7,11 @@ import { stateDirectory } from '../../tools/namespace.js';
 
 /** Where a client mounts, inside the volume's namespace. */
 export const clientDirectory = `${stateDirectory}/cephfs`;
+
+/** How a mount is named in reports. */
+export function formatMount({ fs, root }: Pick<CephfsMountRequest, 'fs' | 'root'>): string {
+  return `${clientDirectory} (${fs}:${root})`;
+}
 
 export interface ClientTools {
   exec: Exec;
@@ -26,36 +30,43 @@ export interface CephfsMountRequest {
   /** `ms_mode` of the kernel client, as the PersistentVolume has it; null: the client's default. */
   msMode: string | null;
   namespace: NamespaceRef;
-  scope: Scope;
-  cluster: string | null;
   signal: AbortSignal;
-  log: Logger;
   /** Told when the mount had to be given up by force. */
   warn: (text: string) => void;
 }
 
-/** A CephFS that is mounted at `clientDirectory`. */
+/** A CephFS at `clientDirectory`. Every step but `mount` succeeds where there is nothing to do. */
 export interface CephfsMount {
   /** The filesystem's type in /proc/self/mountinfo. */
   fsType: string;
+  /** @throws CephbackupError MOUNT_FAILED, DIRECTORY_NOT_FOUND, CEPH_FORBIDDEN, CEPHFS_UNAVAILABLE … */
+  mount(): Promise<void>;
   /** Whether its client still serves it. */
   alive(): boolean;
-  /**
-   * Unmounts, by force where it must be; succeeds where it is not mounted. The client's session at the metadata server
-   * ends soon after. @throws CephbackupError where the mount stays in use
-   */
+  /** Unmounts, by force where it must be. @throws CephbackupError where the mount stays in use */
   unmount(): Promise<void>;
-  /** Ends a client that answers no more, so that whoever waits for it gets an error. */
+  /** Makes a client that answers no more end, so that whoever waits for it gets an error. */
   abandon(): Promise<void>;
+  /** After `unmount`: waits until the client's session at the metadata server has ended. */
+  ended(): Promise<void>;
 }
 
-/** A way to mount CephFS. */
-export interface CephfsClient {
-  /**
-   * Mounts at `clientDirectory`; registers the undo in the request's scope.
-   * @throws CephbackupError MOUNT_FAILED, DIRECTORY_NOT_FOUND, CEPH_FORBIDDEN, CEPHFS_UNAVAILABLE …
-   */
-  mount(request: CephfsMountRequest): Promise<CephfsMount>;
+/** A way to mount CephFS; starts nothing yet. */
+export type CephfsClient = (request: CephfsMountRequest) => CephfsMount;
+
+/** Mounts, and registers the undo before. @throws CephbackupError as `mount` */
+export async function mountInScope(
+  client: CephfsClient,
+  request: CephfsMountRequest,
+  { scope, cluster }: { scope: Scope; cluster: string | null },
+): Promise<CephfsMount> {
+  const mount = client(request);
+  scope.add({ kind: 'mount', name: formatMount(request), cluster }, async () => {
+    await mount.unmount();
+    await mount.ended();
+  });
+  await mount.mount();
+  return mount;
 }
 
 /** Seconds until a client gives up to reach a metadata server. */

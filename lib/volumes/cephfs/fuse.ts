@@ -22,23 +22,18 @@ const mountedWithin = (mountTimeout + 15) * 1000;
 const endsWithin = 10_000;
 
 /**
+ * Arguments of unshare. ceph-fuse remounts itself by a `mount` that waits for ever where ceph-fuse is killed just then,
+ * and that holds the client's session open: the kernel takes down a process namespace as a whole.
+ */
+const inOwnProcessNamespace = ['--pid', '--fork', '--kill-child=KILL', '--'];
+
+/**
  * ceph-fuse, in the foreground and in the volume's mount namespace: it dies with this program. One process for each
  * volume, because it numbers the snapshots that it meets and puts that number into st_ino: a process that meets one
  * snapshot only gives the same numbers in every run, so that restic finds unchanged files, and trees, unchanged.
  */
 export function fuseClient(tools: ClientTools): CephfsClient {
-  return {
-    async mount(request) {
-      const { namespace, scope, cluster, fs, root, signal } = request;
-      await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
-      const daemon = tools.startDaemon('ceph-fuse', fuseArguments(request), { env: tools.env, namespace });
-      const mount = new FuseMount(tools, request, daemon);
-      scope.add({ kind: 'mount', name: `${clientDirectory} (${fs}:${root})`, cluster }, () => mount.close());
-      await mount.ready();
-      await restrict(tools.exec, namespace, clientDirectory, request.writable ? 'rw' : 'ro', signal);
-      return mount;
-    },
-  };
+  return (request) => new FuseMount(tools, request);
 }
 
 function fuseArguments({ connection, fs, root }: CephfsMountRequest): string[] {
@@ -57,23 +52,29 @@ function fuseArguments({ connection, fs, root }: CephfsMountRequest): string[] {
 
 class FuseMount implements CephfsMount {
   readonly fsType = 'fuse.ceph-fuse';
+  #daemon: Daemon | null = null;
 
   constructor(
     private readonly tools: ClientTools,
     private readonly request: CephfsMountRequest,
-    private readonly daemon: Daemon,
   ) {}
 
-  alive(): boolean {
-    return this.daemon.alive();
+  async mount(): Promise<void> {
+    const { exec, startDaemon, env } = this.tools;
+    const { namespace, writable, signal } = this.request;
+    await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
+    const args = [...inOwnProcessNamespace, 'ceph-fuse', ...fuseArguments(this.request)];
+    this.#daemon = startDaemon('unshare', args, { env, namespace });
+    await this.#mounted(this.#daemon);
+    await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
   }
 
-  async ready(): Promise<void> {
+  async #mounted(daemon: Daemon): Promise<void> {
     const { namespace, signal } = this.request;
     const end = performance.now() + mountedWithin;
     while ((await mountedAt(namespace, clientDirectory)) === null) {
       signal.throwIfAborted();
-      if (!this.daemon.alive()) throw mountError(this.request, await this.daemon.ended);
+      if (!daemon.alive()) throw mountError(this.request, await daemon.ended);
       if (performance.now() > end) {
         const message = `ceph-fuse: nothing is mounted after ${mountedWithin / 1000} s`;
         throw new CephbackupError('CEPHFS_UNAVAILABLE', message, { retryable: true });
@@ -82,9 +83,14 @@ class FuseMount implements CephfsMount {
     }
   }
 
+  alive(): boolean {
+    return this.#daemon?.alive() === true;
+  }
+
   async unmount(): Promise<void> {
     const { exec } = this.tools;
     const { namespace, warn } = this.request;
+    if (this.#daemon === null) return;
     const problem = await tryUnmount(exec, namespace, clientDirectory);
     if (problem === null) return;
     await this.abandon();
@@ -94,17 +100,20 @@ class FuseMount implements CephfsMount {
   }
 
   async abandon(): Promise<void> {
-    await this.daemon.stop();
+    await this.#daemon?.stop();
   }
 
-  async close(): Promise<void> {
-    await this.unmount();
+  async ended(): Promise<void> {
+    const daemon = this.#daemon;
+    if (daemon === null) return;
     const patience = new AbortController();
     try {
-      await Promise.race([this.daemon.ended, sleep(endsWithin, null, { signal: patience.signal })]);
+      await Promise.race([daemon.ended, sleep(endsWithin, null, { signal: patience.signal })]);
     } finally {
       patience.abort();
     }
-    if (this.daemon.alive()) await this.daemon.stop();
+    if (!daemon.alive()) return;
+    await daemon.stop();
+    this.request.warn('ceph-fuse did not end although nothing was mounted any more, and was ended by force');
   }
 }

@@ -21,24 +21,7 @@ const confFile = `${stateDirectory}/ceph.conf`;
  * key to the kernel. The device is written `:/path`, which mount.ceph of every release from 14 on understands.
  */
 export function kernelClient(tools: ClientTools): CephfsClient {
-  const { exec } = tools;
-  return {
-    async mount(request) {
-      const { namespace, scope, cluster, fs, root, signal, connection } = request;
-      const conf = await completeConf(connection, 'MOUNT_FAILED');
-      await writeFile(pathInside(namespace, confFile), conf, { mode: 0o600 });
-      await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
-      const mount = new KernelMount(tools, request);
-      scope.add({ kind: 'mount', name: `${clientDirectory} (${fs}:${root})`, cluster }, () =>
-        mount.unmount(),
-      );
-      const args = ['-t', 'ceph', '-o', mountOptions(request).join(','), '--', `:${root}`, clientDirectory];
-      const result = await exec('mount', args, { namespace, signal, deadline: (mountTimeout + 30) * 1000 });
-      if (result.exitCode !== 0) throw mountError(request, lastLine(result.stderr));
-      await restrict(exec, namespace, clientDirectory, request.writable ? 'rw' : 'ro', signal);
-      return mount;
-    },
-  };
+  return (request) => new KernelMount(tools, request);
 }
 
 export function mountOptions({ connection, fs, writable, msMode }: CephfsMountRequest): string[] {
@@ -65,6 +48,19 @@ class KernelMount implements CephfsMount {
     private readonly request: CephfsMountRequest,
   ) {}
 
+  async mount(): Promise<void> {
+    const { exec } = this.tools;
+    const { namespace, root, signal, connection, writable } = this.request;
+    const conf = await completeConf(connection, 'MOUNT_FAILED');
+    await writeFile(pathInside(namespace, confFile), conf, { mode: 0o600 });
+    await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
+    const options = mountOptions(this.request).join(',');
+    const args = ['-t', 'ceph', '-o', options, '--', `:${root}`, clientDirectory];
+    const result = await exec('mount', args, { namespace, signal, deadline: (mountTimeout + 30) * 1000 });
+    if (result.exitCode !== 0) throw mountError(this.request, lastLine(result.stderr));
+    await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
+  }
+
   alive(): boolean {
     return true;
   }
@@ -85,5 +81,10 @@ class KernelMount implements CephfsMount {
   /** Ends the requests that wait for a server with an I/O error. */
   async abandon(): Promise<void> {
     await tryUnmount(this.tools.exec, this.request.namespace, clientDirectory, ['--force']);
+  }
+
+  /** The kernel closes the session when the last user of the mount is gone. */
+  async ended(): Promise<void> {
+    return Promise.resolve();
   }
 }

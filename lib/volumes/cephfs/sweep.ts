@@ -2,15 +2,15 @@ import { asCephbackupError } from '../../errors/error.js';
 import type { CephfsSource } from '../../plan/types.js';
 import { ownerOf } from '../../run/names.js';
 import { silent } from '../../report/logger.js';
-import { Scope, type Leftover } from '../../run/scope.js';
+import type { Leftover } from '../../run/scope.js';
 import { formatSubvolume, subvolumeSpec, type CephFs } from '../../tools/ceph-fs.js';
-import { openNamespace } from '../../tools/namespace.js';
 import type { AuditRequest, SweepReport, Sweeper, SweepRequest } from '../driver.js';
 import type { CephfsTools } from '../cephfs.js';
 import { findFilesystem } from './locate.js';
 import { findSnapshots, type FoundSnapshot } from './find-snapshots.js';
+import { withMounted } from './mounted.js';
 import { noGroup, placeOf, subvolumesDirectory } from './place.js';
-import { SnapshotDirectory } from './snapshots.js';
+import type { SnapshotDirectory } from './snapshots.js';
 
 /** A directory to search: a group with all of its subvolumes, or a single directory. */
 interface Area {
@@ -113,37 +113,19 @@ class AreaSweep {
   ) {}
 
   async run(): Promise<void> {
-    const { signal, log } = this.request;
-    const scope = new Scope(this.node, log);
+    const { signal } = this.request;
+    const { cephFs, fs, root, plain } = this.area;
+    const writable = plain === null || plain.size > 0;
     try {
-      const namespace = await openNamespace(this.tools.startDaemon, this.tools.env);
-      scope.add(null, () => namespace.close());
-      const { cephFs, fs, root, cluster, plain } = this.area;
-      await this.tools.client.mount({
-        connection: cephFs.connection,
-        fs,
-        root,
-        writable: plain === null || plain.size > 0,
-        msMode: null,
-        namespace,
-        scope,
-        cluster,
-        signal,
-        log,
-        warn: (text) => {
-          log.warn(text);
-        },
+      await withMounted(this.tools, { cephFs, fs, root, writable }, signal, async (snapshots, namespace) => {
+        const depth = plain === null ? 'itself' : 'children';
+        const found = await findSnapshots(this.tools, namespace, depth, signal);
+        for (const snapshot of found) await this.#handle(snapshot, snapshots);
       });
-      const depth = plain === null ? 'itself' : 'children';
-      const found = await findSnapshots(this.tools, namespace, depth, signal);
-      const snapshots = new SnapshotDirectory(this.tools.exec, namespace, this.tools.env);
-      for (const snapshot of found) await this.#handle(snapshot, snapshots);
     } catch (thrown) {
       // A group or directory that does not exist has no snapshots.
       const error = asCephbackupError(thrown);
       if (!['SUBVOLUME_NOT_FOUND', 'DIRECTORY_NOT_FOUND'].includes(error.code)) throw error;
-    } finally {
-      this.report.leftovers.push(...(await scope.release()));
     }
   }
 

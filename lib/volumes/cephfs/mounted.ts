@@ -1,0 +1,61 @@
+import type { CephFs } from '../../tools/ceph-fs.js';
+import { openNamespace } from '../../tools/namespace.js';
+import type { CephfsTools } from '../cephfs.js';
+import { SnapshotDirectory } from './snapshots.js';
+import type { NamespaceRef } from '../../tools/exec.js';
+
+export interface MountedDirectory {
+  cephFs: CephFs;
+  fs: string;
+  root: string;
+  writable: boolean;
+}
+
+/**
+ * Does something with a directory of a filesystem while it is mounted in a namespace of its own.
+ * @throws CephbackupError of the mount, of `work`, or of the unmounting
+ */
+export async function withMounted<T>(
+  { client, startDaemon, env, exec }: CephfsTools,
+  { cephFs, fs, root, writable }: MountedDirectory,
+  signal: AbortSignal,
+  work: (snapshots: SnapshotDirectory, namespace: NamespaceRef) => Promise<T>,
+): Promise<T> {
+  const namespace = await openNamespace(startDaemon, env);
+  try {
+    const mount = client({
+      connection: cephFs.connection,
+      fs,
+      root,
+      writable,
+      msMode: null,
+      namespace,
+      signal,
+      warn: () => undefined,
+    });
+    try {
+      await mount.mount();
+      return await work(new SnapshotDirectory(exec, namespace, env), namespace);
+    } finally {
+      await mount.unmount();
+      await mount.ended();
+    }
+  } finally {
+    await namespace.close();
+  }
+}
+
+/** Milliseconds for the removal of a snapshot, from the mount to its end. */
+const removalDeadline = 180_000;
+
+/** Removes a snapshot that was made by mkdir; succeeds where it does not exist. */
+export async function removeSnapshotDirectory(
+  tools: CephfsTools,
+  directory: Omit<MountedDirectory, 'writable'>,
+  name: string,
+): Promise<void> {
+  const signal = AbortSignal.timeout(removalDeadline);
+  await withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
+    snapshots.remove(name, { signal }),
+  );
+}
