@@ -5,6 +5,7 @@ import { runCephbackup } from './cephbackup.js';
 import { own, type Owner } from './owner.js';
 import { setStage, type Stage } from './stage.js';
 import { observeWorld, worldChanges, type World } from './world.js';
+import { sampleGroup } from './workload/samples.js';
 import type { Workload } from './workload/workload.js';
 
 /** What the steps of the demo hand on to each other. */
@@ -100,7 +101,11 @@ async function leaveNothing({ stage, before }: Show): Promise<void> {
 }
 
 function world({ cluster }: Stage): Promise<World> {
-  return observeWorld({ cluster, imagePools: ['rbd', 'rbd/tenant-a'] });
+  return observeWorld({
+    cluster,
+    imagePools: ['rbd', 'rbd/tenant-a'],
+    shareGroups: [{ filesystem: 'cephfs', group: sampleGroup }],
+  });
 }
 
 /** Runs a command in front of the reader. @throws Error unless it exits 0 */

@@ -29,7 +29,9 @@ export async function useFiles(volume: MountedVolume): Promise<FilesInUse> {
 }
 
 async function compareFiles(original: string, restored: string, writer: Writer): Promise<Comparison> {
-  const [expected, actual] = await Promise.all([describeTree(original), describeTree(restored)]);
+  // While it is looked at, nothing is renamed there.
+  const looking = writer.between(() => describeTree(original));
+  const [expected, actual] = await Promise.all([looking, describeTree(restored)]);
   const except = (name: string) => name === live || name.startsWith(`${live}/`);
   const found = differences(expected, actual, { except, sparse: true });
   const commits = await commitsIn(path.join(restored, live));

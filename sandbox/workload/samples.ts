@@ -4,9 +4,13 @@ import { imageClaim, localClaim } from '../claims.js';
 import { startBlock } from './block.js';
 import { writeTables, writeUploads } from './content.js';
 import { startFilesystem } from './filesystem.js';
+import { startShare } from './share.js';
 import type { Workload } from './workload.js';
 
 const mebibyte = 1024 ** 2;
+
+/** Of the subvolumes; ceph-csi's default. */
+export const sampleGroup = 'csi';
 
 /** What the demo and the sandbox show, one line a volume. All are in use until stopped. */
 const samples: ((cluster: CephCluster) => Promise<Workload>)[] = [
@@ -27,6 +31,18 @@ const samples: ((cluster: CephCluster) => Promise<Workload>)[] = [
       cluster,
       { namespace: 'vms', name: 'disk' },
       { pool: 'rbd', size: 64 * mebibyte, title: 'the disk of a virtual machine' },
+    ),
+  (cluster) =>
+    startShare(
+      cluster,
+      { namespace: 'office', name: 'documents' },
+      {
+        filesystem: 'cephfs',
+        group: sampleGroup,
+        size: 320 * mebibyte,
+        title: 'documents',
+        fill: writeUploads,
+      },
     ),
 ];
 

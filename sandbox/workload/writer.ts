@@ -4,6 +4,8 @@ import { open, rename, writeFile } from 'node:fs/promises';
 export interface Writer {
   /** How often it has written. */
   count(): number;
+  /** Does something between two writes. */
+  between<T>(action: () => Promise<T>): Promise<T>;
   /** Waits for the write in progress. @throws whatever went wrong with a write */
   stop(): Promise<void>;
 }
@@ -11,9 +13,19 @@ export interface Writer {
 /** Calls `write` with 1, 2, 3 ... with a pause of `interval` milliseconds in between. */
 export function keepWriting(interval: number, write: (count: number) => Promise<void>): Writer {
   const state = { count: 0, stopped: false };
+  let held: Promise<unknown> = Promise.resolve();
+  let writing: Promise<void> = Promise.resolve();
+  const whenFree = async () => {
+    for (let seen: unknown = null; seen !== held;) {
+      seen = held;
+      await held;
+    }
+  };
   const loop = async () => {
     while (!state.stopped) {
-      await write(state.count + 1);
+      await whenFree();
+      writing = write(state.count + 1);
+      await writing;
       state.count++;
       await new Promise((resolve) => setTimeout(resolve, interval));
     }
@@ -23,6 +35,11 @@ export function keepWriting(interval: number, write: (count: number) => Promise<
   ended.catch(() => undefined);
   return {
     count: () => state.count,
+    between: (action) => {
+      const done = writing.then(action);
+      held = done.catch(() => undefined);
+      return done;
+    },
     stop: () => {
       state.stopped = true;
       return ended;
