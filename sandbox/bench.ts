@@ -15,6 +15,8 @@ const benches: Record<string, () => Promise<Bench>> = {
   'small-volumes': async () => (await import('./bench/small-volumes.js')).fixedCost,
   restore: async () => (await import('./bench/restore.js')).restore,
   'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
+  cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
+  'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
 };
 

@@ -4,7 +4,7 @@ import { checkout } from '../checkout.js';
 import { run } from '../process.js';
 import { searchPath } from '../tools.js';
 import type { Repository } from '../repository.js';
-import { namespace, type TestBed, type Volume } from './test-bed.js';
+import { namespace, type Scripted, type TestBed } from './test-bed.js';
 
 export interface HandmadeBackup {
   snapshot: string;
@@ -12,18 +12,19 @@ export interface HandmadeBackup {
   steps: Map<string, number>;
 }
 
-const script = path.join(checkout, 'sandbox/bench/by-hand.sh');
+const scripts = path.join(checkout, 'sandbox/bench');
 let count = 0;
 
 /** One volume by shell script, with restic's options as the program gives them. */
 export async function backUpByHand(
   bed: TestBed,
   repository: Repository,
-  volume: Volume,
+  volume: Scripted,
   parent: string | null,
 ): Promise<HandmadeBackup> {
   count += 1;
   const name = `by-hand-${count}`;
+  const [script, source] = volume.byHand;
   const folder = path.join(bed.folder, 'by-hand');
   await mkdir(folder, { recursive: true });
   const tags = ['cluster', 'uid', 'pv', 'kind'].map((key) => `${key}=${volume.name}`);
@@ -33,9 +34,9 @@ export async function backUpByHand(
     `--time=${new Date().toISOString().slice(0, 19).replace('T', ' ')}`,
     parent === null ? '--force' : `--parent=${parent}`,
   ];
-  const enter = ['--mount', '--propagation', 'private', '--', script];
+  const enter = ['--mount', '--propagation', 'private', '--', path.join(scripts, script)];
   const env = { ...repository.env, ...bed.cluster.env, PATH: searchPath() };
-  const printed = await run('unshare', [...enter, volume.image, name, folder, ...options], {
+  const printed = await run('unshare', [...enter, source, name, folder, ...options], {
     env,
     timeout: 900_000,
   });

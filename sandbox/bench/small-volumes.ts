@@ -3,14 +3,14 @@ import { writeContents } from './contents.js';
 import type { Bench } from './figure.js';
 import { stepsTable } from './steps.js';
 import { measure } from './stopwatch.js';
-import { TestBed, type Volume } from './test-bed.js';
+import { TestBed, type Scripted, type Volume } from './test-bed.js';
 import { timedCommands, totals } from './timeline.js';
 
 const MiB = 1024 ** 2;
 
 /** Volumes of 10 MB with 50 files of different contents. */
-export async function smallVolumes(bed: TestBed, count: number): Promise<Volume[]> {
-  const volumes: Volume[] = [];
+export async function smallVolumes(bed: TestBed, count: number): Promise<(Volume & Scripted)[]> {
+  const volumes: (Volume & Scripted)[] = [];
   for (let index = 0; index < count; index += 1) {
     const contents = { seed: index + 1, smallFiles: 50, largeFiles: [4 * MiB] };
     const fill = (root: string) => {
@@ -35,7 +35,7 @@ export const fixedCost: Bench = async ({ folder, quick, tell }) => {
 
 async function compare(
   bed: TestBed,
-  volumes: readonly Volume[],
+  volumes: readonly Scripted[],
   rounds: number,
   tell: (text: string) => void,
 ) {

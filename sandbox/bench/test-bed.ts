@@ -3,17 +3,25 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunReport } from '../../lib/run/report.js';
 import { startCephbackup } from '../cephbackup.js';
-import { startCeph, writeFilesystem, type CephCluster } from '../ceph.js';
-import { imageClaim } from '../claims.js';
+import { createSubvolume, mountShare, startCeph, writeFilesystem, type CephCluster } from '../ceph.js';
+import { imageClaim, shareClaim } from '../claims.js';
 import { startKube, type SandboxKube } from '../kube/index.js';
 import { Repository } from '../repository.js';
 import { stageEnvironment } from '../stage.js';
 
 export const namespace = 'bench';
 
-export interface Volume {
+export interface Claim {
   /** The claim's name. */
   name: string;
+}
+
+export interface Scripted extends Claim {
+  /** The shell script that backs it up, and what that is told of the volume. */
+  byHand: readonly [script: string, source: string];
+}
+
+export interface Volume extends Claim {
   /** `POOL/IMAGE` */
   image: string;
 }
@@ -21,7 +29,7 @@ export interface Volume {
 export interface RunOptions {
   repository: Repository;
   /** Only these claims. */
-  volumes: readonly Volume[];
+  volumes: readonly Claim[];
   args?: readonly string[];
   /** Instead of PATH. */
   searchPath?: string;
@@ -46,10 +54,10 @@ export class TestBed {
     private readonly stopCeph: () => Promise<void>,
   ) {}
 
-  static async start(folder: string): Promise<TestBed> {
+  static async start(folder: string, filesystems: string[] = []): Promise<TestBed> {
     await mkdir(path.join(folder, 'tmp'), { recursive: true });
     const [ceph, kube, empty] = await Promise.all([
-      startCeph({ dir: path.join(folder, 'ceph'), filesystems: [] }),
+      startCeph({ dir: path.join(folder, 'ceph'), filesystems }),
       startKube({ dir: path.join(folder, 'kube'), real: false }),
       Repository.create(path.join(folder, 'restic')),
     ]);
@@ -67,7 +75,7 @@ export class TestBed {
   }
 
   /** A claim with an ext4 image that `fill` writes into. @param size bytes */
-  async volume(name: string, size: number, fill: (root: string) => void): Promise<Volume> {
+  async volume(name: string, size: number, fill: (root: string) => void): Promise<Volume & Scripted> {
     const image = `rbd/csi-vol-${randomUUID()}`;
     await this.cluster.createImage(image, size);
     await writeFilesystem(this.cluster, image, 'ext4', (root) => {
@@ -75,7 +83,19 @@ export class TestBed {
       return Promise.resolve();
     });
     await this.kube.seed(imageClaim(this.cluster, { namespace, name }, { image, fsType: 'ext4', size }));
-    return { name, image };
+    return { name, image, byHand: ['by-hand.sh', image] };
+  }
+
+  /** A claim with a CephFS subvolume that `fill` writes into; the bed must have the filesystem `cephfs`. */
+  async share(name: string, fill: (root: string) => void): Promise<Scripted> {
+    const [filesystem, group, subvolume] = ['cephfs', 'csi', `csi-vol-${randomUUID()}`];
+    const where = await createSubvolume(this.cluster, { filesystem, group, name: subvolume });
+    const mounted = await mountShare(this.cluster, filesystem, where);
+    fill(mounted.path);
+    await mounted.unmount();
+    const options = { filesystem, group, subvolume, path: where, size: 1024 ** 3 };
+    await this.kube.seed(shareClaim(this.cluster, { namespace, name }, options));
+    return { name, byHand: ['by-hand-cephfs.sh', where] };
   }
 
   /** Everything that the program needs, with this repository. */
