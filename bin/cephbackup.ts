@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { exportImageCommand } from '../lib/commands/hidden.js';
 
 // The global `process`: importing node:process makes a stdout that is a pipe one that does not block.
@@ -14,7 +15,10 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
+// kubectl runs its plugin `cephbackup` by the name `kubectl-cephbackup`.
+const called = path.basename(process.argv[1] ?? '');
 const code = await main({
+  name: called === 'kubectl-cephbackup' ? 'kubectl cephbackup' : 'cephbackup',
   argv: process.argv.slice(2),
   env: process.env,
   version,

@@ -1,6 +1,7 @@
 import type { Command } from '../commands/context.js';
 import {
   cleanupOptions,
+  completionOptions,
   doctorOptions,
   listOptions,
   manifestsOptions,
@@ -13,7 +14,7 @@ import {
   type Definitions,
   type Values,
 } from './options.js';
-import { claimName, type Parser } from './values.js';
+import { claimName, oneOf, type Parser } from './values.js';
 
 export interface CommandDefinition {
   name: string;
@@ -149,5 +150,18 @@ export const commands: readonly CommandDefinition[] = [
     operand: { ...claim, least: 0, most: Infinity },
     repository: () => true,
     load: async () => (await import('../commands/verify.js')).verify,
+  }),
+  define({
+    name: 'completion',
+    description: 'print a script that completes command lines: source <(cephbackup completion bash)',
+    options: completionOptions,
+    operand: {
+      name: 'bash|zsh|fish',
+      description: 'the shell',
+      least: 1,
+      most: 1,
+      parse: oneOf('bash', 'zsh', 'fish'),
+    },
+    load: async () => (await import('./completion.js')).completion,
   }),
 ];

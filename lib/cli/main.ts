@@ -9,6 +9,8 @@ import type { Surroundings } from './surroundings.js';
 
 /** What the program is started with: the process, or a test. */
 export interface Start {
+  /** What it was called as: `cephbackup`, or `kubectl cephbackup` where it is kubectl's plugin. */
+  name: string;
   argv: readonly string[];
   env: NodeJS.ProcessEnv;
   version: string;
@@ -23,7 +25,7 @@ export interface Start {
 /** The whole program; returns its exit code. Never throws. */
 export async function main(start: Start): Promise<number> {
   const json = wantsJson(start);
-  const line = parseCommandLine(start.argv, start.version);
+  const line = parseCommandLine(start.argv, start.version, start.name);
   if (line.type === 'help') {
     await start.stdout(line.text);
     return 0;

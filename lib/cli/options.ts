@@ -476,6 +476,10 @@ export const pruneOptions = {
   },
 } satisfies Definitions;
 
+const { output, logLevel, logFormat } = commonOptions;
+
+export const completionOptions = { output, logLevel, logFormat } satisfies Definitions;
+
 /** `--min-age` -> `CEPHBACKUP_MIN_AGE`. */
 export function variableOf(flag: string): string {
   return `CEPHBACKUP_${flag.replace(/^--/, '').replaceAll('-', '_').toUpperCase()}`;

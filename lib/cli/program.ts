@@ -8,11 +8,14 @@ export type CommandLine =
   | { type: 'help'; text: string }
   | { type: 'usage'; text: string; message: string };
 
-/** What a command line asks for. Nothing is run and nothing printed here. */
-export function parseCommandLine(argv: readonly string[], version: string): CommandLine {
+/**
+ * What a command line asks for. Nothing is run and nothing printed here.
+ * @param name as the help calls the program
+ */
+export function parseCommandLine(argv: readonly string[], version: string, name = 'cephbackup'): CommandLine {
   let printed = '';
   const parsed: CommandLine[] = [];
-  const program = new Command('cephbackup')
+  const program = new Command(name)
     .description('Backs up the Ceph volumes of a Kubernetes cluster into one restic repository.')
     .version(version, '--version', 'print the version')
     .exitOverride()
