@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { PersistentVolume } from '../lib/kube/types.js';
 import { runCephbackup } from './cephbackup.js';
+import { imageClaim } from './claims.js';
 import { own, type Owner } from './owner.js';
 import { setStage, type Stage } from './stage.js';
 import { observeWorld, worldChanges, type World } from './world.js';
@@ -23,12 +24,18 @@ const steps: ((show: Show) => Promise<void>)[] = [
   lookAtMarks,
   restore,
   backUpAgain,
+  failOnPurpose,
   leaveNothing,
+  lookAtStatus,
 ];
+
+/** A volume that no pod has used yet: there is no filesystem on it. */
+const unusedImage = 'rbd/csi-vol-11111111-1111-1111-1111-111111111111';
 
 await own(async (owner) => {
   const started = performance.now();
   const stage = await prepare(owner);
+  await stage.cluster.createImage(unusedImage, '8M');
   const show = { stage, folder: owner.folder, before: await world(stage) };
   for (const step of steps) await step(show);
   await stage.stop();
@@ -77,7 +84,7 @@ async function restore({ stage, folder }: Show): Promise<void> {
     const where = isDisk(workload)
       ? ['--to-file', `restored/${name}/disk.qcow2`]
       : ['--to-directory', `restored/${name}`];
-    await cephbackup(stage, ['restore', name, ...where], folder);
+    await cephbackup(stage, ['restore', name, ...where], { cwd: folder });
     const { differences, summary } = await workload.compare(target);
     if (differences.length === 0) say(`  ${summary}`);
     problems.push(...differences.map((difference) => `${name}: ${difference}`));
@@ -94,6 +101,23 @@ async function backUpAgain({ stage }: Show): Promise<void> {
   await cephbackup(stage, ['run']);
 }
 
+async function failOnPurpose({ stage }: Show): Promise<void> {
+  title(
+    'What cannot be backed up fails for itself alone, and says what to do. This claim is new, nobody has used it:',
+  );
+  const claim = { namespace: 'shop', name: 'reports' };
+  const options = { image: unusedImage, fsType: 'ext4', size: 8 * 1024 ** 2 };
+  await stage.kube.seed(imageClaim(stage.cluster, claim, options));
+  await cephbackup(stage, ['run', '--pvc', 'shop/reports'], { expected: 1 });
+}
+
+async function lookAtStatus({ stage }: Show): Promise<void> {
+  title('How all of them are, at any time later, from Kubernetes alone:');
+  const text = await cephbackup(stage, ['status']);
+  for (const told of [/shop +reports .*FILESYSTEM_MISSING/, /never formatted/])
+    if (!told.test(text)) throw new Error(`the status does not tell ${String(told)}`);
+}
+
 async function leaveNothing({ stage, before }: Show): Promise<void> {
   const changes = worldChanges(before, await world(stage));
   if (changes.length > 0) throw new Error(`left behind:\n${changes.join('\n')}`);
@@ -108,15 +132,20 @@ function world({ cluster }: Stage): Promise<World> {
   });
 }
 
-/** Runs a command in front of the reader. @throws Error unless it exits 0 */
-async function cephbackup(stage: Stage, args: string[], cwd?: string): Promise<void> {
+/** Runs a command in front of the reader, and returns what it printed. @throws Error unless it exits as expected */
+async function cephbackup(
+  stage: Stage,
+  args: string[],
+  { cwd, expected = 0 }: { cwd?: string; expected?: number } = {},
+): Promise<string> {
   say(`$ cephbackup ${args.join(' ')}`);
   const { code, stdout, stderr } = await runCephbackup(args, {
     env: stage.env,
     ...(cwd === undefined ? {} : { cwd }),
   });
   for (const line of stdout.trimEnd().split('\n')) say(`  ${line}`);
-  if (code !== 0) throw new Error(`cephbackup ${args.join(' ')}: exit code ${code}\n${stderr}`);
+  if (code !== expected) throw new Error(`cephbackup ${args.join(' ')}: exit code ${code}\n${stderr}`);
+  return stdout;
 }
 
 /** The events of claims, as far as they are shown here. */
