@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asObject, parseJson, parseJsonObjects } from '../tools/json.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from './check.js';
@@ -35,12 +36,28 @@ export const cephConnection: Check = {
           return ok(`${nameOf(monitors)} answers to ${user}`);
         } catch (thrown) {
           if (!(thrown instanceof NotChecked)) throw thrown;
+          if (await lacksKey(options.cephKeyring, user))
+            return noKey(user, `it is not in ${options.cephKeyring ?? ''}`);
           return connectionFailure(thrown.cause.message, user, monitors);
         }
       }),
     );
   },
 };
+
+function noKey(user: string, message: string): Finding {
+  return failed(
+    `no key of ${user}: ${message}`,
+    `pass --ceph-keyring with a file of \`ceph auth get ${user}\` (the chart: key keyring of the Secret)`,
+  );
+}
+
+/** Without a key of its own, a client tries to get in without one, and is told that it may not. */
+async function lacksKey(keyring: string | null, user: string): Promise<boolean> {
+  if (keyring === null) return false;
+  const text = await readFile(keyring, 'utf8').catch(() => '');
+  return !text.split('\n').some((line) => line.trim() === `[${user}]`);
+}
 
 /** What the clients of Ceph say, in words and with what to do. */
 function connectionFailure(message: string, user: string, monitors: readonly string[] | null): Finding {
@@ -52,10 +69,7 @@ function connectionFailure(message: string, user: string, monitors: readonly str
     );
   }
   if (/errno 2\b|object not found|keyring|ENOENT/i.test(message)) {
-    return failed(
-      `no key of ${user}: ${message}`,
-      `pass --ceph-keyring with a file of \`ceph auth get ${user}\` (the chart: key keyring of the Secret)`,
-    );
+    return noKey(user, message);
   }
   return failed(
     `${which} does not answer: ${message}`,

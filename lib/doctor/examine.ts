@@ -44,7 +44,7 @@ async function findingsOf(
 ): Promise<Finding[]> {
   const done = new AbortController();
   const late = new AbortController();
-  const timer = sleep(limit, null, { signal: done.signal }).then(
+  const timer = sleep(limit, null, { signal: AbortSignal.any([done.signal, signal]) }).then(
     () => {
       late.abort(new Error(`no answer within ${limit / 1000} s`));
       return failed(`no answer within ${limit / 1000} s`, 'look for what does not answer, then try again');

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import path from 'node:path';
@@ -58,7 +58,8 @@ export const folders: Check = {
     const findings = [temporaryFolder(temporary), ...cacheFindings(cache)];
     for (const folder of new Set([temporary, ...(cache === null ? [] : [nearest(cache)])])) {
       const room = await statfs(folder).catch(() => null);
-      const free = room === null ? null : room.bavail * room.bsize;
+      // A filesystem without blocks (tmpfs without a limit) does not fill up.
+      const free = room === null || room.blocks === 0 ? null : room.bavail * room.bsize;
       if (free !== null && free < leastFree)
         findings.push(warning(`${folder} has only ${bytes(free)} free`, `make room in ${folder}`));
     }
@@ -81,7 +82,9 @@ function cacheFindings(cache: string | null): (Finding | null)[] {
   if (cache === null)
     return [warning('restic has no cache: each volume fetches the whole index', 'set RESTIC_CACHE_DIR')];
   try {
-    accessSync(nearest(cache), constants.W_OK);
+    const folder = nearest(cache);
+    accessSync(folder, constants.W_OK);
+    if (!statSync(folder).isDirectory()) throw new Error(`${folder} is no folder`);
     return [null];
   } catch {
     return [warning(`the cache ${cache} cannot be written`, 'set RESTIC_CACHE_DIR to a folder that can')];

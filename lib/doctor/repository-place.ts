@@ -17,7 +17,9 @@ export const repositoryPlace: Check = {
     const volumes = await setup.volumes(...kindsOfVolumes);
     const known = new Set(namespaces.map(({ metadata }) => metadata?.name ?? ''));
     const findings: Finding[] = [];
-    const service = serviceOf(hostOf(location), known, env);
+    const inPod = (env.KUBERNETES_SERVICE_HOST ?? '') !== '';
+    const own = inPod ? (await setup.api()).contextNamespace : null;
+    const service = serviceOf(hostOf(location), known, own);
     if (service !== null) {
       const claims = volumes.filter(({ namespace }) => namespace === service.namespace);
       const backed = claims.length === 0 ? '' : `, whose claims are backed up, too (${some(claims)})`;
@@ -68,11 +70,14 @@ export function hostOf(location: string): string | null {
   return URL.canParse(url) ? new URL(url).hostname : null;
 }
 
-/** The Service that a name means [Kubernetes: "DNS for Services and Pods"]; IP addresses tell nothing. */
+/**
+ * The Service that a name means [Kubernetes: "DNS for Services and Pods"]; IP addresses tell nothing.
+ * @param own the namespace of this pod; null outside of one
+ */
 export function serviceOf(
   host: string | null,
   namespaces: ReadonlySet<string>,
-  env: NodeJS.ProcessEnv,
+  own: string | null,
 ): { name: string; namespace: string } | null {
   const [name = '', namespace, svc] = (host ?? '').split('.');
   if (name === '' || name === 'localhost' || /^[\d[]/.test(host ?? '')) return null;
@@ -81,8 +86,7 @@ export function serviceOf(
     return inCluster ? { name, namespace } : null;
   }
   // A bare name is one of the pod's own namespace.
-  const own = env.POD_NAMESPACE ?? '';
-  return (env.KUBERNETES_SERVICE_HOST ?? '') !== '' && namespaces.has(own) ? { name, namespace: own } : null;
+  return own === null ? null : { name, namespace: own };
 }
 
 function localPath(location: string): string | null {
