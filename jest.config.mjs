@@ -1,8 +1,12 @@
+/** Whether the program runs in a virtual machine (sandbox/vm.ts). */
+const inMachine = process.env.SANDBOX_GUEST !== undefined;
+
 export default {
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
   // Not .cache: images are built there, with package.json files of their own.
   roots: ['<rootDir>/__tests__', '<rootDir>/bin', '<rootDir>/lib', '<rootDir>/sandbox'],
-  testEnvironment: 'node',
+  testPathIgnorePatterns: ['/node_modules/', ...(inMachine ? [] : ['/__tests__/kernel/'])],
+  testEnvironment: inMachine ? '<rootDir>/jest.slow-machine.mjs' : 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [

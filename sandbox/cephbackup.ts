@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { guestPatience, guestPort, startInGuest, type GuestProcess } from './vm/guest.js';
 import { cephbackupProgram, searchPath } from './tools.js';
 
 export interface CephbackupOptions {
@@ -7,6 +8,8 @@ export interface CephbackupOptions {
   input?: string;
   /** Where relative paths begin. */
   cwd?: string;
+  /** argv in front of the program, which starts it. */
+  under?: readonly string[];
   /** Milliseconds until it is killed, which counts as a failure. Default two minutes. */
   timeout?: number;
 }
@@ -22,6 +25,7 @@ export interface CephbackupResult {
 }
 
 export interface RunningCephbackup {
+  /** 0 in a virtual machine. */
   pid: number;
   kill(signal: NodeJS.Signals): void;
   /** What it has printed to stderr up to now. */
@@ -40,11 +44,13 @@ export function runCephbackup(
 /** Starts the built program; for tests that end it early. */
 export function startCephbackup(
   args: readonly string[],
-  { env = {}, input = '', timeout = 120_000, cwd }: CephbackupOptions = {},
+  { env = {}, input = '', under = [], timeout = 120_000, cwd }: CephbackupOptions = {},
 ): RunningCephbackup {
-  const child = spawn(
+  const start = guestPort() === null ? startHere : startInGuest;
+  const inFolder = cwd === undefined ? [] : ['env', '-C', cwd];
+  const child = start(
     'setpriv',
-    ['--pdeathsig', 'KILL', '--', process.execPath, cephbackupProgram, ...args],
+    ['--pdeathsig', 'KILL', '--', ...under, ...inFolder, process.execPath, cephbackupProgram, ...args],
     {
       env: {
         PATH: searchPath(),
@@ -52,31 +58,55 @@ export function startCephbackup(
         ...(process.env.TMPDIR === undefined ? {} : { TMPDIR: process.env.TMPDIR }),
         ...env,
       },
-      stdio: 'pipe',
-      ...(cwd === undefined ? {} : { cwd }),
+      input,
     },
   );
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].setEncoding('utf8').on('data', (text: string) => {
+    child.onOutput(stream, (text) => {
       output[stream] += text;
     });
   }
+  const timer = setTimeout(
+    () => {
+      child.kill('SIGKILL');
+    },
+    guestPort() === null ? timeout : timeout * guestPatience,
+  );
+  const result = child.ended
+    .finally(() => {
+      clearTimeout(timer);
+    })
+    .then(({ code, signal }) => ({ code, signal, ...output, json: parse(output.stdout) }));
+  return {
+    pid: child.pid,
+    kill: (signal) => {
+      child.kill(signal);
+    },
+    stderr: () => output.stderr,
+    result,
+  };
+}
+
+function startHere(
+  program: string,
+  args: readonly string[],
+  { env, input }: { env: Record<string, string>; input: string },
+): GuestProcess {
+  const child = spawn(program, args, { env, stdio: 'pipe' });
   // It may end without having read anything.
   child.stdin.on('error', () => undefined).end(input);
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
-  const result = new Promise<CephbackupResult>((resolve, reject) => {
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code, signal, ...output, json: parse(output.stdout) });
+      resolve({ code, signal });
     });
   });
   return {
     pid: child.pid ?? 0,
     kill: (signal) => child.kill(signal),
-    stderr: () => output.stderr,
-    result,
+    onOutput: (stream, listener) => child[stream].setEncoding('utf8').on('data', listener),
+    ended,
   };
 }
 

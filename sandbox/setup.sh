@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Makes a checkout ready for the sandbox, the tests and the demo: Debian packages, npm packages, build, restic.
+# setup.sh [PACKAGE...]: with these Debian packages, too.
 # Says what it installs before it does. Does nothing, quickly, where nothing is missing. Written for Debian 12 and 13.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export LC_ALL=C
+. sandbox/debian.sh
 
 # e2fsprogs, xfsprogs, btrfs-progs, fdisk: the filesystems and partitions of volumes; qemu-block-extra: QEMU's rbd driver;
 # qemu-system-common: qemu-storage-daemon; openssl: certificates of the sandbox's Kubernetes API.
@@ -112,22 +114,6 @@ build() {
   rm -f dist/*.tsbuildinfo
   npm run --silent build >&2
   mv "$now" "$stamp"
-}
-
-# The sites that this machine gets its Debian from; which of them has other releases, too, is found by trying.
-debian_mirrors() {
-  # shellcheck disable=SC2016,SC1091 # apt's placeholders, not the shell's; os-release is this machine's
-  apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v codename="$(. /etc/os-release && echo "$VERSION_CODENAME")" \
-      '$3 == "main" && ($2 == codename || $2 ~ /^(old)*stable$/) && !seen[$1]++ { print $1 }'
-}
-
-keyring() {
-  local file
-  for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
-    [ ! -e "$file" ] || { printf '%s' "$file"; return 0; }
-  done
-  die 'the keyring of the Debian archive is missing (package debian-archive-keyring).'
 }
 
 # fetch_restic SUITE FOLDER: unpacks a release's own restic into FOLDER, without installing it; apt checks the signatures.

@@ -3,11 +3,14 @@ import { startCeph } from './ceph.js';
 import { runJest } from './jest.js';
 import { own } from './owner.js';
 import { searchPath } from './tools.js';
+import { guestPort } from './vm/guest.js';
 
 /** `npm test [-- ARGUMENTS FOR JEST]`: all tests share one Ceph, which is started here and ends with this process. */
 await own(async (owner) => {
   const { cluster } = await startCeph({ dir: path.join(owner.folder, 'ceph') });
-  return runJest(owner, ['--maxWorkers=2', ...process.argv.slice(2)], {
+  // A virtual machine serves one test file at a time.
+  const workers = `--maxWorkers=${guestPort() === null ? 2 : 1}`;
+  return runJest(owner, [workers, ...process.argv.slice(2)], {
     PATH: searchPath(),
     SANDBOX_CEPH: cluster.dir,
     TMPDIR: owner.temporary,

@@ -1,6 +1,8 @@
-import { constants } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { CephCluster } from './ceph/cluster.js';
+import { checkout } from './checkout.js';
+import { guestPort, runInGuest } from './vm/guest.js';
+import { observeNode, type NodeScope } from './world/node.js';
 
 /** Where to look for things that a program may leave behind. */
 export interface WorldScope {
@@ -21,12 +23,20 @@ export async function observeWorld(scope: WorldScope): Promise<World> {
   const parts = await Promise.all([
     ...imagePools.map((pool) => imagesOf(cluster, pool)),
     ...shareGroups.map(({ filesystem, group }) => sharesOf(cluster, filesystem, group)),
-    mounts(['cephbackup', cluster.dir, ...(temporary === undefined ? [] : [temporary])]),
-    loopDevices(),
-    mappedDevices(),
-    ...(temporary === undefined ? [] : [processes(temporary), files(temporary)]),
+    observeItsNode({
+      words: ['cephbackup', cluster.dir, ...(temporary === undefined ? [] : [temporary])],
+      temporary: temporary ?? null,
+    }),
   ]);
   return new Set(parts.flat());
+}
+
+/** The node that the program runs on. */
+async function observeItsNode(scope: NodeScope): Promise<string[]> {
+  if (guestPort() === null) return observeNode(scope);
+  const program = path.join(checkout, 'dist/sandbox/world/in-guest.js');
+  const env = { PATH: process.env.PATH ?? '' };
+  return JSON.parse(await runInGuest('node', [program, JSON.stringify(scope)], { env })) as string[];
 }
 
 /** What is there now and was not before (`+`), and what is no more (`-`). */
@@ -90,70 +100,4 @@ async function sharesOf(cluster: CephCluster, filesystem: string, group: string)
     }),
   );
   return shares.flat();
-}
-
-/** Mounts that everybody on this machine sees, as far as they have one of these words: others may mount something. */
-async function mounts(words: string[]): Promise<string[]> {
-  const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
-  return lines.filter((line) => words.some((word) => line.includes(word))).map((line) => `mount ${line}`);
-}
-
-/**
- * Loop devices that are attached but not mounted by anybody, in whatever namespace. A mounted one goes with the
- * namespace of its mount, whose processes are looked for by themselves; others on this machine may have such.
- */
-async function loopDevices(): Promise<string[]> {
-  const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
-  const idle = await Promise.all(
-    names.map(async (name) => {
-      const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => null);
-      if (file === null || (await isBusy(`/dev/${name}`))) return [];
-      return [`loop device ${name} of ${file.trim()}`];
-    }),
-  );
-  return idle.flat();
-}
-
-async function isBusy(device: string): Promise<boolean> {
-  try {
-    const handle = await open(device, constants.O_RDONLY | constants.O_EXCL);
-    await handle.close();
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-async function mappedDevices(): Promise<string[]> {
-  const rbd = await readdir('/sys/bus/rbd/devices').catch(() => []);
-  const block = await readdir('/sys/block');
-  const nbd = await Promise.all(
-    block
-      .filter((name) => name.startsWith('nbd'))
-      .map(async (name) => {
-        const pid = await readFile(`/sys/block/${name}/pid`, 'utf8').catch(() => null);
-        return pid === null ? [] : [`mapped device ${name}`];
-      }),
-  );
-  return [...rbd.map((id) => `mapped device rbd${id}`), ...nbd.flat()];
-}
-
-/** Processes whose TMPDIR is `temporary`: the program's and its children's, however they were orphaned. */
-async function processes(temporary: string): Promise<string[]> {
-  const mark = `TMPDIR=${temporary}`;
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const ours = await Promise.all(
-    pids.map(async (pid) => {
-      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-      if (!environment.split('\0').includes(mark)) return [];
-      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return [`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`];
-    }),
-  );
-  return ours.flat();
-}
-
-async function files(folder: string): Promise<string[]> {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
-  return names.map((name) => `file ${folder}/${name}`);
 }

@@ -9,6 +9,7 @@ import type { Faults } from '../../sandbox/kube/stand-in/faults.js';
 import type { SandboxKube } from '../../sandbox/kube/types.js';
 import type { Repository, ResticSnapshot } from '../../sandbox/repository.js';
 import { searchPath } from '../../sandbox/tools.js';
+import { guestPort, guestReady, runInGuest } from '../../sandbox/vm/guest.js';
 import { observeWorld, type World, type WorldScope } from '../../sandbox/world.js';
 import { ceph, freshNamespace } from './ceph.js';
 import { startCephbackup, type CephbackupResult, type RunningCephbackup } from './cephbackup.js';
@@ -46,6 +47,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Programs whose calls are recorded in `calls`. */
   programs?: FaultyPrograms;
+  /** argv that starts the program. */
+  under?: readonly string[];
 }
 
 /** A Kubernetes API, a repository and a RADOS namespace for one test file, on the shared Ceph. */
@@ -65,6 +68,7 @@ export class Scenario {
     const folder = await temporaryFolder('scenario');
     const temporary = path.join(folder, 'tmp');
     await mkdir(temporary);
+    if (guestPort() !== null) await mountTemporary(temporary);
     const [cluster, kube, repository, place] = await Promise.all([
       ceph(),
       startKube({ dir: path.join(folder, 'kube'), ...(standIn ? { real: false } : {}) }),
@@ -141,8 +145,8 @@ export class Scenario {
       ...this.repository.env,
       TMPDIR: this.temporary,
       KUBECONFIG: this.kube.kubeconfig,
-      CEPHBACKUP_MAPPER: 'fuse',
-      CEPHBACKUP_CEPHFS_CLIENT: 'fuse',
+      // A virtual machine has what the program uses by default.
+      ...(guestPort() === null ? { CEPHBACKUP_MAPPER: 'fuse', CEPHBACKUP_CEPHFS_CLIENT: 'fuse' } : {}),
       CEPHBACKUP_CEPH_CONF: this.cluster.conf,
       ...(programs === null ? {} : { PATH: programs.path }),
       ...env,
@@ -150,7 +154,8 @@ export class Scenario {
   }
 
   start(args: readonly string[], options: RunOptions = {}): RunningCephbackup {
-    return startCephbackup(args, { env: this.environment(options) });
+    const { under = [] } = options;
+    return startCephbackup(args, { env: this.environment(options), under });
   }
 
   cephbackup(args: readonly string[], options: RunOptions = {}): Promise<CephbackupResult> {
@@ -212,6 +217,12 @@ export class Scenario {
   world(): Promise<World> {
     return observeWorld(this.worldScope);
   }
+}
+
+/** The folder that a virtual machine shares has no files without a name: a node's temporary folder is its own. */
+async function mountTemporary(folder: string): Promise<void> {
+  await guestReady(240_000);
+  await runInGuest('mount', ['-t', 'tmpfs', 'tmpfs', folder], { env: { PATH: process.env.PATH ?? '' } });
 }
 
 export interface Report extends RunReport {

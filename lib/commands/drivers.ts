@@ -28,7 +28,7 @@ import { exportImageCommand } from './hidden.js';
 type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck' | 'cephfsClient'>;
 
 const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
-  krbd: () => krbd,
+  krbd,
   nbd,
   fuse,
 };
@@ -110,7 +110,7 @@ const needs: Record<VolumeKind, readonly string[]> = {
   cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find', 'ls', 'stat', 'mkdir', 'rmdir'],
 };
 const cephfsNeeds = { kernel: ['mount.ceph'], fuse: ['ceph-fuse'] };
-const mapperNeeds = { krbd: [], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
+const mapperNeeds = { krbd: ['mknod'], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
 
 /** Every program that a run of these kinds of volumes starts. */
 export function neededPrograms(

@@ -60,12 +60,13 @@ export async function checkExt(
 /** Checks an XFS filesystem whose log was replayed, without changing it. @throws CephbackupError FILESYSTEM_CORRUPT */
 export async function checkXfs(
   exec: Exec,
-  device: string,
+  { path, loop }: { path: string; loop: boolean },
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<void> {
   const result = await exec(
     'xfs_repair',
-    ['-n', ...(device.startsWith('/dev/') ? [] : ['-f']), '--', device],
+    // `-f`: a regular file, which mount would attach to a loop device.
+    ['-n', ...(loop ? ['-f'] : []), '--', path],
     {
       deadline: fsckDeadline,
       ...options,

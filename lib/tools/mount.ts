@@ -3,7 +3,9 @@ import { CephbackupError } from '../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from './exec.js';
 import { readMounts, type MountEntry } from './namespace.js';
 
+/** Milliseconds: a mount may replay a journal, an unmount has next to nothing to write. */
 const mountDeadline = 300_000;
+const unmountDeadline = 60_000;
 
 /** Nothing on a tenant's filesystem is ever executed, opened as a device, or followed as a link by path. */
 export function safeMountOptions(): string[] {
@@ -35,7 +37,7 @@ export async function mount(
 /** Unmounts; succeeds where nothing is mounted. @throws CephbackupError COMMAND_FAILED (busy), COMMAND_TIMEOUT */
 export async function unmount(exec: Exec, namespace: NamespaceRef, directory: string): Promise<void> {
   if ((await mountedAt(namespace, directory)) === null) return;
-  const result = await exec('umount', ['--', directory], { deadline: mountDeadline, namespace });
+  const result = await exec('umount', ['--', directory], { deadline: unmountDeadline, namespace });
   if (result.exitCode === 0 || (await mountedAt(namespace, directory)) === null) return;
   throw new CephbackupError('COMMAND_FAILED', `umount of ${directory}: ${lastLine(result.stderr)}`);
 }

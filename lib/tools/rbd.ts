@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from './ceph-connection.js';
 import type { CommandOptions, CommandResult, Exec } from './exec.js';
@@ -32,6 +33,11 @@ export interface MappedImage extends ImageSpec {
 
 /** Milliseconds for a command that only moves metadata. */
 const metadataDeadline = 120_000;
+/** Milliseconds for an unmapping, which waits for the cluster where it does not answer. */
+const unmapDeadline = 60_000;
+/** Milliseconds in which a mapped device that is in use may become free, and between two attempts. */
+const busyPatience = 15_000;
+const busyInterval = 500;
 /** Milliseconds for `rbd rm`, which deletes object by object; our clones hold little of their own. */
 const removeDeadline = 600_000;
 
@@ -320,15 +326,38 @@ export class Rbd {
     const result = await this.#run(['device', 'map', '-o', 'noudev', formatImage(image)], options);
     const device = result.stdout.trim();
     if (result.exitCode === 0 && device.startsWith('/dev/')) return device;
+    const reason = refusals.find(([message]) => message.test(result.stderr))?.[1];
+    if (reason !== undefined)
+      throw new CephbackupError('MAP_FAILED', `mapping of ${formatImage(image)}: ${reason}`);
     throw cephError('MAP_FAILED', `mapping of ${formatImage(image)}`, result);
   }
 
-  async unmap(device: string, options?: Partial<CommandOptions>): Promise<void> {
-    // Without noudev the unmapping, too, waits for a udev that a container does not have.
-    const result = await this.#run(['device', 'unmap', '-o', 'noudev', device], options);
-    if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `unmapping of ${device}`, result);
+  /**
+   * Unmaps an image that this node maps, by its name: a container may have no file for the device. What holds the device
+   * for a moment only (udev reads each new one) is waited for.
+   */
+  async unmap(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
+    const end = performance.now() + busyPatience;
+    for (;;) {
+      // Without noudev the unmapping, too, waits for a udev that a container does not have.
+      const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
+      const result = await this.#run(args, { deadline: unmapDeadline, ...options });
+      if (result.exitCode === 0) return;
+      if (result.exitCode !== errno.EBUSY || performance.now() > end)
+        throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
+      await sleep(busyInterval, undefined, options?.signal === undefined ? {} : { signal: options.signal });
+    }
   }
 }
+
+/** What `rbd device map` says before its last line, which then holds a bare errno [src/krbd.cc, src/tools/rbd/action/Kernel.cc]. */
+const refusals: readonly (readonly [RegExp, string])[] = [
+  [
+    /feature set mismatch/i,
+    'this kernel does not support a feature of the image, or of one that it was cloned from (dmesg names it)',
+  ],
+  [/failed to load rbd kernel module|modprobe/i, 'this kernel has no module rbd'],
+];
 
 function parentOf(value: unknown): ListedImage['parent'] {
   if (typeof value !== 'object' || value === null) return null;

@@ -86,7 +86,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
       // The kernel replays the log at a writable mount, and at no other.
       await this.#attach(job, namespace, device, type, 'rw');
       await unmount(exec, namespace, volumeDirectory);
-      if (fsck === 'full') await checkXfs(exec, device.path, options);
+      if (fsck === 'full') await checkXfs(exec, device, options);
       return;
     }
     const repaired = await checkExt(exec, device.path, fsck, options);

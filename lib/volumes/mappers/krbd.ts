@@ -1,28 +1,58 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { CephbackupError } from '../../errors/error.js';
+import { lastLine } from '../../tools/exec.js';
+import { stateDirectory } from '../../tools/namespace.js';
 import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd.js';
-import type { Mapper } from './mapper.js';
+import type { Mapper, MapperTools, MapRequest } from './mapper.js';
 
 /** The kernel's own RBD client. A mapping is global to the node and outlives its process: the sweep knows it, too. */
-export const krbd: Mapper = {
-  async map({ image, rbd, scope, cluster, signal }) {
-    scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => unmapAll(rbd, image));
-    const device = await rbd.map(image, { signal });
-    return {
-      path: device,
-      loop: false,
-      isBelow: async (majorMinor) => (await deviceNumber(device)) === majorMinor,
-    };
-  },
-};
+export function krbd({ exec }: MapperTools): Mapper {
+  return {
+    async map(request) {
+      const { image, rbd, scope, cluster, signal } = request;
+      scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => unmapAll(rbd, image));
+      const name = path.basename(await rbd.map(image, { signal }));
+      const number = await deviceNumber(name);
+      const node = `${stateDirectory}/${name}`;
+      await makeNode(exec, request, node, number);
+      return {
+        path: node,
+        loop: false,
+        // The number may belong to another mapping by now.
+        isBelow: async (majorMinor) => majorMinor === number && (await deviceNumber(name)) === number,
+      };
+    },
+  };
+}
 
-/** Unmaps an image wherever this node maps it. */
+/** Unmaps an image as often as this node maps it. */
 export async function unmapAll(rbd: Rbd, image: ImageSpec): Promise<void> {
   for (const mapped of await rbd.mapped()) {
-    if (formatImage(mapped) === formatImage(image)) await rbd.unmap(mapped.device);
+    if (formatImage(mapped) === formatImage(image)) await rbd.unmap(image);
   }
 }
 
-async function deviceNumber(device: string): Promise<string> {
-  return (await readFile(`/sys/block/${path.basename(device)}/dev`, 'utf8')).trim();
+/** `major:minor`, as the kernel says; without udev nothing else can be relied on. */
+async function deviceNumber(name: string): Promise<string> {
+  return (await readFile(`/sys/block/${name}/dev`, 'utf8')).trim();
+}
+
+/**
+ * A device node of our own, for this mapping and no other: a container's /dev has none, and one that is there may be
+ * what an earlier mapping of that name left.
+ */
+async function makeNode(
+  exec: MapperTools['exec'],
+  { namespace, signal, image }: MapRequest,
+  node: string,
+  number: string,
+): Promise<void> {
+  const args = ['--mode=0600', '--', node, 'b', ...number.split(':')];
+  const result = await exec('mknod', args, { namespace, signal, deadline: 30_000 });
+  if (result.exitCode === 0) return;
+  throw new CephbackupError(
+    'MAP_FAILED',
+    `device node for ${formatImage(image)}: ${lastLine(result.stderr)}`,
+  );
 }

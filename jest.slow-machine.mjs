@@ -1,0 +1,12 @@
+import { TestEnvironment } from 'jest-environment-node';
+
+/** An emulated machine takes so much longer than what the limits of tests are made for. */
+const patience = 5;
+
+/** jest's environment for Node, for tests of a program in a virtual machine. */
+export default class SlowMachine extends TestEnvironment {
+  handleTestEvent({ name, test, hook }) {
+    if (name === 'test_start' && test.timeout !== undefined) test.timeout *= patience;
+    if (name === 'hook_start' && hook.timeout !== undefined) hook.timeout *= patience;
+  }
+}

@@ -1,0 +1,86 @@
+import { constants } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
+
+export interface NodeScope {
+  /** Mounts count that have one of these in them. */
+  words: string[];
+  /** The TMPDIR that the program and its children get, if it has one of its own. */
+  temporary: string | null;
+}
+
+/** What a backup program can leave behind on the node it runs on, one line each. */
+export async function observeNode({ words, temporary }: NodeScope): Promise<string[]> {
+  const parts = await Promise.all([
+    mounts(words),
+    loopDevices(),
+    mappedDevices(),
+    ...(temporary === null ? [] : [processes(temporary), files(temporary)]),
+  ]);
+  return parts.flat();
+}
+
+/** Mounts that everybody on this machine sees, as far as they have one of these words: others may mount something. */
+async function mounts(words: string[]): Promise<string[]> {
+  const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
+  return lines.filter((line) => words.some((word) => line.includes(word))).map((line) => `mount ${line}`);
+}
+
+/**
+ * Loop devices that are attached but not mounted by anybody, in whatever namespace. A mounted one goes with the
+ * namespace of its mount, whose processes are looked for by themselves; others on this machine may have such.
+ */
+async function loopDevices(): Promise<string[]> {
+  const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+  const idle = await Promise.all(
+    names.map(async (name) => {
+      const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => null);
+      if (file === null || (await isBusy(`/dev/${name}`))) return [];
+      return [`loop device ${name} of ${file.trim()}`];
+    }),
+  );
+  return idle.flat();
+}
+
+async function isBusy(device: string): Promise<boolean> {
+  try {
+    const handle = await open(device, constants.O_RDONLY | constants.O_EXCL);
+    await handle.close();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+async function mappedDevices(): Promise<string[]> {
+  const rbd = await readdir('/sys/bus/rbd/devices').catch(() => []);
+  const block = await readdir('/sys/block');
+  const nbd = await Promise.all(
+    block
+      .filter((name) => name.startsWith('nbd'))
+      .map(async (name) => {
+        const pid = await readFile(`/sys/block/${name}/pid`, 'utf8').catch(() => null);
+        return pid === null ? [] : [`mapped device ${name}`];
+      }),
+  );
+  return [...rbd.map((id) => `mapped device rbd${id}`), ...nbd.flat()];
+}
+
+/** Processes whose TMPDIR is `temporary`: the program's and its children's, however they were orphaned. */
+async function processes(temporary: string): Promise<string[]> {
+  const mark = `TMPDIR=${temporary}`;
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const ours = await Promise.all(
+    pids.map(async (pid) => {
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      if (!environment.split('\0').includes(mark)) return [];
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return [`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`];
+    }),
+  );
+  return ours.flat();
+}
+
+async function files(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  return names.map((name) => `file ${folder}/${name}`);
+}
