@@ -127,7 +127,7 @@ export class Rig {
       exec,
       restic,
       // Asked for only where there is something to be found: it takes restic half a second.
-      history: new History(this.marks.has(volume.uid) ? await restic.snapshots([]) : []),
+      history: Promise.resolve(new History(this.marks.has(volume.uid) ? await restic.snapshots([]) : [])),
       recorder: {
         succeeded: ({ uid }: PlannedVolume, { snapshot }: { snapshot: string }) => {
           this.marks.set(uid, snapshot);

@@ -29,7 +29,7 @@ afterEach(() => {
 const patchesOfVolumes = ({ verb, resource }: { verb: string; resource: string }) =>
   verb === 'patch' && resource === 'persistentvolumes';
 
-describe('what cannot be used as a whole is exit 3, and nothing is touched', () => {
+describe('what cannot be used as a whole is exit 3, and nothing is left or marked', () => {
   test('a wrong repository password', async () => {
     const before = await scenario.world();
     const marks = await scenario.annotations(claim);
@@ -39,6 +39,29 @@ describe('what cannot be used as a whole is exit 3, and nothing is touched', () 
     expect(report.volume(claim)).toMatchObject({ outcome: 'not-attempted', snapshot: null });
     expect(report.stderr).not.toContain('wrong-password');
     expect(await scenario.annotations(claim)).toEqual(marks);
+    await expectCleanWorld(before, scenario.worldScope);
+  }, 60_000);
+
+  test('a repository that turns out to be unusable only when volumes are prepared: they are unwound', async () => {
+    const before = await scenario.world();
+    const marks = await scenario.annotations(claim);
+    const late = { program: 'restic', when: 'snapshots*', mode: 'delay' as const };
+    const programs = new FaultyPrograms([late], searchPath(), ['rbd', 'mount']);
+    const report = await scenario.run({
+      programs,
+      env: { RESTIC_PASSWORD_FILE: await file('wrong-password') },
+    });
+    expect(report.code).toBe(3);
+    expect(report.error?.code).toBe('REPOSITORY_PASSWORD_WRONG');
+    expect(report.volume(claim)).toMatchObject({
+      outcome: 'not-attempted',
+      error: { code: 'NOT_ATTEMPTED' },
+    });
+    expect(report.leftovers).toEqual([]);
+    // Else this has shown nothing.
+    expect(programs.calls().join('\n')).toMatch(/^mount .*ext4/m);
+    expect(await scenario.annotations(claim)).toEqual(marks);
+    expect((await scenario.events(claim)).map(({ reason }) => reason)).not.toContain('BackupFailed');
     await expectCleanWorld(before, scenario.worldScope);
   }, 60_000);
 

@@ -1,8 +1,8 @@
 import type { Values } from '../cli/options.js';
 import type { volumeOptions } from '../cli/options.js';
-import { CephbackupError } from '../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import { resticEnvironment } from '../tools/environment.js';
-import { Restic } from '../tools/restic.js';
+import { Restic, type ResticSnapshot } from '../tools/restic.js';
 import type { CommandContext } from './context.js';
 
 type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'>;
@@ -29,4 +29,37 @@ export async function surveyRepository(context: CommandContext<LimitValues>) {
   const options = { signal: context.signal };
   const [survey] = await Promise.all([restic.survey(options), requireRestic(restic, context.signal)]);
   return survey;
+}
+
+/** A repository that is being opened, which takes as long as restic's key derivation was made to take. */
+export interface OpeningRepository {
+  /** All snapshots; rejects where the repository cannot be used: REPOSITORY_… */
+  snapshots: Promise<ResticSnapshot[]>;
+  /** Why it cannot be used, as far as that is known at once: restic's version always is. Never rejects. */
+  refused(): Promise<CephbackupError | null>;
+  /** Ends the opening and waits for its end; resolves with what had failed by itself. Never rejects. */
+  abandon(reason: unknown): Promise<CephbackupError | null>;
+}
+
+/** Lists the snapshots beside asking restic for its version, which is judged first. */
+export function openRepository(restic: Restic, runSignal: AbortSignal): OpeningRepository {
+  const early = new AbortController();
+  const signal = AbortSignal.any([runSignal, early.signal]);
+  let failed: CephbackupError | null = null;
+  const snapshots = restic.snapshots([], { signal, deadline: 180_000 });
+  const opened = snapshots.then(
+    () => undefined,
+    (thrown: unknown) => (failed = asCephbackupError(thrown)),
+  );
+  const version = requireRestic(restic, signal).then(() => null, asCephbackupError);
+  return {
+    snapshots,
+    refused: async () => (await version) ?? failed,
+    abandon: async (reason) => {
+      // A restic that is left to die with this program would leave its lock behind.
+      early.abort(reason);
+      await opened;
+      return (await version) ?? failed;
+    },
+  };
 }

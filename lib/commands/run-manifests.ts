@@ -14,6 +14,8 @@ export interface ManifestsRequest {
   plan: Plan;
   restic: Restic;
   lease: { runId: string };
+  /** Settles when the repository is open, or cannot be opened. */
+  opened: Promise<unknown>;
   clientsFor: ClientsFor;
   signal: AbortSignal;
 }
@@ -60,7 +62,7 @@ export class RunManifests {
   }
 
   async #save(time: number): Promise<Manifests | null> {
-    const { cluster, plan, lease, clientsFor, signal } = this.request;
+    const { cluster, plan, lease, clientsFor, signal, opened } = this.request;
     const considered = plan.volumes.filter(({ reason }) => !notConsidered.has(reason));
     if (considered.length === 0) return null;
     const { log, options, clock } = this.context;
@@ -72,6 +74,12 @@ export class RunManifests {
       readImageFacts(considered, locateImage(clientsFor), options.concurrency ?? 4, signal),
     ]);
     for (const problem of images.problems) log.debug(problem);
+    // A repository that cannot be opened is told by whoever opens it.
+    const usable = await opened.then(
+      () => true,
+      () => false,
+    );
+    if (!usable) return null;
     const claims = considered.map((volume) => claimManifest(volume, images.facts.get(volume.uid) ?? null));
     const about = { version: 1 as const, cluster: cluster.name, run: lease.runId };
     return this.#put({ ...about, time: new Date(clock()).toISOString(), claims, storageClasses }, time);

@@ -10,7 +10,7 @@ import { tagValue } from '../repository/tags.js';
 import { runTable } from '../report/run-table.js';
 import { exitCode } from '../run/exit-code.js';
 import { objectName, objectNumbers } from '../run/names.js';
-import { emptyResult, type RunReport } from '../run/report.js';
+import { notAttempted, type RunReport } from '../run/report.js';
 import { executeVolumes, type ExecuteResult } from '../run/run.js';
 import type { Restic, ResticSnapshot } from '../tools/restic.js';
 import { cephClients } from './ceph.js';
@@ -20,7 +20,7 @@ import { checkPrograms, drivers, sweepers } from './drivers.js';
 import { list } from './list.js';
 import { RunManifests } from './run-manifests.js';
 import { clusterRecorder } from './recorder.js';
-import { requireRestic, resticOf } from './repository.js';
+import { openRepository, resticOf } from './repository.js';
 import { shardOf } from './shard.js';
 import { auditRun, sweepEarlierRuns, uniqueLeftovers } from './sweeping.js';
 
@@ -31,28 +31,24 @@ export const run: Command<RunValues> = async (context) => {
   if (context.options.dryRun === true) return list(context);
   const started = context.clock();
   const restic = resticOf(context);
-  // Opening the repository takes as long as reading the cluster: both at once.
-  const early = new AbortController();
-  const opening = openRepository(restic, AbortSignal.any([context.signal, early.signal]));
-  opening.catch(() => undefined);
+  // Opening the repository takes longer than reading the cluster and the first steps in Ceph: all at once.
+  const repository = openRepository(restic, context.signal);
   try {
     const cluster = await readCluster(context);
     const plan = planOf(context, cluster);
     const lease = await takeLease(context, cluster);
     try {
-      const snapshots = await opening.catch((thrown: unknown) => asCephbackupError(thrown));
+      const refused = await repository.refused();
       const ended =
-        snapshots instanceof CephbackupError
-          ? unusable(plan, snapshots)
-          : await execute(context, { cluster, plan, lease, restic, snapshots });
+        refused === null
+          ? await execute(context, { cluster, plan, lease, restic, opened: repository.snapshots })
+          : unusable(plan, refused);
       return finish(context, started, lease.runId, plan, ended);
     } finally {
       await lease.release();
     }
   } catch (thrown) {
-    // A restic that is left to die with this program would leave its lock behind.
-    early.abort(thrown);
-    const other = await opening.then(() => null, asCephbackupError);
+    const other = await repository.abandon(thrown);
     // Of two failures at the start, a wrong configuration is the one to tell.
     throw other?.kind === 'usage' ? other : thrown;
   }
@@ -78,12 +74,6 @@ interface Ended extends ExecuteResult {
   warnings: string[];
 }
 
-/** All snapshots of the repository. @throws CephbackupError RESTIC_TOO_OLD, REPOSITORY_… */
-async function openRepository(restic: Restic, signal: AbortSignal): Promise<ResticSnapshot[]> {
-  await requireRestic(restic, signal);
-  return restic.snapshots([], { signal, deadline: 180_000 });
-}
-
 async function takeLease(context: CommandContext<RunValues>, cluster: Cluster): Promise<Lease> {
   const { env, hostname, log, signal } = context;
   const group = env.CEPHBACKUP_RUN_GROUP?.trim() ?? '';
@@ -104,12 +94,13 @@ interface Execution {
   plan: Plan;
   lease: Lease;
   restic: Restic;
-  snapshots: ResticSnapshot[];
+  /** All snapshots of the repository, once it is open. */
+  opened: Promise<ResticSnapshot[]>;
 }
 
 async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
   const { options, log, hostname, clock, exec } = context;
-  const { cluster, plan, lease, restic, snapshots } = execution;
+  const { cluster, plan, lease, restic, opened } = execution;
   const { api, prefix, installation } = cluster;
   const signal = AbortSignal.any([context.signal, lease.lost]);
   setMaxListeners(0, signal);
@@ -122,11 +113,22 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const liveRuns = new Set([lease.runId]);
   const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
   const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
+  const history = opened.then(
+    (snapshots) => new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
+  );
+  history.catch(() => undefined);
+  let allUnwound: () => void = () => undefined;
+  const audit = new Promise<void>((resolve) => (allUnwound = resolve)).then(() =>
+    auditRun(sweeping, names, volumes, log),
+  );
   const result = await executeVolumes({
     volumes,
     concurrency: options.concurrency ?? 4,
     signal,
     mayBegin: () => lease.healthy(),
+    allUnwound: () => {
+      allUnwound();
+    },
     nextName: () => {
       const name = objectName(installation, lease.runId, numbers.next().value);
       names.add(name);
@@ -135,7 +137,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     tools: {
       exec,
       restic,
-      history: new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
+      history,
       recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
       driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
@@ -148,23 +150,27 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       mayMark: (...volume) => manifests.mayMark(...volume),
     },
   });
-  const [swept, audit] = await Promise.all([sweep, auditRun(sweeping, names, volumes, log), manifests.end()]);
-  const errors = [...result.errors, ...manifests.errors];
+  const [swept, audited, notOpened] = await Promise.all([
+    sweep,
+    audit,
+    opened.then(() => null, asCephbackupError),
+    manifests.end(),
+  ]);
+  const errors = [notOpened, ...result.errors, ...manifests.errors].filter((error) => error !== null);
   if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
   return {
     volumes: result.volumes,
     errors,
-    leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audit.leftovers]),
-    warnings: [...swept.warnings, ...manifests.warnings, ...audit.warnings],
+    leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
+    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings],
   };
 }
 
 /** Nothing can be backed up: every volume says so. */
 function unusable(plan: Plan, error: CephbackupError): Ended {
-  const reason = new CephbackupError('NOT_ATTEMPTED', `not attempted: ${error.message}`).report();
   const volumes = plan.volumes
     .filter(({ backup }) => backup)
-    .map((volume) => emptyResult(volume, 'not-attempted', reason));
+    .map((volume) => notAttempted(volume, error).result);
   return { volumes, errors: [error], leftovers: [], warnings: [] };
 }
 

@@ -1,4 +1,4 @@
-import type { ErrorReport } from '../errors/error.js';
+import { CephbackupError, type ErrorReport } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import type { Leftover } from './scope.js';
 
@@ -22,6 +22,14 @@ export interface VolumeResult {
   seconds: number;
   warnings: string[];
   error: ErrorReport | null;
+}
+
+/** What one volume came to, and what it left behind. */
+export interface VolumeEnd {
+  result: VolumeResult;
+  leftovers: Leftover[];
+  /** The error behind `result.error`. */
+  error: CephbackupError | null;
 }
 
 export interface RunReport {
@@ -58,4 +66,15 @@ export function emptyResult(
     warnings: [],
     error,
   };
+}
+
+/** What became of a volume that the run had no use to begin, or gave up for a reason that is not the volume's. */
+export function notAttempted(
+  volume: PlannedVolume,
+  cause: CephbackupError,
+  leftovers: Leftover[] = [],
+): VolumeEnd {
+  const { message, guidance } = cause;
+  const error = new CephbackupError('NOT_ATTEMPTED', `not attempted: ${message}`, { guidance, cause });
+  return { result: emptyResult(volume, 'not-attempted', error.report()), leftovers, error };
 }

@@ -1,9 +1,9 @@
 import pLimit from 'p-limit';
-import { CephbackupError } from '../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
-import { emptyResult, type VolumeResult } from './report.js';
+import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
 import type { Leftover } from './scope.js';
-import { backupVolume, type VolumeEnd, type VolumeTools } from './volume.js';
+import { backupVolume, type VolumeTools } from './volume.js';
 
 export interface ExecuteRequest {
   /** In the order in which they are begun. */
@@ -16,6 +16,8 @@ export interface ExecuteRequest {
   signal: AbortSignal;
   /** Whether new volumes may be begun (false while the lease cannot be renewed). */
   mayBegin: () => boolean;
+  /** Called once, when what volumes acquired is released; proofs may still be going on. */
+  allUnwound: () => void;
 }
 
 export interface ExecuteResult {
@@ -30,7 +32,20 @@ export interface ExecuteResult {
 export async function executeVolumes(request: ExecuteRequest): Promise<ExecuteResult> {
   const limit = pLimit(request.concurrency);
   const gate = new Gate(request);
-  const ends = await Promise.all(request.volumes.map((volume) => limit(() => one(request, gate, volume))));
+  const held = new Set(request.volumes);
+  const unwound = (volume: PlannedVolume) => {
+    if (held.delete(volume) && held.size === 0) request.allUnwound();
+  };
+  if (held.size === 0) request.allUnwound();
+  const ends = await Promise.all(
+    request.volumes.map((volume) =>
+      limit(async () => {
+        const end = await one(request, gate, volume, unwound);
+        unwound(volume);
+        return end;
+      }),
+    ),
+  );
   return {
     volumes: ends.map(({ result }) => result),
     leftovers: ends.flatMap(({ leftovers }) => leftovers),
@@ -38,20 +53,25 @@ export async function executeVolumes(request: ExecuteRequest): Promise<ExecuteRe
   };
 }
 
-async function one(request: ExecuteRequest, gate: Gate, volume: PlannedVolume): Promise<VolumeEnd> {
+async function one(
+  request: ExecuteRequest,
+  gate: Gate,
+  volume: PlannedVolume,
+  unwound: (volume: PlannedVolume) => void,
+): Promise<VolumeEnd> {
   const closed = gate.closedFor(volume);
-  if (closed !== null) {
-    const error = new CephbackupError('NOT_ATTEMPTED', `not attempted: ${closed.message}`, {
-      guidance: closed.guidance,
-    });
-    return { result: emptyResult(volume, 'not-attempted', error.report()), leftovers: [], error };
-  }
+  if (closed !== null) return notAttempted(volume, closed);
+  const { tools } = request;
   const refused = refusal(volume);
   if (refused !== null) {
-    await request.tools.recorder.failed(volume, { attempt: request.tools.clock(), error: refused });
+    const unusable = await tools.history.then(() => null, asCephbackupError);
+    if (unusable !== null) return notAttempted(volume, unusable);
+    await tools.recorder.failed(volume, { attempt: tools.clock(), error: refused });
     return { result: emptyResult(volume, 'failed', refused.report()), leftovers: [], error: refused };
   }
-  const end = await backupVolume(request.tools, volume, request.nextName(), request.signal);
+  const end = await backupVolume(tools, volume, request.nextName(), request.signal, () => {
+    unwound(volume);
+  });
   if (end.error !== null) gate.learn(volume, end.error);
   return end;
 }
@@ -94,6 +114,8 @@ class Gate {
   learn(volume: PlannedVolume, error: CephbackupError): void {
     if (error.code === 'CEPH_UNREACHABLE') this.#clusters.set(clusterOf(volume), error);
     else if (error.code.startsWith('REPOSITORY_')) this.#repository ??= error;
+    // Given up because the repository could not be opened.
+    else if (error.code === 'NOT_ATTEMPTED') this.#repository ??= asCephbackupError(error.cause);
   }
 }
 

@@ -11,14 +11,17 @@ import type { Exec } from '../tools/exec.js';
 import type { BackupSource, VolumeDriver, VolumeJob } from '../volumes/driver.js';
 import { deadline } from './deadline.js';
 import type { Recorder } from './recorder.js';
-import { emptyResult, type VolumeResult } from './report.js';
+import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
 import { Scope, type Leftover } from './scope.js';
 
 export interface VolumeTools {
   exec: Exec;
   restic: Restic;
-  /** What the repository held when the run began. */
-  history: History;
+  /**
+   * What the repository held when the run began. Volumes are prepared while it is being opened; rejects where it cannot
+   * be used, and then no volume was attempted.
+   */
+  history: Promise<History>;
   recorder: Recorder;
   driverFor: (volume: PlannedVolume) => VolumeDriver;
   /** The tag `cluster=` of all snapshots. */
@@ -40,14 +43,6 @@ export interface VolumeTools {
   mayMark: (volume: PlannedVolume, imageSize: number | null, time: number) => Promise<void>;
 }
 
-/** What one volume came to, and what it left behind. */
-export interface VolumeEnd {
-  result: VolumeResult;
-  leftovers: Leftover[];
-  /** The error behind `result.error`. */
-  error: CephbackupError | null;
-}
-
 /** A snapshot in the repository that is known to be complete. */
 interface ProvenBackup {
   summary: BackupSummary;
@@ -62,14 +57,20 @@ const finishLimit = 60_000;
 /** Longer than any volume takes: the volume's own deadline and the run's abort earlier. */
 const unlimited = 2 ** 31 - 1;
 
-/** One volume from snapshot to mark. Never throws: a volume's fault touches that volume alone. */
+/**
+ * One volume from snapshot to mark. Never throws: a volume's fault touches that volume alone.
+ *
+ * @param name of the snapshot and the clone
+ * @param unwound is called when all that was acquired is released, which may be before the end
+ */
 export async function backupVolume(
   tools: VolumeTools,
   volume: PlannedVolume,
   name: string,
   runSignal: AbortSignal,
+  unwound: () => void = () => undefined,
 ): Promise<VolumeEnd> {
-  const attempt = new Attempt(tools, volume, name, runSignal);
+  const attempt = new Attempt(tools, volume, name, runSignal, unwound);
   try {
     return await attempt.run();
   } finally {
@@ -92,6 +93,7 @@ class Attempt {
     private readonly volume: PlannedVolume,
     private readonly name: string,
     private readonly runSignal: AbortSignal,
+    private readonly unwound: () => void,
   ) {
     this.#log = tools.log.with({ volume: `${volume.namespace}/${volume.pvc}` });
     this.#scope = new Scope(tools.node, this.#log);
@@ -109,8 +111,11 @@ class Attempt {
     try {
       return await this.#succeeded(await this.#backup(limit.signal));
     } catch (thrown) {
-      const leftovers = await this.#unwind();
-      return await this.#failed(asCephbackupError(thrown), [...leftovers, ...this.#strays]);
+      const leftovers = [...(await this.#unwind()), ...this.#strays];
+      const unusable = await this.tools.history.then(() => null, asCephbackupError);
+      // Not the volume's own fault, whatever has come of it meanwhile: it is not told as one.
+      if (unusable !== null) return notAttempted(this.volume, unusable, leftovers);
+      return await this.#failed(asCephbackupError(thrown), leftovers);
     } finally {
       limit.clear();
     }
@@ -120,8 +125,10 @@ class Attempt {
     const { volume, tools } = this;
     const tags = claimTags(tools.clusterName, volume);
     const source = await tools.driverFor(volume).prepare(this.#job(signal));
+    const history = await unlessAborted(tools.history, signal);
+    this.#setTime(history);
     this.#step('backing up');
-    const parent = tools.history.proven(volume.uid, tools.markedSnapshot(volume));
+    const parent = history.proven(volume.uid, tools.markedSnapshot(volume));
     const about = { host: volume.host, tags, time: this.#time };
     const summary = await this.#withStrays(() =>
       backupSource(tools.restic, {
@@ -178,18 +185,21 @@ class Attempt {
         this.#warn(text);
       },
       pointInTime: (asked = this.tools.clock()) => {
-        const newest = this.tools.history.newestTime(this.volume.uid);
-        const { time, adjusted } = pointInTime(asked, newest);
-        if (adjusted) {
-          this.#warn(
-            'the clock is behind the newest snapshot of this claim: the backup is dated one second after it',
-          );
-        }
-        this.#time = time;
+        this.#time = asked;
         this.#snapshotAsked = performance.now();
         return asked;
       },
     };
+  }
+
+  /** The point in time as it was read before the snapshot was asked for, or later where the repository demands it. */
+  #setTime(history: History): void {
+    const { time, adjusted } = pointInTime(this.#time, history.newestTime(this.volume.uid));
+    this.#time = time;
+    if (!adjusted) return;
+    this.#warn(
+      'the clock is behind the newest snapshot of this claim: the backup is dated one second after it',
+    );
   }
 
   #step(text: string): void {
@@ -234,7 +244,10 @@ class Attempt {
   }
 
   async #unwind(): Promise<Leftover[]> {
-    return this.#scope.release();
+    const left = await this.#scope.release();
+    // What is left may go in a second attempt.
+    if (left.length === 0) this.unwound();
+    return left;
   }
 
   #seconds(): number {
@@ -244,7 +257,7 @@ class Attempt {
   async #succeeded({ summary, snapshot, imageSize, leftovers }: ProvenBackup): Promise<VolumeEnd> {
     const { volume, tools } = this;
     const seconds = this.#seconds();
-    const previous = tools.history.proven(volume.uid, tools.markedSnapshot(volume));
+    const previous = (await tools.history).proven(volume.uid, tools.markedSnapshot(volume));
     const unchanged = previous !== null && previous.tree === snapshot.tree;
     let error: CephbackupError | null = null;
     try {
@@ -289,4 +302,21 @@ async function rootEntries(
   const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
   const { stdout } = await exec('find', args, { namespace, deadline: finishLimit });
   return stdout.length;
+}
+
+/** @throws the reason of `signal` as soon as it is aborted, or what `promise` rejects with */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(signal.reason as Error);
+    };
+  });
+  signal.throwIfAborted();
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
