@@ -47,6 +47,11 @@ install_packages() {
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "Debian packages that are missing: ${missing[*]}"
   keep_services_down
+  # apt refuses to install anything as long as an installation that was interrupted is not brought to its end.
+  if [ -n "$(dpkg --audit)" ]; then
+    say 'an installation was interrupted: finishing it first (dpkg --configure -a)'
+    run_apt dpkg --configure -a || say 'dpkg had errors; going on with apt'
+  fi
   # The lists of packages can be missing, or older than the mirror: then they are fetched, and it is tried once more.
   try_install "${missing[@]}" || {
     say 'fetching the lists of packages (apt-get update)'

@@ -43,9 +43,13 @@ export async function mountShare(
   // With ACLs, as the kernel's client has them.
   const acls = ['--client_acl_type=posix_acl', '--fuse_default_permissions=0'];
   const args = ['-f', root, '-r', directory, '--client_fs', filesystem, '--conf', cluster.conf, ...acls];
-  const daemon = namespace.daemon('ceph-fuse', args, path.join(folder, 'log'));
+  // In a process namespace of its own: ceph-fuse remounts itself by a shell that outlives it, if it is killed just then,
+  // and waits for ever on the connection that it has inherited.
+  const alone = ['--pid', '--fork', '--kill-child=KILL', '--', 'ceph-fuse', ...args];
+  const daemon = namespace.daemon('unshare', alone, path.join(folder, 'log'));
   const letGo = async () => {
-    await daemon.stop('SIGTERM');
+    // unshare ignores SIGTERM while it waits for its child.
+    await daemon.stop('SIGKILL');
     await namespace.close();
     await rm(folder, { recursive: true, force: true });
   };
