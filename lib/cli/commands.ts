@@ -68,7 +68,7 @@ export const commands: readonly CommandDefinition[] = [
       const { selectionMistakes, volumeMistakes } = await import('./checks.js');
       return [...selectionMistakes(values, env), ...(values.dryRun === true ? [] : volumeMistakes(values))];
     },
-    load: async () => (await import('../commands/run.js')).run,
+    load: async () => (await import('../commands/start-run.js')).startRun,
   }),
   define({
     name: 'list',

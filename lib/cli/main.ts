@@ -38,7 +38,7 @@ export async function main(start: Start): Promise<number> {
   const around = await surroundings(start);
   try {
     const output = line.type === 'command' ? await runCommand(start, around, line) : usage([line.message]);
-    await start.stdout(json ? `${JSON.stringify(output.document)}\n` : output.table);
+    await start.stdout(json ? `${JSON.stringify(output.document)}\n` : tableOf(output));
     return output.exitCode;
   } catch (thrown) {
     const error = asCephbackupError(thrown);
@@ -47,8 +47,12 @@ export async function main(start: Start): Promise<number> {
     const signal = around.endedBy();
     return signal === null ? exitCodes[error.kind] : signalCodes[signal];
   } finally {
-    around.close();
+    await around.close();
   }
+}
+
+function tableOf({ table }: CommandOutput): string {
+  return typeof table === 'string' ? table : table();
 }
 
 async function runCommand(

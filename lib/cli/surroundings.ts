@@ -19,7 +19,8 @@ export interface Surroundings {
   endedBy: () => EndingSignal | null;
   /** Sets the limit of the whole command, milliseconds. */
   limit(milliseconds: number | null): void;
-  close(): void;
+  /** Resolves when everything that was logged is on its way out. */
+  close(): Promise<void>;
 }
 
 /** Logger, secrets, signals and tools of one start of the program. */
@@ -28,7 +29,7 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   for (const secret of [...secretValues(start.env), ...repositorySecrets(start.env)]) redactor.add(secret);
   const live = start.stderr.isTTY && setting(start, 'log-format') !== 'json';
   const screen = live ? await liveScreen(start.stderr) : null;
-  const log = await createLogger({
+  const { log, flush } = createLogger({
     // The live view shows the steps already.
     level: logLevel(setting(start, 'log-level') ?? (live ? 'warn' : 'info')),
     format: setting(start, 'log-format') === 'json' ? 'json' : 'text',
@@ -63,6 +64,7 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     close: () => {
       clearTimeout(timer);
       progress?.close();
+      return flush();
     },
     context: {
       env: start.env,

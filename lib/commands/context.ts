@@ -29,8 +29,8 @@ export interface CommandContext<Options> {
 export interface CommandOutput {
   /** What `-o json` prints. */
   document: unknown;
-  /** What is printed otherwise; ends with a newline, or is empty. */
-  table: string;
+  /** What is printed otherwise; ends with a newline, or is empty. A function where it is dear to make. */
+  table: string | (() => string);
   exitCode: number;
 }
 

@@ -15,44 +15,43 @@ import { executeVolumes, type ExecuteResult } from '../run/run.js';
 import type { Restic, ResticSnapshot } from '../tools/restic.js';
 import { cephClients } from './ceph.js';
 import { policyOf, readCluster, type Cluster } from './cluster.js';
-import type { Command, CommandContext } from './context.js';
+import type { CommandContext, CommandOutput } from './context.js';
 import { checkPrograms, drivers, sweepers } from './drivers.js';
-import { list } from './list.js';
 import { RunManifests } from './run-manifests.js';
 import { clusterRecorder } from './recorder.js';
-import { openRepository, resticOf } from './repository.js';
+import type { OpeningRepository } from './repository.js';
 import { shardOf } from './shard.js';
 import { auditRun, sweepEarlierRuns, uniqueLeftovers } from './sweeping.js';
 
 export type RunValues = Values<typeof runOptions>;
 
+interface Start {
+  /** UTC milliseconds. */
+  started: number;
+  restic: Restic;
+  /** Takes longer to open than the cluster to read and the first steps in Ceph: all of it is done at once. */
+  repository: OpeningRepository;
+}
+
 /** Backs up every selected volume. */
-export const run: Command<RunValues> = async (context) => {
-  if (context.options.dryRun === true) return list(context);
-  const started = context.clock();
-  const restic = resticOf(context);
-  // Opening the repository takes longer than reading the cluster and the first steps in Ceph: all at once.
-  const repository = openRepository(restic, context.signal);
+export async function run(
+  context: CommandContext<RunValues>,
+  { started, restic, repository }: Start,
+): Promise<CommandOutput> {
+  const cluster = await readCluster(context);
+  const plan = planOf(context, cluster);
+  const lease = await takeLease(context, cluster);
   try {
-    const cluster = await readCluster(context);
-    const plan = planOf(context, cluster);
-    const lease = await takeLease(context, cluster);
-    try {
-      const refused = await repository.refused();
-      const ended =
-        refused === null
-          ? await execute(context, { cluster, plan, lease, restic, opened: repository.snapshots })
-          : unusable(plan, refused);
-      return finish(context, started, lease.runId, plan, ended);
-    } finally {
-      await lease.release();
-    }
-  } catch (thrown) {
-    const other = await repository.abandon(thrown);
-    // Of two failures at the start, a wrong configuration is the one to tell.
-    throw other?.kind === 'usage' ? other : thrown;
+    const refused = await repository.refused();
+    const ended =
+      refused === null
+        ? await execute(context, { cluster, plan, lease, restic, opened: repository.snapshots })
+        : unusable(plan, refused);
+    return finish(context, started, lease.runId, plan, ended);
+  } finally {
+    await lease.release();
   }
-};
+}
 
 /** @throws CephbackupError NOTHING_SELECTED, TOOL_MISSING */
 function planOf(context: CommandContext<RunValues>, cluster: Cluster): Plan {

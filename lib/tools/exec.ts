@@ -1,7 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { execa } from 'execa';
 import { CephbackupError } from '../errors/error.js';
 import { printable, type Logger } from '../report/logger.js';
 import type { Redactor } from '../report/redactor.js';
@@ -74,6 +73,8 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     const file = resolveProgram(program, (options.env ?? env).PATH);
     const argv = [...wrapper(options), file, ...args];
     const shown = printable([program, ...args].join(' '));
+    // It takes 100 ms to load, and some commands run no other program.
+    const { execa } = await import('execa');
     options.signal?.throwIfAborted();
     log.debug('command starts', { command: shown });
     const started = performance.now();
