@@ -46,20 +46,22 @@ install_packages() {
   mapfile -t missing < <(missing_packages)
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "Debian packages that are missing: ${missing[*]}"
+  local asked=("${missing[@]}")
   keep_services_down
   # apt refuses to install anything as long as an installation that was interrupted is not brought to its end.
   if [ -n "$(dpkg --audit)" ]; then
     say 'an installation was interrupted: finishing it first (dpkg --configure -a)'
     run_apt dpkg --configure -a || say 'dpkg had errors; going on with apt'
+    mapfile -t missing < <(missing_packages)
   fi
   # The lists of packages can be missing, or older than the mirror: then they are fetched, and it is tried once more.
-  try_install "${missing[@]}" || {
+  [ "${#missing[@]}" -eq 0 ] || try_install "${missing[@]}" || {
     say 'fetching the lists of packages (apt-get update)'
     run_apt apt-get update || say 'apt-get update had errors; going on with the lists that there are'
     try_install "${missing[@]}"
   } || { tail -n 40 .cache/apt.log >&2; die 'the packages could not be installed (all that apt said: .cache/apt.log).'; }
   allow_services
-  disable_ceph_units "${missing[@]}"
+  disable_ceph_units "${asked[@]}"
 }
 
 # Fails where the packages cannot be had; ends the script where they would need an upgrade of what is installed.
