@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
@@ -101,6 +102,8 @@ describe('volumes that cannot be backed up fail one by one, beside others that s
       fill: async (root) => {
         await mkdir(path.join(root, 'folder'));
         await writeFile(path.join(root, 'folder', 'f'), 'data');
+        // Read after the folder: restic must not be done before it can be stopped.
+        await writeFile(path.join(root, 'large'), randomBytes(32 * 1024 ** 2));
       },
     });
     // A directory whose entries are no directory's: e2fsck -p finds nothing, reading fails.

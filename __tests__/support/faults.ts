@@ -22,7 +22,9 @@ export type FaultMode =
   /** Does its work three seconds late. */
   | 'delay'
   /** Sends SIGTERM to the program that started it, then does its work. */
-  | 'term';
+  | 'term'
+  /** Does its work, then runs `command`; its exit code is that of its work. */
+  | 'then';
 
 export interface Fault {
   program: string;
@@ -33,6 +35,8 @@ export interface Fault {
   exitCode?: number;
   /** What it says on stderr then. */
   stderr?: string;
+  /** A line of shell, for `then`. */
+  command?: string;
   /** How many matching calls are let through first. */
   skip?: number;
 }
@@ -91,7 +95,7 @@ export class FaultyPrograms {
   }
 
   #branch(
-    { when, mode, exitCode = 1, stderr = 'injected', skip = 0 }: Fault,
+    { when, mode, exitCode = 1, stderr = 'injected', command = '', skip = 0 }: Fault,
     real: string,
     index: number,
   ): string {
@@ -102,14 +106,14 @@ export class FaultyPrograms {
       `if [[ $all == ${pattern} ]]; then`,
       `  echo x >> ${quote(counter)}`,
       `  if [ "$(wc -l < ${quote(counter)})" ${mode === 'term' ? '-eq' : '-gt'} ${mode === 'term' ? skip + 1 : skip} ]; then`,
-      `    ${action(mode, exitCode, stderr)}`,
+      `    ${action(mode, exitCode, stderr, command)}`,
       '  fi',
       'fi',
     ].join('\n');
   }
 }
 
-function action(mode: FaultMode, exitCode: number, stderr: string): string {
+function action(mode: FaultMode, exitCode: number, stderr: string, command: string): string {
   const fail = `echo ${quote(stderr)} >&2; exit ${exitCode}`;
   switch (mode) {
     case 'fail':
@@ -126,6 +130,8 @@ function action(mode: FaultMode, exitCode: number, stderr: string): string {
       return `kill -KILL $PPID; exec sleep 3600`;
     case 'kill-after':
       return `"$real" "$@"; kill -KILL $PPID; exec sleep 3600`;
+    case 'then':
+      return `"$real" "$@"; code=$?; ${command}; exit "$code"`;
     case 'delay':
       return 'sleep 3';
     case 'term':
