@@ -6,6 +6,8 @@ export interface Measured<T> {
   seconds: number;
   /** How busy all of the machine's processors were meanwhile, 0 to 1. */
   busy: number;
+  /** Seconds that all processors together were busy. */
+  processorSeconds: number;
 }
 
 export async function measure<T>(action: () => Promise<T>): Promise<Measured<T>> {
@@ -14,8 +16,12 @@ export async function measure<T>(action: () => Promise<T>): Promise<Measured<T>>
   const result = await action();
   const seconds = (performance.now() - began) / 1000;
   const after = await processorTimes();
-  return { result, seconds, busy: (after.busy - before.busy) / Math.max(1, after.all - before.all) };
+  const busy = (after.busy - before.busy) / Math.max(1, after.all - before.all);
+  return { result, seconds, busy, processorSeconds: (after.busy - before.busy) / ticksPerSecond };
 }
+
+/** `getconf CLK_TCK`, which is 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100;
 
 /** Clock ticks of all processors since boot; format: proc(5), `/proc/stat`. */
 async function processorTimes(): Promise<{ busy: number; all: number }> {
