@@ -176,6 +176,13 @@ describe('compared with the repository', () => {
     });
   });
 
+  test('a snapshot that restic has copied or rewritten is still the one that was marked', () => {
+    expect(check([{ ...snapshot('e', 5), original: id('a') }], marked)).toMatchObject({
+      state: 'ok',
+      repository: { problem: null },
+    });
+  });
+
   test('another cluster’s or another claim’s snapshot does not stand for it', () => {
     const elsewhere = { ...snapshot('a', 5), tags: ['cluster=there', 'uid=uid-of-team/data'] };
     const other = { ...snapshot('a', 5), tags: ['cluster=here', 'uid=other'] };

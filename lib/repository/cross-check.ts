@@ -29,7 +29,9 @@ export function crossCheck(
       null,
     );
     const marked = markedSnapshot(claim, prefix);
-    const isThere = own.some(({ id }) => id === marked);
+    // `restic copy`, `rewrite` and `tag` give a snapshot another id, and keep the first one.
+    const isMarked = ({ id, original }: ResticSnapshot) => id === marked || original === marked;
+    const isThere = marked !== null && own.some(isMarked);
     return {
       snapshots: own.length,
       newestSnapshot: newest?.id ?? null,
@@ -38,7 +40,7 @@ export function crossCheck(
       problem:
         marked !== null && !isThere
           ? 'mark-without-snapshot'
-          : newest !== null && newest.id !== marked
+          : newest !== null && !isMarked(newest)
             ? 'snapshot-without-mark'
             : null,
     };
