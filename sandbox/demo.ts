@@ -103,7 +103,7 @@ async function backUpAgain({ stage }: Show): Promise<void> {
 
 async function failOnPurpose({ stage }: Show): Promise<void> {
   title(
-    'What cannot be backed up fails for itself alone, and says what to do. This claim is new, nobody has used it:',
+    'What cannot be backed up fails for itself alone. This claim is new, no pod has used its volume yet:',
   );
   const claim = { namespace: 'shop', name: 'reports' };
   const options = { image: unusedImage, fsType: 'ext4', size: 8 * 1024 ** 2 };
@@ -112,7 +112,9 @@ async function failOnPurpose({ stage }: Show): Promise<void> {
 }
 
 async function lookAtStatus({ stage }: Show): Promise<void> {
-  title('How all of them are, at any time later, from Kubernetes alone:');
+  title(
+    'How all of them are, at any time later, from Kubernetes alone, and what to do about the one that failed:',
+  );
   const text = await cephbackup(stage, ['status']);
   for (const told of [/shop +reports .*FILESYSTEM_MISSING/, /never formatted/])
     if (!told.test(text)) throw new Error(`the status does not tell ${String(told)}`);

@@ -69,6 +69,18 @@ describeWithHelm("the chart's service account", () => {
     return answer?.body;
   };
 
+  /** A kubeconfig for one of the chart's service accounts. */
+  async function kubeconfigOf(account: string, dir: string): Promise<string> {
+    const request = `/api/v1/namespaces/${installed}/serviceaccounts/${account}/token`;
+    const { status } = (await admin('POST', request, {})) as { status: { token: string } };
+    const { clusters } = JSON.parse(await readFile(kube?.kubeconfig ?? '', 'utf8')) as {
+      clusters: { cluster: Record<string, string> }[];
+    };
+    const ca = Buffer.from(clusters[0]?.cluster['certificate-authority-data'] ?? '', 'base64').toString();
+    const access = { url: kube?.url ?? '', token: status.token, ca, namespace: installed };
+    return writeKubeconfig(dir, account, access);
+  }
+
   beforeAll(async () => {
     const dir = await temporaryFolder('kube');
     kube = await startKube({ dir, real: true });
@@ -81,7 +93,10 @@ describeWithHelm("the chart's service account", () => {
     await kube.seed(boundClaim('tenant', 'data', { driver: 'rbd.csi.ceph.com', attributes, block: true }));
     await admin('POST', '/api/v1/namespaces', { metadata: { name: installed } });
 
-    const { stdout } = await template({}, { namespace: installed });
+    const { stdout } = await template(
+      { prune: { enabled: true, existingSecret: 'x' } },
+      { namespace: installed },
+    );
     const roles = stdout
       .split(/^---$/m)
       .filter((text) => /kind: (ServiceAccount|(Cluster)?Role(Binding)?)$/m.test(text));
@@ -90,18 +105,7 @@ describeWithHelm("the chart's service account", () => {
     await runProgram(kubectl, ['--kubeconfig', kube.kubeconfig, 'apply', '--filename', file], {
       env: { HOME: dir },
     });
-    const request = `/api/v1/namespaces/${installed}/serviceaccounts/cephbackup/token`;
-    const { status } = (await admin('POST', request, {})) as { status: { token: string } };
-    const { clusters } = JSON.parse(await readFile(kube.kubeconfig, 'utf8')) as {
-      clusters: { cluster: Record<string, string> }[];
-    };
-    const ca = Buffer.from(clusters[0]?.cluster['certificate-authority-data'] ?? '', 'base64').toString();
-    kubeconfig = writeKubeconfig(dir, 'account', {
-      url: kube.url,
-      token: status.token,
-      ca,
-      namespace: installed,
-    });
+    kubeconfig = await kubeconfigOf('cephbackup', dir);
     environment = { ...repository.env, CEPH_CONF: cluster.conf };
   }, 180_000);
   afterAll(() => kube?.stop());
@@ -156,6 +160,14 @@ describeWithHelm("the chart's service account", () => {
     } finally {
       await admin('PATCH', at, { rules: role.rules }, mergePatch);
     }
+  });
+
+  test('the account of prune may do what prune needs, and not what a run needs', async () => {
+    const as = ['--kubeconfig', await kubeconfigOf('cephbackup-prune', await temporaryFolder('prune'))];
+    const pruned = await runCephbackup(['prune', '--keep-last', '1', ...as], { env: environment });
+    expect([pruned.code, pruned.stderr.includes('not allowed')]).toEqual([0, false]);
+    const { code, stderr } = await runCephbackup(['run', ...as], { env: environment });
+    expect([code, stderr.includes('not allowed to get leases')]).toEqual([3, true]);
   });
 
   test('every right of the chart is in the table', async () => {

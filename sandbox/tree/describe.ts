@@ -26,22 +26,15 @@ export interface Entry {
 /** By path relative to the root, as latin1: every byte is one character, so that any name can be a key. */
 export type Tree = Map<string, Entry>;
 
-/**
- * Reads a whole tree, without its root directory.
- * @param except what is not looked at: what changes meanwhile may be gone before it is described
- */
-export async function describeTree(
-  root: string,
-  except: (name: string) => boolean = () => false,
-): Promise<Tree> {
+/** Reads a whole tree, without its root directory. */
+export async function describeTree(root: string): Promise<Tree> {
   const tree: Tree = new Map();
   const attributes = await readAttributes(root);
   const firstPath = new Map<bigint, string>();
   for (const relative of await walk(Buffer.from(root))) {
-    const key = relative.toString('latin1');
-    if (except(key)) continue;
     const file = join(Buffer.from(root), relative);
     const stats = await lstat(file, { bigint: true });
+    const key = relative.toString('latin1');
     const type = typeOf(stats);
     const shared = type !== 'directory' && stats.nlink > 1n;
     const linkedTo = shared ? (firstPath.get(stats.ino) ?? key) : '';
