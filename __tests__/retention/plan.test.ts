@@ -89,8 +89,9 @@ describe('the plan', () => {
     ['another cluster', tags('u', 'd')],
     ['a prefix of the cluster', tags('u', 'cc')],
   ])('%s: not ours to forget', (_, others) => {
-    const old = snapshot('0', '2025-01-01T00:00:00Z', others);
-    expect(forgotten({ snapshots: [old, ...three] })).toEqual(['1', '2']);
+    // Two of them: of one alone it is the newest that would stay.
+    const old = ['8', '9'].map((id) => snapshot(id, `2025-01-0${id}T00:00:00Z`, others));
+    expect(forgotten({ snapshots: [...old, ...three] })).toEqual(['1', '2']);
   });
 
   test.each([
