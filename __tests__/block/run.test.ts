@@ -6,8 +6,8 @@ import { beforeAll, expect, test } from '@jest/globals';
 import type { Manifests } from '../../lib/repository/manifests.js';
 import { attachImage } from '../../sandbox/ceph.js';
 import { exportOf, replaceRbd, type RbdCase } from '../../sandbox/replaced-rbd.js';
-import { run } from '../../sandbox/process.js';
-import { resticProgram, searchPath } from '../../sandbox/tools.js';
+import { attempt, run } from '../../sandbox/process.js';
+import { cephbackupProgram, resticProgram, searchPath } from '../../sandbox/tools.js';
 import { keepWriting } from '../../sandbox/workload/writer.js';
 import { expectSound, virtualSizeOf } from '../qcow2/disk.js';
 import { Random } from '../qcow2/random.js';
@@ -149,6 +149,18 @@ test('each fault of an export fails its own volume and no other', async () => {
   expect(next.volume(neighbour).bytesAdded).toBeLessThan(10_000);
   expect(await scenario.annotations(neighbour)).not.toHaveProperty('last-error');
 }, 120_000);
+
+test('a run of disks alone needs no privilege: neither a capability nor a device', async () => {
+  const claim = await disk('plain', 'disk', mib);
+  const powerless = ['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs'];
+  const program = [process.execPath, cephbackupProgram, 'run', '-o', 'json', '--namespace', 'plain'];
+  const { code, stdout, stderr } = await attempt('setpriv', [...powerless, ...program], {
+    env: scenario.environment(),
+  });
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({ volumes: [{ uid: claim.uid, outcome: 'succeeded' }] });
+  expect(await scenario.snapshots(claim)).toHaveLength(1);
+}, 60_000);
 
 test('restic that dies fails its volume; what ran below it dies with it', async () => {
   const victim = await disk('dying', 'victim', 2 * mib);
