@@ -2,9 +2,10 @@ import { prepare } from '../prepared-image.js';
 import { randomBytesOf } from '../workload/random.js';
 import { evenly, GiB, KiB, MiB, writeToDisk } from './disk-contents.js';
 import { atMost, information, type Bench, type Figure } from './figure.js';
-import { timed } from './pipe.js';
+import { backUpPipe, bytesIn, timed } from './pipe.js';
 import { measure } from './stopwatch.js';
-import { TestBed } from './test-bed.js';
+import { TestBed, type Volume } from './test-bed.js';
+import type { Repository } from '../repository.js';
 
 const object = 4 * MiB;
 
@@ -27,41 +28,55 @@ export const blockChanges: Bench = async ({ folder, quick, tell }) => {
 
 type Tell = (text: string) => void;
 
-/** One part in a hundred, in runs of 4 MiB: first overwritten, then added. */
+/** One part in a hundred, in runs of 4 MiB: far from each other, in one piece, and where nothing was before. */
 async function changed(bed: TestBed, quick: boolean, tell: Tell): Promise<Figure[]> {
   const [objects, changes] = quick ? [25, 1] : [300, 3];
   const size = 20 * GiB;
   tell(`a disk of ${objects * 4} MiB, of which ${changes * 4} MiB change`);
   const volume = await bed.disk('changed', size);
-  const repository = await bed.repository();
+  const noise = (seed: number) => randomBytesOf(seed, object);
+  const places = [...evenly(objects, size, noise)];
+  await writeToDisk(bed, volume, places);
+  const repositories = { ours: await bed.repository(), bare: await bed.repository() };
   const added = async () => {
-    const { report } = await bed.run({ repository, volumes: [volume] });
-    return report.volumes[0]?.bytesAdded ?? Number.NaN;
+    const { report } = await bed.run({ repository: repositories.ours, volumes: [volume] });
+    return {
+      ours: report.volumes[0]?.bytesAdded ?? Number.NaN,
+      bare: await addedByPipe(bed, volume, repositories.bare),
+    };
   };
-  await writeToDisk(
-    bed,
-    volume,
-    evenly(objects, size, (index) => randomBytesOf(index, object)),
-  );
   await added();
-  const pieces = [...evenly(objects, size, (index) => randomBytesOf(1000 + index, object))];
-  const some = pieces.filter((_, index) => index % Math.floor(objects / changes) === 10).slice(0, changes);
-  await writeToDisk(bed, volume, some);
-  const overwritten = await added();
-  await writeToDisk(
-    bed,
-    volume,
-    some.map(({ offset, bytes }, index) => ({
-      offset: offset + object,
-      bytes: randomBytesOf(2000 + index, bytes.length),
-    })),
-  );
-  const appended = await added();
-  const bytes = changes * object;
-  return [
-    atMost('1 % overwritten: bytes added against it', overwritten / bytes, 1.3, '×'),
-    atMost('1 % more written: bytes added against it', appended / bytes, 1.3, '×'),
+  const parts: [string, (index: number) => number][] = [
+    ['overwritten, far apart', (index) => places[10 + index * 50]?.offset ?? 0],
+    ['overwritten, in one piece', (index) => places[5 + index]?.offset ?? 0],
+    ['written where nothing was', (index) => (places[12 + index * 50]?.offset ?? 0) + object],
   ];
+  const figures: Figure[] = [];
+  for (const [round, [what, offsetOf]] of parts.entries()) {
+    const pieces = Array.from({ length: changes }, (_, index) => ({
+      offset: offsetOf(index),
+      bytes: noise(1000 * (round + 1) + index),
+    }));
+    await writeToDisk(bed, volume, pieces);
+    const { ours, bare } = await added();
+    const bytes = changes * object;
+    figures.push(
+      atMost(`1 % ${what}: bytes added against it`, ours / bytes, 1.3, '×'),
+      information('the same by the bare pipe', bare / bytes, '×'),
+    );
+  }
+  return figures;
+}
+
+/** How many bytes a repository grows by. */
+async function addedByPipe(bed: TestBed, { image }: Volume, repository: Repository): Promise<number> {
+  const snapshot = `${image}@bare`;
+  await bed.cluster.rbd('snap', 'create', '--no-progress', snapshot);
+  const before = await bytesIn(repository);
+  const command = ['rbd', 'export-diff', '--no-progress', snapshot, '-'];
+  await backUpPipe(repository, command, bed.cluster.env);
+  await bed.cluster.rbd('snap', 'rm', '--no-progress', snapshot);
+  return (await bytesIn(repository)) - before;
 }
 
 /** 4 KiB in each of many objects: whole objects would be a thousand times as much. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { run } from '../process.js';
 import { resticProgram, searchPath } from '../tools.js';
 import type { Repository } from '../repository.js';
 
@@ -35,4 +36,9 @@ export async function timed(argv: readonly string[], env: Record<string, string>
   if (code !== 0 || found === null) throw new Error(`${argv.join(' ')}: ${String(code)}\n${stderr}`);
   const [wall = 0, user = 0, system = 0] = found.slice(1).map(Number);
   return { wall, processor: user + system };
+}
+
+/** What a repository takes on disk. */
+export async function bytesIn({ env }: Repository): Promise<number> {
+  return Number.parseInt(await run('du', ['--summarize', '--bytes', env.RESTIC_REPOSITORY]), 10);
 }

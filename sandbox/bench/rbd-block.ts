@@ -1,12 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { run } from '../process.js';
 import { prepare } from '../prepared-image.js';
 import type { Repository } from '../repository.js';
 import { randomBytesOf } from '../workload/random.js';
 import { evenly, GiB, MiB, writeToDisk } from './disk-contents.js';
 import { atMost, information, median, type Bench } from './figure.js';
 import { inTurn } from './against-script.js';
-import { backUpPipe, timed, type Cost } from './pipe.js';
+import { backUpPipe, bytesIn, timed, type Cost } from './pipe.js';
 import { measure } from './stopwatch.js';
 import { TestBed, type Volume } from './test-bed.js';
 
@@ -61,7 +60,7 @@ async function compareStreams(bed: TestBed, volume: Volume, rounds: number, tell
       ]);
     }
     for (const side of ['ours', 'bare'] as const) {
-      stored[side] = await bytesIn(repositories[side].env.RESTIC_REPOSITORY);
+      stored[side] = await bytesIn(repositories[side]);
       await rm(repositories[side].folder, { recursive: true });
     }
   }
@@ -90,10 +89,6 @@ function ratio(
   );
   const formula = `${ours?.toFixed(2) ?? '?'} s / ${bare?.toFixed(2) ?? '?'} s`;
   return atMost(what, (ours ?? Number.NaN) / (bare ?? Number.NaN), limit, '×', formula);
-}
-
-async function bytesIn(folder: string): Promise<number> {
-  return Number.parseInt(await run('du', ['--summarize', '--bytes', folder]), 10);
 }
 
 /** Snapshot, listings and the whole stream, into nothing. */
