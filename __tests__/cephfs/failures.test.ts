@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { mountShare } from '../../sandbox/ceph.js';
-import { searchPath } from '../../sandbox/tools.js';
+import { resticProgram, searchPath } from '../../sandbox/tools.js';
 import type { PlannedVolume } from '../../lib/plan/types.js';
 import { FaultyPrograms, type Fault } from '../support/faults.js';
+import { temporaryFolder } from '../support/temporary.js';
 import { Rig, type BackupOptions } from './rig.js';
 
 let rig: Rig;
@@ -132,6 +133,33 @@ describe('a snapshot', () => {
     expect(result).toMatchObject({ outcome: 'failed', snapshot: null });
     expect(['SNAPSHOT_VANISHED', 'READ_INCOMPLETE', 'RESTIC_FAILED']).toContain(result.error?.code);
     expect(leftovers.every(({ kind }) => kind === 'restic-snapshot')).toBe(true);
+  });
+
+  test('that is gone when restic has read it proves nothing: what restic saved is no backup', async () => {
+    const name = rig.nextName();
+    const folder = await temporaryFolder();
+    const remove = `ceph fs subvolume snapshot rm cephfs volume ${name} --group_name ${rig.group}`;
+    const script = [
+      '#!/bin/bash',
+      `'${resticProgram}' "$@" || exit`,
+      `[ "$1" != backup ] || CEPH_CONF='${rig.cluster.conf}' ${remove}`,
+    ];
+    await writeFile(`${folder}/restic`, script.join('\n'), { mode: 0o755 });
+    const options = { name, path: `${folder}:${searchPath()}` };
+    const { result, leftovers } = await rig.backup(rig.dynamic('volume', path), options);
+    expect(result).toMatchObject({
+      outcome: 'failed',
+      snapshot: null,
+      error: { code: 'SNAPSHOT_VANISHED' },
+    });
+    expect(leftovers).toMatchObject([{ kind: 'restic-snapshot' }]);
+  });
+});
+
+describe('an empty volume', () => {
+  test('fails: restic has no snapshots of nothing, and a volume that was emptied is no good news', async () => {
+    const empty = await rig.subvolume('empty');
+    expect(await failure(rig.dynamic('empty', empty))).toMatchObject({ code: 'VOLUME_EMPTY' });
   });
 });
 

@@ -67,6 +67,9 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
     if (seen.error !== null) {
       throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${seen.error}`);
     }
+    if (result.exitCode === 1 && result.stderr.includes('snapshot is empty')) {
+      throw new CephbackupError('VOLUME_EMPTY', 'there is no file and no directory in the volume');
+    }
     if (result.exitCode !== 0) {
       const fallback = result.exitCode === 3 ? 'READ_INCOMPLETE' : 'RESTIC_FAILED';
       throw repositoryError('restic backup', result, fallback);
