@@ -73,7 +73,7 @@ export const catalogue = {
   ),
   REPOSITORY_LOCKED: entry(
     'unusable',
-    'Another process holds a lock on the repository: see `restic list locks`. Once you are sure that it is dead, and not before, run `restic unlock`.',
+    'Another process uses the repository. Wait; if it was killed, wait until 30 minutes after its last sign of life, and then, not before, run `restic unlock` on a machine that has not the host name of the lock (docs/retention.md).',
   ),
   REPOSITORY_PASSWORD_WRONG: entry(
     'unusable',

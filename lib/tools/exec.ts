@@ -58,6 +58,7 @@ export type Exec = (
 const stdoutLimit = 64 * 1024 * 1024;
 const stderrLimit = 64 * 1024;
 const lineLimit = 1024 * 1024;
+const longestShown = 1_000;
 /** How long a process may take to vanish after SIGKILL before it counts as stuck in the kernel. */
 const stuckAfter = 5_000;
 
@@ -72,7 +73,8 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
   return async function exec(program, args, options) {
     const file = resolveProgram(program, (options.env ?? env).PATH);
     const argv = [...wrapper(options), file, ...args];
-    const shown = printable([program, ...args].join(' '));
+    // A list of ids may have a megabyte; messages and the log need only tell which command it is.
+    const shown = printable([program, ...args].join(' ')).slice(0, longestShown);
     // It takes 100 ms to load, and some commands run no other program.
     const { execa } = await import('execa');
     options.signal?.throwIfAborted();
