@@ -150,7 +150,7 @@ const table: Row[] = [
   ['a poor node', 'kernel', 'failed', /no module ceph/, /modprobe ceph.*--cephfs-client fuse/],
   ['a poor node', 'mount-namespace', 'failed', /no private mount namespace/, /privileged: true/],
   ['a small container', 'fuse', 'failed', /\/dev\/fuse cannot be opened/, /modprobe fuse/],
-  ['a small container', 'fuse', 'failed', /no driver for RBD/, /qemu-block-extra/],
+  ['a small container', 'fuse', 'failed', /no driver for RBD: .*Unknown driver/, /qemu-block-extra/],
   ['a small container', 'memory', 'warning', /4 × restic need about .* of 200Mi/, /--concurrency 1/],
   ['nothing to do, nowhere', 'claims', 'failed', /no claim is selected/, /--allow-empty/],
   [
