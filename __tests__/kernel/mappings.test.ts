@@ -108,18 +108,19 @@ test.each(['krbd', 'nbd'])(
   400_000,
 );
 
+/** Does something with the device of the run's clone, as `$device`, as soon as there is one. */
+function withDevice(script: string) {
+  const wait = `
+    until name=$(grep -l '^cephbackup-' /sys/bus/rbd/devices/*/name); do sleep 0.1; done 2>/dev/null
+    id=\${name%/name}; device=/dev/rbd\${id##*/}; `;
+  return startInGuest('bash', ['-c', wait + script], { env: { PATH: process.env.PATH ?? '' } });
+}
+
 describe('a device that somebody else has open', () => {
-  /** Opens the device of our clone when there is one, for so many seconds. */
-  function holdDevice(seconds: number) {
-    const script = `
-      until device=$(ls /sys/bus/rbd/devices) && [ -n "$device" ]; do sleep 0.1; done
-      exec 3<"/dev/rbd\${device%% *}"; echo open; sleep "$1"`;
-    const env = { PATH: process.env.PATH ?? '' };
-    return startInGuest('bash', ['-c', script, 'bash', String(seconds)], { env });
-  }
+  const hold = 'exec 3<"$device"; exec sleep infinity';
 
   test('is unmapped when it is free again', async () => {
-    const holder = holdDevice(1_000_000);
+    const holder = withDevice(hold);
     const before = await scenario.world();
     const faults = [{ program: 'restic', when: 'cat*', mode: 'delay' as const }];
     const running = scenario.start(['run', '-o', 'json', '--pvc', 'demo/data'], { faults });
@@ -134,7 +135,7 @@ describe('a device that somebody else has open', () => {
 
   test('stays mapped, and with it clone and snapshot, all named; the next run removes them', async () => {
     const before = await scenario.world();
-    const holder = holdDevice(1_000_000);
+    const holder = withDevice(hold);
     const report = await run();
     expect(report.code).toBe(5);
     expect(report.volume(data)).toMatchObject({ error: null });
@@ -184,9 +185,7 @@ test('a Ceph that stops answering: the run ends, names what is stuck, and a late
   atEnd(() => signal(osds, 'SIGCONT'));
   await signal(osds, 'SIGSTOP');
   // Somebody reads the device, and waits for ever.
-  const reader = startInGuest('bash', ['-c', 'exec dd if=/dev/rbd0 of=/dev/null iflag=direct bs=4M'], {
-    env: { PATH: process.env.PATH ?? '' },
-  });
+  const reader = withDevice('exec dd if="$device" of=/dev/null iflag=direct bs=4M');
   const { code, json } = await running.result;
   expect(code).toBe(1);
   expect(json).toMatchObject({ volumes: [{ outcome: 'failed', error: { code: 'VOLUME_TIMEOUT' } }] });

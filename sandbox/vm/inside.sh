@@ -1,5 +1,5 @@
 #!/bin/sh
-# inside.sh ROOT CHECKOUT COMMAND...: runs COMMAND with ROOT as its root and the checkout in its place.
+# inside.sh ROOT CHECKOUT COMMAND...: runs COMMAND with ROOT as the root of its mounts, and the checkout in its place.
 set -eu
 root=$1 checkout=$2
 shift 2
@@ -7,8 +7,12 @@ if [ "${INSIDE_OWN_MOUNTS:-}" = '' ]; then
   INSIDE_OWN_MOUNTS=1 exec unshare --mount -- "$0" "$root" "$checkout" "$@"
 fi
 unset INSIDE_OWN_MOUNTS
+mount --bind "$root" "$root"
 for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
 for folder in run tmp; do mount -t tmpfs -o mode=1777 tmpfs "$root/$folder"; done
 mkdir -p "$root$checkout"
 mount --bind "$checkout" "$root$checkout"
-exec chroot "$root" /usr/bin/env -C "$checkout" "$@"
+cd "$root"
+# Not chroot: who enters this namespace of mounts, as tests do, would be outside again.
+pivot_root . mnt
+exec chroot . /bin/sh -ec 'umount --lazy /mnt; cd "$0"; exec "$@"' "$checkout" "$@"
