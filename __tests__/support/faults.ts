@@ -125,7 +125,8 @@ function action(mode: FaultMode, exitCode: number, stderr: string, command: stri
     case 'garbage':
       return `"$real" "$@" > /dev/null; printf 'gar\\0bage{'; exit 0`;
     case 'hang':
-      return `trap '' TERM INT; while :; do sleep 3600 & wait; done`;
+      // One process, which dies with whoever started it; what is ignored here is ignored there, too.
+      return `trap '' TERM INT; exec sleep 100000`;
     case 'kill-before':
       return `kill -KILL $PPID; exec sleep 3600`;
     case 'kill-after':
