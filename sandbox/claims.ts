@@ -22,6 +22,8 @@ export interface ImageClaimOptions extends ClaimOptions {
   image: string;
   /** A filesystem's type; null for a claim that is a block device. */
   fsType: string | null;
+  /** The pool of its data, where that is another. */
+  dataPool?: string;
 }
 
 export interface ShareClaimOptions extends ClaimOptions {
@@ -48,6 +50,7 @@ export function imageClaim(cluster: CephCluster, claim: ClaimName, options: Imag
       imageName,
       imageFeatures: 'layering',
       ...(radosNamespace === '' ? {} : { radosNamespace }),
+      ...(options.dataPool === undefined ? {} : { dataPool: options.dataPool }),
     },
   };
   return boundPair(claim, options, 'ceph-rbd', options.fsType === null ? 'Block' : 'Filesystem', csi);

@@ -2,10 +2,10 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { attachImage, createSubvolume, mountImage, mountShare } from '../../sandbox/ceph.js';
-import { shareClaim } from '../../sandbox/claims.js';
+import { imageClaim, shareClaim } from '../../sandbox/claims.js';
 import { run } from '../../sandbox/process.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
-import { freshGroup } from '../support/ceph.js';
+import { freshGroup, freshPool } from '../support/ceph.js';
 import { describeTree, differences, expectSameTree, makeHostileTree } from '../support/tree.js';
 import { scene, type Answer } from './scene.js';
 
@@ -138,6 +138,27 @@ describe('files to a new image', () => {
       expect(found).toEqual([]);
     });
   });
+});
+
+test('the data of a new image go to the pool that the volume had for them, if there is one', async () => {
+  const { current } = here;
+  const { repository, cluster } = current;
+  const dataPool = await freshPool();
+  for (const [name, pool] of [
+    ['pooled', dataPool],
+    ['unpooled', 'no-such-pool'],
+  ] as const) {
+    await cluster.createImage(current.image(name), 4 * MiB);
+    const options = { image: current.image(name), size: 4 * MiB, fsType: null, dataPool: pool };
+    await current.seed(...imageClaim(cluster, { namespace: 'app', name }, options));
+  }
+  await current.run(['--pvc', 'app/pooled', '--pvc', 'app/unpooled']);
+  expect(await repository.snapshots('--tag', 'pvc=pooled')).toHaveLength(1);
+  expect(await restore('pooled', '--to-image', current.image('new-pooled'))).toMatchObject({ code: 0 });
+  expect(await cluster.rbd('info', current.image('new-pooled'))).toContain(`data_pool: ${dataPool}`);
+  const answer = await restore('unpooled', '--to-image', current.image('new-unpooled'));
+  expect(answer).toMatchObject({ code: 0 });
+  expect(answer.json.warnings.join()).toContain('no-such-pool');
 });
 
 describe('to the claim of a filesystem', () => {
@@ -284,6 +305,10 @@ describe('in use: refused even with --force, and nothing is written', () => {
     await current.seed(pod('reader', 'used-share', 'Running'));
     await refused('ext4', 'used', 'pod waiting');
     await refused('share', 'used-share', 'pod reader');
+    // Another claim of the same subvolume is no way around.
+    const options = { filesystem: 'cephfs', group, subvolume: 'used-share', path: where, size: 64 * MiB };
+    await current.seed(...shareClaim(current.cluster, { namespace: 'app', name: 'same-share' }, options));
+    await refused('share', 'same-share', 'pod reader');
     expect(await inShare(where, (root) => readdir(root))).toEqual([]);
   });
 

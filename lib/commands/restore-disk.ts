@@ -5,7 +5,7 @@ import type { RestoreJob, RestoreOutcome } from '../restore/job.js';
 import type { ResticSnapshot } from '../tools/restic.js';
 import type { ImageSpec } from '../tools/rbd.js';
 import { locateImage } from '../volumes/rbd-image.js';
-import { imageFeatures, manifestOf } from './restore-manifest.js';
+import { manifestOf, newImage } from './restore-manifest.js';
 import { claimsOf, imageTools, refuseUsed, type Assignment } from './restore-place.js';
 
 export async function diskIntoFile(
@@ -22,11 +22,12 @@ export async function diskIntoNewImage(
   image: ImageSpec,
 ): Promise<RestoreOutcome> {
   const manifest = await manifestOfDisk(job, snapshots);
+  const clients = place.clientsFor(null);
   const target = {
     image,
-    tools: imageTools(context, place.clientsFor(null)),
+    tools: imageTools(context, clients),
     existing: 'refuse' as const,
-    features: imageFeatures(manifest),
+    made: await newImage(job, clients.ceph, manifest),
     metadata: manifest?.image?.metadata ?? {},
     confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
   };
@@ -49,9 +50,9 @@ export async function diskIntoClaim(
     image,
     tools: imageTools(context, place.clientsFor(volume.details?.monitors ?? null)),
     existing: 'if-blank' as const,
-    features: null,
+    made: { features: null, dataPool: null },
     metadata: {},
-    confirmUnused: () => refuseUsed(place, [volume], job.signal),
+    confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
   };
   return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
 }

@@ -9,8 +9,8 @@ import type { ImageSpec } from '../tools/rbd.js';
 import { supportedType } from '../volumes/rbd-filesystem.js';
 import { locateImage } from '../volumes/rbd-image.js';
 import { cephfsTools, mapperOf } from './drivers.js';
-import { imageFeatures, manifestOf } from './restore-manifest.js';
-import { claimsOf, imageTools, refuseUsed, type Assignment } from './restore-place.js';
+import { manifestOf, newImage } from './restore-manifest.js';
+import { claimsOf, claimsOfShare, imageTools, refuseUsed, type Assignment } from './restore-place.js';
 
 /** A new image, with the filesystem that the volume had and as large as it was. */
 export async function filesIntoNewImage(
@@ -18,12 +18,14 @@ export async function filesIntoNewImage(
   image: ImageSpec,
 ): Promise<RestoreOutcome> {
   const manifest = await manifestOf(job, snapshots);
+  const clients = place.clientsFor(null);
+  const { features, dataPool } = await newImage(job, clients.ceph, manifest);
   const target: FilesImageTarget = {
     image,
-    tools: { ...imageTools(context, place.clientsFor(null)), mapper: mapperOf(context) },
+    tools: { ...imageTools(context, clients), mapper: mapperOf(context) },
     type: supportedType(fsTypeOf(manifest)),
     newSize: sizeFor(job, manifest),
-    features: imageFeatures(manifest) ?? ['layering', 'exclusive-lock'],
+    made: { features: features ?? ['layering', 'exclusive-lock'], dataPool },
     confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
   };
   return filesToImage(job, target, context.options.path);
@@ -43,8 +45,8 @@ export async function filesIntoClaim(
     },
     type: supportedType(volume.details?.fsType ?? 'ext4'),
     newSize: null,
-    features: null,
-    confirmUnused: () => refuseUsed(place, [volume], job.signal),
+    made: { features: null, dataPool: null },
+    confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
   };
   return filesToImage(job, target, context.options.path);
 }
@@ -57,7 +59,7 @@ export async function filesIntoShare(
   const target = {
     volume,
     tools: cephfsTools(context, place.clientsFor),
-    confirmUnused: () => refuseUsed(place, [volume], job.signal),
+    confirmUnused: () => refuseUsed(place, claimsOfShare(place.volumes, volume), job.signal),
   };
   return filesToShare(job, target, context.options.path);
 }

@@ -2,6 +2,8 @@ import { asCephbackupError } from '../errors/error.js';
 import type { ClaimManifest } from '../repository/manifests.js';
 import type { RestoreJob } from '../restore/job.js';
 import { findManifest, nearestFirst, savedManifests } from '../restore/saved-manifests.js';
+import type { Ceph } from '../tools/ceph.js';
+import type { NewImage } from '../tools/rbd-write.js';
 import type { ResticSnapshot } from '../tools/restic.js';
 
 /**
@@ -25,9 +27,17 @@ export async function manifestOf(
   }
 }
 
-/** Features that the image's storage class gave it: the kernels of this cluster are known to map those. */
-export function imageFeatures(claim: ClaimManifest | null): string[] | null {
-  const given = claim?.persistentVolume?.spec?.csi?.volumeAttributes?.imageFeatures ?? '';
-  const features = given.split(',').map((feature) => feature.trim());
-  return features.every((feature) => /^[a-z][a-z-]*$/.test(feature)) ? features : null;
+/** How a new image is made: with the features that its storage class gave it, and its data in the pool that it names. */
+export async function newImage(
+  { signal, warn }: Pick<RestoreJob, 'signal' | 'warn'>,
+  ceph: Ceph,
+  claim: ClaimManifest | null,
+): Promise<NewImage> {
+  const { imageFeatures = '', dataPool = '' } = claim?.persistentVolume?.spec?.csi?.volumeAttributes ?? {};
+  // The kernels of this cluster are known to map those.
+  const features = imageFeatures.split(',').map((feature) => feature.trim());
+  const usable = features.every((feature) => /^[a-z][a-z-]*$/.test(feature));
+  const known = dataPool !== '' && [...(await ceph.pools({ signal })).values()].includes(dataPool);
+  if (dataPool !== '' && !known) warn(`there is no data pool ${dataPool} as the volume had: none is used`);
+  return { features: usable ? features : null, dataPool: known ? dataPool : null };
 }

@@ -67,6 +67,29 @@ export function claimsOf(volumes: readonly PlannedVolume[], image: ImageSpec): P
   );
 }
 
+/** The claims that see files of this one: several volumes may show one subvolume, or a folder in it. */
+export function claimsOfShare(volumes: readonly PlannedVolume[], volume: PlannedVolume): PlannedVolume[] {
+  return [
+    volume,
+    ...volumes.filter((other) => other.uid !== volume.uid && overlap(volume.source, other.source)),
+  ];
+}
+
+function overlap(one: PlannedVolume['source'], other: PlannedVolume['source']): boolean {
+  if (one === null || other === null || 'image' in one || 'image' in other) return false;
+  // What is not named may be the same.
+  const differ = (a: string | null, b: string | null) => a !== null && b !== null && a !== b;
+  if (differ(one.cluster, other.cluster) || differ(one.fs, other.fs)) return false;
+  if (one.path === null || other.path === null) {
+    return one.subvolume !== null && one.subvolume === other.subvolume && one.group === other.group;
+  }
+  const [a, b] = [`${one.path}/`, `${other.path}/`].map((path) => path.replace(/\/+/g, '/')) as [
+    string,
+    string,
+  ];
+  return a.startsWith(b) || b.startsWith(a);
+}
+
 /** Refuses what a pod or a node uses. @throws CephbackupError TARGET_IN_USE, KUBE_… */
 export async function refuseUsed(
   { cluster }: Place,

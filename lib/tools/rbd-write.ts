@@ -8,6 +8,13 @@ const metadataDeadline = 120_000;
 /** For what takes as long as there is data: whoever asks brings a signal. */
 const unlimited = 2 ** 31 - 1;
 
+export interface NewImage {
+  /** Null: Ceph's, or the pool's, default. */
+  features: readonly string[] | null;
+  /** Where its data go; null: where the image is. */
+  dataPool: string | null;
+}
+
 /** What only a restore does with images: they are created and written. */
 export class RbdWriter {
   constructor(
@@ -16,16 +23,19 @@ export class RbdWriter {
   ) {}
 
   /**
-   * Creates an empty image. @param features null: Ceph's (or the pool's) default
+   * Creates an empty image.
    * @throws CephbackupError TARGET_EXISTS, POOL_FULL …
    */
   async create(
     image: ImageSpec,
     sizeBytes: number,
-    features: readonly string[] | null,
+    { features, dataPool }: NewImage,
     options?: Partial<CommandOptions>,
   ): Promise<void> {
-    const chosen = features === null ? [] : ['--image-feature', features.join(',')];
+    const chosen = [
+      ...(features === null ? [] : ['--image-feature', features.join(',')]),
+      ...(dataPool === null ? [] : ['--data-pool', dataPool]),
+    ];
     const args = this.rbd.argv(['create', '--size', `${sizeBytes}B`, ...chosen, formatImage(image)]);
     const result = await this.exec('rbd', args, { deadline: metadataDeadline, ...options });
     if (result.exitCode === 0) return;

@@ -1,6 +1,7 @@
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { Ceph } from '../../tools/ceph.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd.js';
+import type { NewImage } from '../../tools/rbd-write.js';
 import { holdImage, type HoldTools, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { requireRoomOfImage } from '../room.js';
@@ -18,8 +19,8 @@ export interface ImageTarget {
   tools: ImageTools;
   /** What to do where the image exists: an image that was named is refused, a claim's own may be written if it is blank. */
   existing: 'refuse' | 'if-blank' | 'required';
-  /** Features of a new image; null: Ceph's default. */
-  features: readonly string[] | null;
+  /** How a new image is made. */
+  made: NewImage;
   /** `rbd image-meta` of a new image: where it is encrypted, its wrapped key. */
   metadata: Record<string, string>;
   /** Further checks that nobody uses the target, made whenever the image itself is checked. */
@@ -128,7 +129,7 @@ async function requireSpace(
 }
 
 async function createImage(job: RestoreJob, target: ImageTarget, size: number): Promise<void> {
-  const { image, tools, features } = target;
+  const { image, tools, made } = target;
   job.step(`creating ${formatImage(image)}`);
   let created = false;
   // What failed halfway is of no use, and would fill the pool; what was interrupted may be completed.
@@ -139,7 +140,7 @@ async function createImage(job: RestoreJob, target: ImageTarget, size: number): 
   });
   job.state = 'incomplete';
   try {
-    await tools.writer.create(image, size, features, { signal: job.signal });
+    await tools.writer.create(image, size, made, { signal: job.signal });
     created = true;
   } catch (thrown) {
     // Somebody else made it meanwhile: it is theirs.

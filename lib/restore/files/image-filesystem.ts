@@ -6,6 +6,7 @@ import { makeFilesystem } from '../../tools/mkfs.js';
 import { unmount } from '../../tools/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/namespace.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd.js';
+import type { NewImage } from '../../tools/rbd-write.js';
 import type { FilesystemType } from '../../volumes/rbd-filesystem.js';
 import type { MappedDevice, Mapper } from '../../volumes/mappers/mapper.js';
 import type { HoldTools } from '../hold.js';
@@ -20,7 +21,8 @@ export interface FilesImageTarget {
   type: FilesystemType;
   /** A new image of this size, in bytes; null: the image has to exist. */
   newSize: number | null;
-  features: readonly string[] | null;
+  /** How a new image is made. */
+  made: NewImage;
   /** Further checks that nobody uses the target, made whenever the image itself is checked. */
   confirmUnused: () => Promise<void>;
 }

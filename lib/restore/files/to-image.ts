@@ -103,7 +103,7 @@ async function isUnformatted({ signal }: RestoreJob, { image, tools }: FilesImag
 }
 
 /** An image of which nothing is kept where the restore fails before its first file; interrupted, it can be completed. */
-async function createImage(job: RestoreJob, { image, tools, newSize, features }: FilesImageTarget) {
+async function createImage(job: RestoreJob, { image, tools, newSize, made }: FilesImageTarget) {
   const { signal } = job;
   let kept = true;
   job.scope.add(null, async () => {
@@ -114,7 +114,7 @@ async function createImage(job: RestoreJob, { image, tools, newSize, features }:
   job.step(`creating ${formatImage(image)}`);
   job.state = 'incomplete';
   try {
-    await tools.writer.create(image, newSize ?? 0, features, { signal });
+    await tools.writer.create(image, newSize ?? 0, made, { signal });
     kept = false;
   } catch (thrown) {
     // Somebody else made it meanwhile: it is theirs.
