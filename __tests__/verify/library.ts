@@ -35,6 +35,9 @@ type Files = Record<string, string | { seed: number; length: number }>;
 
 /** A repository as cephbackup leaves it, made with restic alone, with everything known of what is where. */
 export class Library {
+  /** Of claims that exist, by name; others get a made-up one. */
+  readonly uids = new Map<string, string>();
+
   private constructor(
     readonly repository: Repository,
     private readonly folder: string,
@@ -79,7 +82,7 @@ export class Library {
     options: { cwd?: string; input?: Buffer },
   ): Promise<Made> {
     const before = await this.#all();
-    const tags = `cluster=${clusterName},namespace=app,pvc=${pvc},uid=${uidOf(pvc)},pv=pv-${pvc},kind=${kind}`;
+    const tags = `cluster=${clusterName},namespace=app,pvc=${pvc},uid=${this.uids.get(pvc) ?? uidOf(pvc)},pv=pv-${pvc},kind=${kind}`;
     const common = ['--json', `--host=k8s-app-nspvc-${pvc}`, `--tag=${tags}`, `--time=${time}`];
     await run(resticProgram, ['backup', ...common, ...args], { ...options, env: this.repository.env });
     const after = await this.#all();
