@@ -10,6 +10,7 @@ const manyShards = { shards: 3 };
 const fuseClients = { mapper: 'fuse', cephfsClient: 'fuse' };
 const keySecret = { keySecret: { name: 'rook-ceph-client-cephbackup', key: 'cephbackup' } };
 const persistent = { cache: { persistence: { enabled: true } } };
+const verify = { verify: { enabled: true } };
 const prune = { prune: { enabled: true, existingSecret: 'pruner' } };
 const rules = { monitoring: { rules: { enabled: true } } };
 const dashboard = { monitoring: { dashboard: { enabled: true } } };
@@ -137,6 +138,13 @@ export const flips: Record<string, Flip> = {
   'monitoring.dashboard.enabled': { to: true },
   'monitoring.dashboard.labels': { to: { grafana: 'yes' }, with: dashboard },
   'monitoring.dashboard.namespace': { to: 'grafana', with: dashboard },
+  'verify.enabled': { to: true },
+  'verify.schedule': { to: '@weekly', with: verify },
+  'verify.suspend': { to: true, with: verify },
+  'verify.budget': { to: '500GiB', with: verify },
+  'verify.concurrency': { to: 4, with: verify },
+  'verify.extraArgs': { to: ['--limit-download=10240'], with: verify },
+  'verify.resources': { to: resources, with: verify },
   'prune.enabled': { to: true, with: { prune: { existingSecret: 'pruner' } } },
   'prune.schedule': { to: '@monthly', with: prune },
   'prune.suspend': { to: true, with: prune },

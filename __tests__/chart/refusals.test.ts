@@ -71,7 +71,7 @@ const refused: [string, Values, string][] = [
   ['an odd quantity of memory', { resources: { limits: { memory: '1000m' } } }, 'resources.limits.memory'],
   ['the mapper among the arguments', { extraArgs: ['--mapper=fuse'] }, 'extraArgs: --mapper'],
   ['the shard among the arguments', { extraArgs: ['--shard', '0/2'] }, 'extraArgs: --shard'],
-  ['a command that is not there', { verify: { enabled: true } }, 'has no command verify'],
+  ['a budget without a unit', { verify: { budget: '100' } }, '/verify/budget'],
   ['a retention in months', { prune: { keepDeleted: '6mo' } }, '/prune/keepDeleted'],
   ['prune without credentials', { prune: { enabled: true } }, 'prune.existingSecret: prune needs'],
 ];

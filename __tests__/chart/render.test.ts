@@ -82,6 +82,21 @@ describeWithHelm('rendering', () => {
   });
 });
 
+describeWithHelm('verify', () => {
+  test('has the account of backups and no rights on the node, and shares its memory between its restics', async () => {
+    const objects = await render({ hostNetwork: true, verify: { enabled: true, budget: '1TiB' } });
+    const pod = podOf(objects, 'cephbackup-verify');
+    expect(pod.hostNetwork ?? false).toBe(false);
+    expect(pod.serviceAccountName).toBe('cephbackup');
+    expect(pod.securityContext.runAsNonRoot).toBe(true);
+    expect(pod.volumes.filter(({ hostPath }) => hostPath !== undefined)).toEqual([]);
+    const { container, env } = programOf(objects, 'cephbackup-verify');
+    expect(container.envFrom).toEqual([{ secretRef: { name: 'cephbackup-repository' } }]);
+    expect(container.args).toEqual(['verify', '--budget=1TiB', '--concurrency=2', '--output=json']);
+    expect(env.GOMEMLIMIT).toBe('1024MiB');
+  });
+});
+
 describeWithHelm('prune', () => {
   test('has an account and credentials of its own, no rights on the node, and all its rules', async () => {
     // Also where backups share the node's network.

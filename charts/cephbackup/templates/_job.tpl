@@ -140,7 +140,7 @@ spec:
         - secretRef:
             name: {{ .repositorySecret }}
       env:
-        {{- include "cephbackup.env" (dict "root" .root "resources" .section.resources "restics" 1) | nindent 8 }}
+        {{- include "cephbackup.env" (dict "root" .root "resources" .section.resources "restics" (default 1 .restics)) | nindent 8 }}
       securityContext:
         {{- include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" .root.Capabilities.KubeVersion.Version) | nindent 8 }}
       resources:

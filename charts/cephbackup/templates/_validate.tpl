@@ -61,5 +61,5 @@
 
 {{/* The commands that this version of the program has, of those that the chart can schedule. */}}
 {{- define "cephbackup.commands" -}}
-[run, prune]
+[run, verify, prune]
 {{- end -}}
