@@ -33,6 +33,15 @@ export class BackupError extends CephbackupError {
   ) {
     super(error.code, error.message, { guidance: error.guidance, cause: error });
   }
+
+  /** restic found data of the parent missing, which it reports like a file that cannot be read; nothing was saved. */
+  get parentIncomplete(): boolean {
+    return (
+      this.code === 'READ_INCOMPLETE' &&
+      this.savedSnapshot === null &&
+      this.message.includes('not found in the repository index; storing the file again')
+    );
+  }
 }
 
 /**

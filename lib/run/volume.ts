@@ -1,6 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
-import { BackupError, backupSource } from '../repository/backup.js';
+import { BackupError, backupSource, type BackupRequest } from '../repository/backup.js';
 import { pointInTime, type History } from '../repository/history.js';
 import { proveSnapshot } from '../repository/proof.js';
 import { claimTags } from '../repository/tags.js';
@@ -131,16 +131,7 @@ class Attempt {
     const parent = history.proven(volume.uid, tools.markedSnapshot(volume));
     const about = { host: volume.host, tags, time: this.#time };
     const summary = await this.#withStrays(() =>
-      backupSource(tools.restic, {
-        ...about,
-        source,
-        parent: parent?.id ?? null,
-        deadline: unlimited,
-        signal,
-        onProgress: (progress) => {
-          tools.progress.progress(volume, progress);
-        },
-      }),
+      this.#save({ ...about, source, signal }, parent?.id ?? null),
     );
     try {
       // What is in the repository now is proven and marked also where the run is being stopped: that takes seconds,
@@ -168,6 +159,32 @@ class Attempt {
     } catch (thrown) {
       this.#stray(summary.snapshotId, asCephbackupError(thrown).message);
       throw thrown;
+    }
+  }
+
+  /** Data of the previous backup may be gone from the repository: then everything is read, and stored again. */
+  async #save(
+    request: Pick<BackupRequest, 'host' | 'tags' | 'time' | 'source' | 'signal'>,
+    parent: string | null,
+  ): Promise<BackupSummary> {
+    const { tools, volume } = this;
+    const save = (from: string | null) =>
+      backupSource(tools.restic, {
+        ...request,
+        parent: from,
+        deadline: unlimited,
+        onProgress: (progress) => {
+          tools.progress.progress(volume, progress);
+        },
+      });
+    try {
+      return await save(parent);
+    } catch (thrown) {
+      if (parent === null || !(thrown instanceof BackupError) || !thrown.parentIncomplete) throw thrown;
+      this.#warn(
+        'data of the previous backup is missing in the repository: everything is read and stored again',
+      );
+      return save(null);
     }
   }
 

@@ -61,9 +61,9 @@ async function readZip({ restic, snapshot, signal, moved }: FilesJob): Promise<n
   return snapshot.summary?.bytesProcessed ?? 0;
 }
 
-/** An extended attribute with a `=` in its name, for example. */
-function unfitForTar({ code, message }: CephbackupError): boolean {
-  return code === 'RESTIC_FAILED' && message.includes('cannot dump file: writing header for ');
+/** An extended attribute with a `=` in its name, for example. The rest of the message is a tenant's. */
+function unfitForTar({ message }: CephbackupError): boolean {
+  return /^restic dump [0-9a-f]+: (Fatal: )?cannot dump file: writing header for /.test(message);
 }
 
 /** Devices and FIFOs are files of no bytes in the archive, and restic does not count them: there may be more, never fewer. */

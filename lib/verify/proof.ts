@@ -9,18 +9,21 @@ export interface Failure {
   damage: Damage | null;
 }
 
+const mayTellOfDamage = new Set(['RESTIC_FAILED', 'BACKUP_DAMAGED', 'REPOSITORY_DAMAGED']);
+
 /** Reads what restic says of a snapshot that it could not give completely. */
 export function failureOf(thrown: unknown, snapshot: string): Failure {
   const error = asCephbackupError(thrown);
-  if (error.code === 'BACKUP_DAMAGED') {
+  // What makes the repository unusable as a whole is no damage to one snapshot, whatever else the message names.
+  const damage = mayTellOfDamage.has(error.code) ? damageIn(error.message) : null;
+  if (damage === null) {
+    const { code, message } = error;
+    if (code !== 'BACKUP_DAMAGED') return { error, damage };
     return {
-      error: new CephbackupError(error.code, error.message, { guidance: contentsGuidance, cause: error }),
-      damage: null,
+      error: new CephbackupError(code, message, { guidance: contentsGuidance, cause: error }),
+      damage,
     };
   }
-  // What makes the repository unusable as a whole is no damage to one snapshot, whatever else the message names.
-  const damage = error.code === 'RESTIC_FAILED' ? damageIn(error.message) : null;
-  if (damage === null) return { error, damage };
   const code =
     damage.object === 'index'
       ? 'INDEX_DAMAGED'
