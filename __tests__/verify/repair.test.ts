@@ -55,7 +55,7 @@ test('what verify says to do about a lost pack mends it, older backups included'
   ]);
   expect(damaged.report.claims.find(({ pvc }) => pvc === 'disk')?.outcome).toBe('verified');
 
-  const [command = ''] = /restic repair packs [0-9a-f]+/.exec(damaged.report.damage[0]?.guidance ?? '') ?? [];
+  const [command = ''] = /restic repair index/.exec(damaged.report.damage[0]?.guidance ?? '') ?? [];
   await scenario.repository.restic(...command.split(' ').slice(1));
   const rerun = await scenario.run();
   expect(rerun.code).toBe(0);

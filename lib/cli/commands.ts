@@ -5,6 +5,7 @@ import {
   doctorOptions,
   listOptions,
   manifestsOptions,
+  type metricsOptions,
   pruneOptions,
   restoreOptions,
   runOptions,
@@ -57,6 +58,14 @@ function define<D extends Definitions>(
   };
 }
 
+/** Also these few lines are loaded only for the commands that need them. */
+async function withMetrics<O extends Values<typeof metricsOptions>>(
+  name: string,
+  command: Command<O>,
+): Promise<Command<O>> {
+  return (await import('../commands/metrics.js')).withMetrics(name, command);
+}
+
 /** One entry a command; its code is one file in `lib/commands`. */
 export const commands: readonly CommandDefinition[] = [
   define({
@@ -68,7 +77,7 @@ export const commands: readonly CommandDefinition[] = [
       const { selectionMistakes, volumeMistakes } = await import('./checks.js');
       return [...selectionMistakes(values, env), ...(values.dryRun === true ? [] : volumeMistakes(values))];
     },
-    load: async () => (await import('../commands/start-run.js')).startRun,
+    load: async () => withMetrics('run', (await import('../commands/start-run.js')).startRun),
   }),
   define({
     name: 'list',
@@ -141,7 +150,7 @@ export const commands: readonly CommandDefinition[] = [
     options: pruneOptions,
     repository: () => true,
     check: async (values) => (await import('./checks.js')).pruneMistakes(values),
-    load: async () => (await import('../commands/prune.js')).prune,
+    load: async () => withMetrics('prune', (await import('../commands/prune.js')).prune),
   }),
   define({
     name: 'verify',
@@ -149,7 +158,7 @@ export const commands: readonly CommandDefinition[] = [
     options: verifyOptions,
     operand: { ...claim, least: 0, most: Infinity },
     repository: () => true,
-    load: async () => (await import('../commands/verify.js')).verify,
+    load: async () => withMetrics('verify', (await import('../commands/verify.js')).verify),
   }),
   define({
     name: 'completion',

@@ -16,6 +16,7 @@ import {
   text,
   time,
   unusedLimit,
+  webUrl,
   type Parser,
 } from './values.js';
 
@@ -218,6 +219,23 @@ export const volumeOptions = {
   },
 } satisfies Definitions;
 
+/** Where a command says how it went. */
+export const metricsOptions = {
+  metricsFile: {
+    flag: '--metrics-file',
+    placeholder: 'FILE',
+    description:
+      "write metrics to this file, for node exporter's textfile collector (a name that ends in .prom)",
+    parse: path,
+  },
+  metricsPush: {
+    flag: '--metrics-push',
+    placeholder: 'URL',
+    description: 'push metrics to this Pushgateway',
+    parse: webUrl,
+  },
+} satisfies Definitions;
+
 const dryRun = {
   flag: '--dry-run',
   description: 'say what would be done, and touch nothing',
@@ -237,6 +255,7 @@ export const listOptions = {
 
 export const runOptions = {
   ...commonOptions,
+  ...metricsOptions,
   ...selectionOptions,
   ...volumeOptions,
   dryRun,
@@ -339,6 +358,7 @@ export const snapshotsOptions = {
 
 export const verifyOptions = {
   ...commonOptions,
+  ...metricsOptions,
   limitUpload,
   limitDownload,
   concurrency: volumeOptions.concurrency,
@@ -423,6 +443,7 @@ function keep(unit: string, what: string) {
 
 export const pruneOptions = {
   ...commonOptions,
+  ...metricsOptions,
   limitUpload,
   limitDownload,
   keepLast: keep('last', 'the last N backups'),

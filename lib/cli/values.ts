@@ -49,6 +49,12 @@ export const budget: Parser<Budget> = (text) => {
   return { expected: 'a duration or a size with a unit, e.g. 2h or 500GiB' };
 };
 
+/** `http://` or `https://`, perhaps with credentials. */
+export const webUrl: Parser<string> = (text) =>
+  /^https?:\/\/[^/]/.test(text) && URL.canParse(text)
+    ? { value: text }
+    : { expected: 'a URL that begins with http:// or https://' };
+
 export function integer(least: number, most: number): Parser<number> {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : NaN;

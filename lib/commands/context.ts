@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Family } from '../metrics/family.js';
 import type { Logger } from '../report/logger.js';
 import type { Progress } from '../report/progress.js';
 import type { Redactor } from '../report/redactor.js';
@@ -32,6 +33,8 @@ export interface CommandOutput {
   /** What is printed otherwise; ends with a newline, or is empty. A function where it is dear to make. */
   table: string | (() => string);
   exitCode: number;
+  /** What `--metrics-file` and `--metrics-push` get besides the exit code. */
+  metrics?: readonly Family[];
 }
 
 export type Command<Options> = (context: CommandContext<Options>) => Promise<CommandOutput>;

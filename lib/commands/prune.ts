@@ -1,6 +1,7 @@
 import type { pruneOptions, Values } from '../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import { refuseWrongClock } from '../kube/skew.js';
+import { pruneMetrics } from '../metrics/prune.js';
 import { pruneTable, type PruneReport } from '../report/prune-table.js';
 import { rfc3339 } from '../report/time.js';
 import { StepProgress } from '../restore/progress.js';
@@ -62,7 +63,7 @@ export const prune: Command<PruneValues> = async (context) => {
     ...(done.error === null ? {} : { error: done.error.report() }),
   };
   const code = exitCode(context.endedBy(), done.error === null ? [] : [done.error], []);
-  return { document: report, table: pruneTable(report), exitCode: code };
+  return { document: report, table: pruneTable(report), exitCode: code, metrics: pruneMetrics(report) };
 };
 
 interface Planned {

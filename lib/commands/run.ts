@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { runOptions, Values } from '../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import { acquireLease, type Lease } from '../kube/lease.js';
+import { runMetrics } from '../metrics/run.js';
 import { buildPlan } from '../plan/plan.js';
 import type { Plan } from '../plan/types.js';
 import { markedSnapshot } from '../plan/marks.js';
@@ -190,5 +191,5 @@ function finish(context: CommandContext<RunValues>, started: number, run: string
     ...(error === undefined ? {} : { error: error.report() }),
   };
   for (const warning of ended.warnings) log.warn(warning);
-  return { document: report, table: runTable(report), exitCode: code };
+  return { document: report, table: runTable(report), exitCode: code, metrics: runMetrics(report, plan) };
 }

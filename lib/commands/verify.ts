@@ -1,5 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import { markVerified } from '../kube/marks.js';
+import { verifyMetrics } from '../metrics/verify.js';
 import { verifyTable } from '../report/verify-table.js';
 import { rfc3339 } from '../report/time.js';
 import { contentOf } from '../restore/method.js';
@@ -125,5 +126,5 @@ async function finish(context: VerifyContext, { started, scope, restic, ends }: 
     warnings: [...scope.warnings, ...warnings],
     ...(error === undefined ? {} : { error: error.report() }),
   };
-  return { document: report, table: verifyTable(report), exitCode: code };
+  return { document: report, table: verifyTable(report), exitCode: code, metrics: verifyMetrics(report) };
 }

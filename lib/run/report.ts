@@ -14,6 +14,8 @@ export interface VolumeResult {
   outcome: Outcome;
   /** Full id; null for every volume that failed. */
   snapshot: string | null;
+  /** The backup's point in time, RFC 3339 UTC; null for every volume that failed. */
+  time: string | null;
   /** Bytes given to restic. */
   bytesRead: number;
   /** Bytes that the repository grew by. */
@@ -60,6 +62,7 @@ export function emptyResult(
     kind,
     outcome,
     snapshot: null,
+    time: null,
     bytesRead: 0,
     bytesAdded: 0,
     seconds: 0,

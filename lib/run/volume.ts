@@ -6,6 +6,7 @@ import { proveSnapshot } from '../repository/proof.js';
 import { claimTags } from '../repository/tags.js';
 import type { Logger } from '../report/logger.js';
 import type { Progress } from '../report/progress.js';
+import { rfc3339 } from '../report/time.js';
 import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic.js';
 import type { Exec } from '../tools/exec.js';
 import type { BackupSource, VolumeDriver, VolumeJob } from '../volumes/driver.js';
@@ -293,6 +294,7 @@ class Attempt {
     const result: VolumeResult = {
       ...emptyResult(volume, unchanged ? 'unchanged' : 'succeeded', error?.report() ?? null),
       snapshot: snapshot.id,
+      time: rfc3339(this.#time),
       bytesRead: summary.bytesProcessed,
       bytesAdded: summary.bytesAdded,
       seconds: Math.round(seconds * 1000) / 1000,

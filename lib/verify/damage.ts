@@ -5,8 +5,8 @@
 export type Damage =
   /** One piece of data or of a directory: its pack is there, but this part of it is not what was written. */
   | { object: 'blob'; type: 'data' | 'tree' | null; id: string; pack: string | null }
-  /** A file of `data/` is missing or too short. */
-  | { object: 'pack'; id: string }
+  /** A file of `data/` is missing, or too short. */
+  | { object: 'pack'; id: string; missing: boolean }
   /** A file of `index/`: nothing can be read until the index is made anew. */
   | { object: 'index'; id: string }
   /** A file of `snapshots/`. */
@@ -15,6 +15,8 @@ export type Damage =
 /** Says that what was read is not what had been written, or that it is not there; whatever storage is asked. */
 const lostOrChanged =
   /no such file|not exist|not found|\b404\b|nosuchkey|specified key|too short|invalid data|verification failed|wrong data|invalid hash|hash mismatch|decompress|corrupt/i;
+
+const lost = /no such file|not exist|not found|\b404\b|nosuchkey|specified key/i;
 
 /**
  * The damage that a message of restic tells of; null where it tells of something else, e.g. of a storage that does not
@@ -26,16 +28,17 @@ export function damageIn(message: string): Damage | null {
     const [, type, id = '', pack = ''] = blob;
     return { object: 'blob', type: type === 'tree' ? 'tree' : 'data', id, pack };
   }
-  const lost = /(?:id|blob) <?(?:(data|tree)\/)?([0-9a-f]{8,64})>? not found in/.exec(message);
-  if (lost !== null) {
-    const [, type, id = ''] = lost;
+  const unknown = /(?:id|blob) <?(?:(data|tree)\/)?([0-9a-f]{8,64})>? not found in/.exec(message);
+  if (unknown !== null) {
+    const [, type, id = ''] = unknown;
     return { object: 'blob', type: type === 'tree' || type === 'data' ? type : null, id, pack: null };
   }
   const file = /<(data|index|snapshot)\/([0-9a-f]+)>/.exec(message);
   if (file === null || !lostOrChanged.test(message)) return null;
   const [, kind, id = ''] = file;
   if (kind === 'index') return { object: 'index', id };
-  return kind === 'snapshot' ? { object: 'snapshot', id } : { object: 'pack', id };
+  if (kind === 'snapshot') return { object: 'snapshot', id };
+  return { object: 'pack', id, missing: lost.test(message) };
 }
 
 /** The same for the same damage. */

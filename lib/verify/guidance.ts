@@ -10,7 +10,7 @@ export function guidanceFor(damage: Damage): string {
     case 'snapshot':
       return snapshotGuidance;
     case 'pack':
-      return `${first}${repair(damage.id)}`;
+      return `${first}${repair(damage.missing ? null : damage.id)}`;
     case 'blob':
       return damage.pack === null
         ? `${first}\`restic repair index\` finds it if its pack is still there; else \`cephbackup run\` stores it again if the volume still has it. Then run verify again.`
@@ -23,6 +23,8 @@ export const snapshotGuidance = `${first}\`cephbackup run --pvc NAMESPACE/PVC\` 
 export const contentsGuidance =
   'Restore an older backup (`cephbackup restore --as-of`). `cephbackup run --pvc NAMESPACE/PVC` makes a new one; `restic check --read-data` tells whether the storage is sound.';
 
-function repair(pack: string): string {
-  return `Then \`restic repair packs ${pack}\` takes the damaged pack out of the index, \`cephbackup run\` stores again whatever of it the volumes still have, which mends older backups, too, and \`cephbackup verify\` tells what is still damaged.`;
+/** @param pack null where it is not there at all, which `restic repair packs` does not take */
+function repair(pack: string | null): string {
+  const command = pack === null ? 'restic repair index' : `restic repair packs ${pack}`;
+  return `Then \`${command}\` takes what is lost out of the index, \`cephbackup run\` stores again whatever of it the volumes still have, which mends older backups, too, and \`cephbackup verify\` tells what is still damaged.`;
 }

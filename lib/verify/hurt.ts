@@ -110,7 +110,7 @@ async function look(damage: Searched, { restic, signal }: HurtContext): Promise<
   if (pack === null) throw new CephbackupError('RESTIC_FAILED', `no index names the pack ${damage.id}`);
   const of = (wanted: string) => pack.blobs.filter(({ type }) => type === wanted).map(({ id }) => id);
   return {
-    named: { object: 'pack', id: pack.id },
+    named: { ...damage, id: pack.id },
     objects: [
       ['tree', of('tree')],
       ['blob', of('data')],
