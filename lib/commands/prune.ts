@@ -63,7 +63,13 @@ export const prune: Command<PruneValues> = async (context) => {
     ...(done.error === null ? {} : { error: done.error.report() }),
   };
   const code = exitCode(context.endedBy(), done.error === null ? [] : [done.error], []);
-  return { document: report, table: pruneTable(report), exitCode: code, metrics: pruneMetrics(report) };
+  const metrics = pruneMetrics(report, context.clock());
+  return {
+    document: report,
+    table: pruneTable(report),
+    exitCode: code,
+    ...(metrics === undefined ? {} : { metrics }),
+  };
 };
 
 interface Planned {

@@ -2,6 +2,8 @@ import type { Plan } from '../plan/types.js';
 import type { RunReport, VolumeResult } from '../run/report.js';
 import { claimLabels, gauge, mostClaims, seconds, single, type Family } from './family.js';
 
+const uncovered = new Set(['unsupported', 'host-collision']);
+
 /** What a run says of itself and of each volume, also of those that `--min-age` left out this time. */
 export function runMetrics(report: RunReport, plan: Plan): Family[] {
   const results = new Map(report.volumes.map((volume) => [volume.uid, volume]));
@@ -21,6 +23,11 @@ export function runMetrics(report: RunReport, plan: Plan): Family[] {
         value: count(outcome),
       })),
     ),
+    single(
+      'cephbackup_run_volumes_uncovered',
+      'Claims that are to be backed up and cannot be.',
+      plan.volumes.filter(({ backup, reason }) => backup && uncovered.has(reason)).length,
+    ),
     single('cephbackup_run_leftovers', 'What the last run left behind.', report.leftovers.length),
     single(
       'cephbackup_run_volumes_hidden',
@@ -28,12 +35,17 @@ export function runMetrics(report: RunReport, plan: Plan): Family[] {
       all.length - shown.length,
     ),
     gauge(
-      'cephbackup_volume_last_success_timestamp_seconds',
+      'cephbackup_last_success_timestamp_seconds',
       'Point in time of the newest backup; 0: never.',
       shown.map((volume) => ({
         labels: claimLabels(volume),
         value: seconds(results.get(volume.uid)?.time ?? volume.lastBackup),
       })),
+    ),
+    gauge(
+      'cephbackup_volume_failed',
+      'Whether a volume has no backup from the last run (1) or has one (0).',
+      each(({ outcome }) => (outcome === 'succeeded' || outcome === 'unchanged' ? 0 : 1)),
     ),
     gauge(
       'cephbackup_volume_outcome',

@@ -23,9 +23,10 @@ export function verifyMetrics({ claims, damage }: VerifyReport): Family[] {
       'Claims without metrics of their own.',
       living.length - shown.length,
     ),
+    single('cephbackup_verify_damaged_volumes', 'Claims with damaged backups.', hurt.size),
     single('cephbackup_verify_damaged_objects', 'Packs, indexes and snapshots found damaged.', damage.length),
     gauge(
-      'cephbackup_verify_volume_last_verified_timestamp_seconds',
+      'cephbackup_last_verified_timestamp_seconds',
       'When the backup of a volume was last proven to restore; 0: never.',
       each(({ lastVerified }) => seconds(lastVerified)),
     ),
