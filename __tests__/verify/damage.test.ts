@@ -1,4 +1,8 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { readdir } from 'node:fs/promises';
+import { searchPath } from '../../sandbox/tools.js';
+import { FaultyPrograms } from '../support/faults.js';
+import { temporaryFolder } from '../support/temporary.js';
 import { hurt, Library, outcomes, type Made } from './library.js';
 
 const MiB = 1024 * 1024;
@@ -122,6 +126,18 @@ test('sound backups are verified, with everything that they contain', async () =
   expect(b).toMatchObject({ files: 3, bytes: 3 * MiB + 1, time: '2026-01-01T03:00:00Z' });
   expect(disk).toMatchObject({ kind: 'rbd-block', files: null });
   expect(disk?.bytes).toBeGreaterThan(MiB);
+});
+
+test('a drill restores each of them, and leaves nothing; what restic only says to have restored is no proof', async () => {
+  const TMPDIR = await temporaryFolder('drill');
+  const answer = await base.verify(['--drill', 'app/a', 'app/disk'], { TMPDIR });
+  expect(answer).toMatchObject({ code: 0, report: { drill: true } });
+  expect(outcomes(answer)).toEqual({ a: 'verified', disk: 'verified' });
+  expect(answer.stderr).toContain('restoring files into');
+  const lies = new FaultyPrograms([{ program: 'restic', when: 'restore*', mode: 'lie' }], searchPath());
+  const lied = await base.verify(['--drill', 'app/a'], { TMPDIR, PATH: lies.path });
+  expect(lied).toMatchObject({ code: 1, report: { claims: [{ outcome: 'failed' }] } });
+  expect(await readdir(TMPDIR)).toEqual([]);
 });
 
 describe('exactly what is hurt is named:', () => {

@@ -370,6 +370,11 @@ export const verifyOptions = {
       'how long, or how much, to read where no claim is named; the rest is for the next time (default: all)',
     parse: budget,
   },
+  drill: {
+    flag: '--drill',
+    description: 'also restore for real, into a scratch folder in TMPDIR, compare, and remove it',
+    parse: boolean,
+  },
 } satisfies Definitions;
 
 export const manifestsOptions = {

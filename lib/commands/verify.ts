@@ -46,30 +46,44 @@ async function prove(context: VerifyContext, scope: VerifyScope, restic: Restic)
     budget: budget !== null && 'milliseconds' in budget ? budget.milliseconds : null,
     signal,
     log,
-    prove: (candidate, job) => readBackup({ restic, scope, candidate, job }),
+    prove: (candidate, job) => readBackup({ context, restic, scope, candidate, job }),
     proved: (end) => mark(context, scope, end),
   });
   return [...ends, ...candidates.slice(most).map(notBegun)];
 }
 
 interface Reading {
+  context: VerifyContext;
   restic: Restic;
   scope: VerifyScope;
   candidate: Candidate;
   job: ProofJob;
 }
 
-async function readBackup({ restic, scope, candidate, job }: Reading): Promise<Proven> {
+async function readBackup({ context, restic, scope, candidate, job }: Reading): Promise<Proven> {
   const { backup } = candidate;
+  const maybeDrill = async (exactSize: number | null) => {
+    if (context.options.drill !== true) return;
+    const { drill } = await import('./verify-drill.js');
+    await drill(context, { restic, candidate, exactSize, job });
+  };
   job.step(`reading snapshot ${backup.id.slice(0, 8)}`);
   if (contentOf(backup.kind) === 'disk') {
     const parts = { ...job, restic, backup };
     const manifest = await manifestOf(parts, scope.snapshots, ({ image }) => image !== null);
     const exactSize = manifest?.image?.sizeBytes ?? null;
-    return { bytes: await readWholeDisk({ ...parts, exactSize }), files: null };
+    const bytes = await readWholeDisk({ ...parts, exactSize });
+    await maybeDrill(exactSize);
+    return { bytes, files: null };
   }
   const snapshot = scope.snapshots.find(({ id }) => id === backup.id);
-  return readFiles({ ...job, restic, snapshot: { id: backup.id, summary: snapshot?.summary ?? null } });
+  const read = await readFiles({
+    ...job,
+    restic,
+    snapshot: { id: backup.id, summary: snapshot?.summary ?? null },
+  });
+  await maybeDrill(null);
+  return read;
 }
 
 /** Milliseconds; a proof is marked also while the program is being stopped. */
@@ -121,6 +135,7 @@ async function finish(context: VerifyContext, { started, scope, restic, ends }: 
     started: new Date(started).toISOString(),
     finished: new Date(context.clock()).toISOString(),
     exitCode: code,
+    drill: context.options.drill === true,
     claims: proofs,
     damage,
     warnings: [...scope.warnings, ...warnings],

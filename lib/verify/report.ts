@@ -56,6 +56,8 @@ export interface VerifyReport {
   started: string;
   finished: string;
   exitCode: number;
+  /** Whether what was verified was also restored. */
+  drill: boolean;
   claims: ClaimProof[];
   damage: DamageReport[];
   warnings: string[];
