@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { readdir } from 'node:fs/promises';
 import { searchPath } from '../../sandbox/tools.js';
+import { imageOf } from '../qcow2/disk.js';
 import { FaultyPrograms } from '../support/faults.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { hurt, Library, outcomes, type Made } from './library.js';
@@ -138,6 +139,18 @@ test('a drill restores each of them, and leaves nothing; what restic only says t
   const lied = await base.verify(['--drill', 'app/a'], { TMPDIR, PATH: lies.path });
   expect(lied).toMatchObject({ code: 1, report: { claims: [{ outcome: 'failed' }] } });
   expect(await readdir(TMPDIR)).toEqual([]);
+});
+
+test('a disk that is sound to restic and no whole image is damaged', async () => {
+  const library = await base.copy('contents');
+  const image = await imageOf({ size: 8 * MiB, extents: [{ offset: 0, data: Buffer.alloc(MiB, 7) }] });
+  const short = await library.disk('short', '2026-01-01 05:00:00', image.subarray(0, MiB / 2));
+  const long = await library.disk('long', '2026-01-01 05:00:00', Buffer.concat([image, Buffer.from('more')]));
+  const answer = await library.verify(['app/short', 'app/long', 'app/disk']);
+  expect(answer.code).toBe(1);
+  expect(outcomes(answer)).toEqual({ disk: 'verified', long: 'damaged', short: 'damaged' });
+  expect(hurt(answer)).toEqual({ long: [long.id], short: [short.id] });
+  expect(answer.report.damage.map(({ object }) => object)).toEqual(['contents', 'contents']);
 });
 
 describe('exactly what is hurt is named:', () => {
