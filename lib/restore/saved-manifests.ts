@@ -25,9 +25,15 @@ export function savedManifests(snapshots: readonly ResticSnapshot[]): SavedManif
   });
 }
 
-/** Saved at about this time first: a run saves its manifests shortly before or after a volume's point in time. */
+/**
+ * Those that the run of a backup of this time saved come first: a run dates its manifests shortly before its first backup,
+ * and those that it saves again for a resized image with that backup's own time. So the last ones before count most, then
+ * the first ones after.
+ */
 export function nearestFirst(saved: readonly SavedManifests[], time: number): SavedManifests[] {
-  return saved.toSorted((a, b) => Math.abs(a.time - time) - Math.abs(b.time - time) || b.time - a.time);
+  const before = saved.filter((one) => one.time <= time);
+  const after = saved.filter((one) => one.time > time);
+  return [...newestFirst(before), ...newestFirst(after).toReversed()];
 }
 
 export function newestFirst(saved: readonly SavedManifests[]): SavedManifests[] {
