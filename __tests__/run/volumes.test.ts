@@ -3,7 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { attachImage, mountImage, type AttachedImage } from '../../sandbox/ceph.js';
-import { oldResticProgram } from '../../sandbox/tools.js';
+import { oldResticProgram, resticProgram } from '../../sandbox/tools.js';
 import { Scenario, type Report, type SeededClaim } from '../support/scenario.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { expectSameTree, makeHostileTree } from '../support/tree.js';
@@ -180,6 +180,24 @@ test('an old restic is refused by name before anything is touched', async () => 
   expect(result.code).toBe(2);
   expect(result.json).toMatchObject({ error: { code: 'RESTIC_TOO_OLD' } });
   await expectCleanWorld(before, scenario.worldScope);
+}, 60_000);
+
+test('nor does an old restic that has begun to open the repository leave its lock there', async () => {
+  const folder = await temporaryFolder('slow-restic');
+  const locks = path.join(scenario.repository.env.RESTIC_REPOSITORY, 'locks');
+  // It tells its version when the other one, which lists the snapshots slowly, holds its lock.
+  const script = `#!/bin/bash
+    case $1 in
+      version) until [ "$(ls ${locks})" ]; do sleep 0.01; done; echo 'restic 0.16.5 compiled with go' ;;
+      *) exec ${resticProgram} "$1" --no-cache --limit-download 1 "\${@:2}" ;;
+    esac`;
+  await writeFile(path.join(folder, 'restic'), script, { mode: 0o755 });
+  const { code, json } = await scenario.cephbackup(['run', '-o', 'json'], {
+    env: { PATH: `${folder}:${process.env.PATH ?? ''}` },
+  });
+  expect(code).toBe(2);
+  expect(json).toMatchObject({ error: { code: 'RESTIC_TOO_OLD' } });
+  expect(await scenario.repository.locks()).toEqual([]);
 }, 60_000);
 
 interface StoredSnapshot {

@@ -51,14 +51,21 @@ export function openRepository(restic: Restic, runSignal: AbortSignal): OpeningR
     () => undefined,
     (thrown: unknown) => (failed = asCephbackupError(thrown)),
   );
+  // A restic that is left to die with this program would leave its lock behind.
+  const end = async (reason: unknown) => {
+    early.abort(reason);
+    await opened;
+  };
   const version = requireRestic(restic, signal).then(() => null, asCephbackupError);
   return {
     snapshots,
-    refused: async () => (await version) ?? failed,
+    refused: async () => {
+      const tooOld = await version;
+      if (tooOld !== null) await end(tooOld);
+      return tooOld ?? failed;
+    },
     abandon: async (reason) => {
-      // A restic that is left to die with this program would leave its lock behind.
-      early.abort(reason);
-      await opened;
+      await end(reason);
       return (await version) ?? failed;
     },
   };
