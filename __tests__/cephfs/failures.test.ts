@@ -214,6 +214,15 @@ describe('a program that misbehaves', () => {
     expect(await rig.snapshots('volume')).toEqual([]);
   });
 
+  test('ceph is slow: the deadline of the volume that asks it for all is not that of the others', async () => {
+    const options = faulty({ program: 'ceph', when: '*fs dump*', mode: 'delay' });
+    const driver = rig.driver(options);
+    const late = failure(volume(), { ...options, driver, timeout: 1_000 });
+    const { result } = await rig.backup(volume(), { ...options, driver });
+    expect(result).toMatchObject({ outcome: 'succeeded', error: null });
+    expect(await late).toMatchObject({ code: 'VOLUME_TIMEOUT' });
+  });
+
   test('ceph never ends: the volume has a deadline', async () => {
     const options = faulty({ program: 'ceph', when: '*snapshot create*', mode: 'hang' });
     const code = 'VOLUME_TIMEOUT';

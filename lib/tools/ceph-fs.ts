@@ -47,12 +47,18 @@ export function formatSubvolume({ fs, group, subvolume }: SubvolumeSpec): string
   return [fs, ...(group === null ? [] : [group]), subvolume].join('/');
 }
 
+interface Question {
+  answer: Promise<Filesystems>;
+  /** Of who asked first. */
+  signal: AbortSignal | undefined;
+}
+
 /**
  * `ceph fs …` with one connection. Each call starts a Python program and most wait for the manager, which works on
  * one command at a time: use few.
  */
 export class CephFs {
-  #filesystems: Promise<Filesystems> | null = null;
+  #question: Question | null = null;
 
   constructor(
     private readonly exec: Exec,
@@ -64,20 +70,27 @@ export class CephFs {
   }
 
   /** Asked once; asked again if it failed, or if a filesystem was not available. */
-  async filesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {
-    const asked = (this.#filesystems ??= this.#readFilesystems(options));
-    try {
-      const found = await asked;
-      if (found.all.some(({ available }) => !available)) this.#forget(asked);
-      return found;
-    } catch (thrown) {
-      this.#forget(asked);
-      throw thrown;
+  async filesystems(options: Partial<CommandOptions> = {}): Promise<Filesystems> {
+    for (;;) {
+      const question = (this.#question ??= {
+        answer: this.#readFilesystems(options),
+        signal: options.signal,
+      });
+      try {
+        const found = await question.answer;
+        if (found.all.some(({ available }) => !available)) this.#forget(question);
+        return found;
+      } catch (thrown) {
+        this.#forget(question);
+        // What ended the volume that had asked, its deadline for example, need not end this one.
+        if (question.signal?.aborted !== true || options.signal === question.signal) throw thrown;
+        options.signal?.throwIfAborted();
+      }
     }
   }
 
-  #forget(asked: Promise<Filesystems>): void {
-    if (this.#filesystems === asked) this.#filesystems = null;
+  #forget(question: Question): void {
+    if (this.#question === question) this.#question = null;
   }
 
   async #readFilesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {

@@ -8,9 +8,13 @@ import { noGroup, placeOf, type Place } from './place.js';
 /** The `ceph fs` commands for the cluster of a volume. */
 export type CephFsFor = (monitors: readonly string[] | null) => CephFs;
 
+/** Those of a run: the sweep, which begins beside the first volume, asks nothing for a second time. */
+const byClients = new WeakMap<ClientsFor, Map<string, CephFs>>();
+
 /** One for each cluster, so that each is asked once for what stays the same. */
 export function cephFsClients(exec: Exec, clientsFor: ClientsFor): CephFsFor {
-  const known = new Map<string, CephFs>();
+  const known = byClients.get(clientsFor) ?? new Map<string, CephFs>();
+  byClients.set(clientsFor, known);
   return (monitors) => {
     const name = (monitors ?? []).join(',');
     const cephFs = known.get(name) ?? new CephFs(exec, clientsFor(monitors).ceph.connection);
