@@ -67,7 +67,7 @@ class KernelMount implements CephfsMount {
 
   async unmount(): Promise<void> {
     const { exec } = this.tools;
-    const { namespace } = this.request;
+    const { namespace, warn } = this.request;
     const problem = await tryUnmount(exec, namespace, clientDirectory);
     if (problem === null) return;
     await this.abandon();
@@ -76,6 +76,7 @@ class KernelMount implements CephfsMount {
       await tryUnmount(exec, namespace, clientDirectory, ['--lazy']);
       throw new CephbackupError('COMMAND_FAILED', `umount of ${clientDirectory}: ${problem}`);
     }
+    warn(`CephFS had to be unmounted by force: ${problem}`);
   }
 
   /** Ends the requests that wait for a server with an I/O error. */
