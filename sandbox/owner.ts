@@ -26,8 +26,7 @@ export async function own(main: (owner: Owner) => Promise<number>): Promise<neve
   let before: () => Promise<void> = () => Promise.resolve();
   process.once('exit', () => {
     killEverything();
-    // What was killed may take a moment to let go of its files.
-    rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 50 });
+    remove(folder);
   });
   const state = { ending: false };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -54,6 +53,20 @@ export async function own(main: (owner: Owner) => Promise<number>): Promise<neve
     }
   }
   return new Promise(() => undefined);
+}
+
+/** What was killed may take a moment to let go of its files, and may have written another one: all of it is tried again. */
+function remove(folder: string): void {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return;
+    } catch (thrown) {
+      // The next owner removes it.
+      if (tries === 50) throw thrown;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
+  }
 }
 
 /** `.cache/run/PID-START` of the checkout; removes those whose owner is no more. */

@@ -44,7 +44,7 @@ export async function attempt(
   args: readonly string[],
   { env, cwd, input, encoding = 'utf8', timeout = 60_000 }: RunOptions = {},
 ): Promise<RunResult> {
-  const result = await execa('setpriv', [...dieWithOwner, program, ...args], {
+  const child = execa('setpriv', [...dieWithOwner, program, ...args], {
     ...(env === undefined ? {} : { env }),
     ...(cwd === undefined ? {} : { cwd }),
     ...(input === undefined ? { stdin: 'ignore' } : { input }),
@@ -57,15 +57,21 @@ export async function attempt(
     stripFinalNewline: false,
     maxBuffer: 256 * 1024 * 1024,
   });
+  commands.add(child);
+  const result = await child;
+  commands.delete(child);
   const why = result.timedOut ? `\nnot finished after ${timeout / 1000} s` : '';
   return { code: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr + why };
 }
 
 const daemons = new Set<Daemon>();
+const commands = new Set<{ kill: (signal: 'SIGKILL') => unknown }>();
 
-/** The last resort of a process that ends: kills every daemon, without waiting. */
+/** The last resort of a process that ends: kills every daemon and every command, without waiting. */
 export function killEverything(): void {
   for (const daemon of daemons) daemon.kill();
+  // They would die a little later by themselves, and until then write into what is being removed.
+  for (const command of commands) command.kill('SIGKILL');
 }
 
 /** A process that runs until it is told to end. */
