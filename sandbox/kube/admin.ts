@@ -7,7 +7,8 @@ const patience = 30_000;
 /** A small client of its own: the sandbox must not depend on the code that is tested with it. */
 export function adminRequest(url: string, token: string, ca?: string): AdminRequest {
   const secure = url.startsWith('https:');
-  const agent = secure ? new https.Agent({ keepAlive: true, ca }) : new http.Agent({ keepAlive: true });
+  // A connection for each request: one that is kept may be closed by the server just when it is used again.
+  const agent = secure ? new https.Agent({ keepAlive: false, ca }) : new http.Agent({ keepAlive: false });
   return (method, path, body, contentType = 'application/json') =>
     new Promise<Answer>((resolve, reject) => {
       const headers: Record<string, string> = {
