@@ -139,11 +139,13 @@ export function rulesWithout(...left: string[]): Rule[] {
     ['', 'events', ['create', 'patch']],
     ['coordination.k8s.io', 'leases', ['get', 'create', 'update']],
   ];
-  return rights.map(([group, resource, verbs]) => ({
+  const rules = rights.map(([group, resource, verbs]) => ({
     apiGroups: [group],
     resources: [resource],
     verbs: verbs.filter((verb) => !left.includes(`${verb} ${resource}`)),
   }));
+  // Kubernetes refuses a rule that permits nothing.
+  return rules.filter(({ verbs }) => verbs.length > 0);
 }
 
 /** A search path with every program that a run needs but for some. */
