@@ -52,7 +52,13 @@ describeWithHelm('a real kube-apiserver', () => {
   test('takes what each value makes of the chart', async () => {
     const texts: string[] = [];
     for (const [at, { to, with: also = {} }] of Object.entries(flips)) {
-      texts.push((await template(withValue(also, at, to))).stdout);
+      const { stdout } = await template(withValue(also, at, to));
+      // Of Prometheus' operator this server knows nothing, and it has no namespace of Grafana's.
+      texts.push(
+        ...stdout
+          .split(/^---$/m)
+          .filter((text) => !/^kind: PrometheusRule$|^ +namespace: grafana$/m.test(text)),
+      );
     }
     const { code, stdout, stderr } = await judge('flips', texts);
     expect(stderr).toBe('');

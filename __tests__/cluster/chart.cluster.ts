@@ -165,7 +165,8 @@ describe('the schedule', () => {
       const [pod] = await podsOf(name);
       expect(outcomes(await reportOf(pod))).toEqual({
         files: 'unchanged',
-        share: 'unchanged',
+        // Closing it, its user may have written access times.
+        share: expect.stringMatching(/^(succeeded|unchanged)$/),
         disk: expect.stringMatching(/^(succeeded|unchanged)$/),
       });
     },
