@@ -68,15 +68,12 @@ export class CephCluster {
 
   /** The parsed output of `PROGRAM ARGS --format json`. */
   async json(program: string, args: readonly string[]): Promise<unknown> {
-    const command = [...args, '--format', 'json'];
     for (let tries = 1; ; tries += 1) {
-      const { code, stdout, stderr } = await this.attempt(program, command);
-      if (code === 0) return JSON.parse(stdout);
-      // Ceph 16's clients abort now and then while they end, most of all beside sessions of clients that were killed.
-      if (tries === 5 || !stderr.includes("'std::system_error'")) {
-        throw new Error(
-          `${[program, ...command].join(' ')}: exit code ${code}\n${stderr.trim().slice(-2_000)}`,
-        );
+      try {
+        return JSON.parse(await this.run(program, [...args, '--format', 'json']));
+      } catch (thrown) {
+        // Ceph 16's clients abort now and then while they end, most of all beside sessions of clients that were killed.
+        if (tries === 5 || !String(thrown).includes("'std::system_error'")) throw thrown;
       }
     }
   }
