@@ -34,6 +34,18 @@ export async function mount(
   throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${lastLine(result.stderr)}`);
 }
 
+/** `mount` with arguments that name no server, as for bind mounts. @throws CephbackupError MOUNT_FAILED */
+export async function mountLocally(
+  exec: Exec,
+  namespace: NamespaceRef,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await exec('mount', args, { namespace, signal, deadline: 60_000 });
+  if (result.exitCode === 0) return;
+  throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(result.stderr)}`);
+}
+
 /** Unmounts; succeeds where nothing is mounted. @throws CephbackupError COMMAND_FAILED (busy), COMMAND_TIMEOUT */
 export async function unmount(exec: Exec, namespace: NamespaceRef, directory: string): Promise<void> {
   if ((await mountedAt(namespace, directory)) === null) return;

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import type { StartDaemon } from '../../tools/daemon.js';
 import type { Environment } from '../../tools/environment.js';
-import { lastLine, type Exec, type NamespaceRef } from '../../tools/exec.js';
-import { safeMountOptions } from '../../tools/mount.js';
+import type { NamespaceRef } from '../../tools/exec.js';
+import { mountLocally, safeMountOptions } from '../../tools/mount.js';
 import { openNamespace, pathInside, readMounts, volumeDirectory } from '../../tools/namespace.js';
 import type { RestoreJob } from '../job.js';
 
@@ -48,9 +48,9 @@ export async function confine(
   const namespace = await openNamespace(startDaemon, env);
   scope.add(null, () => namespace.close());
   await refuseMountsBelow(namespace, directory);
-  await mount(exec, namespace, ['--bind', '--', directory, volumeDirectory], signal);
+  await mountLocally(exec, namespace, ['--bind', '--', directory, volumeDirectory], signal);
   const flags = ['remount', 'bind', ...safeMountOptions()].join(',');
-  await mount(exec, namespace, ['-o', flags, '--', volumeDirectory], signal);
+  await mountLocally(exec, namespace, ['-o', flags, '--', volumeDirectory], signal);
   await requireSame(namespace, directory);
   return { namespace, path: volumeDirectory };
 }
@@ -91,16 +91,4 @@ async function requireSame(namespace: NamespaceRef, directory: string): Promise<
   const [meant, shown] = await Promise.all([stat(directory), stat(pathInside(namespace, volumeDirectory))]);
   if (meant.dev === shown.dev && meant.ino === shown.ino) return;
   throw new CephbackupError('TARGET_UNSUITABLE', `${directory} was exchanged for something else`);
-}
-
-async function mount(
-  exec: Exec,
-  namespace: NamespaceRef,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const result = await exec('mount', args, { namespace, signal, deadline: 60_000 });
-  if (result.exitCode !== 0) {
-    throw new CephbackupError('MOUNT_FAILED', `mount: ${lastLine(result.stderr)}`);
-  }
 }

@@ -1,7 +1,6 @@
 import { asCephbackupError } from '../../errors/error.js';
-import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type Exec, type NamespaceRef } from '../../tools/exec.js';
-import { mountedAt, safeMountOptions } from '../../tools/mount.js';
+import { mountedAt, mountLocally, safeMountOptions } from '../../tools/mount.js';
 
 /** Milliseconds that a mount or umount may take which asks no server. */
 const localDeadline = 15_000;
@@ -17,7 +16,7 @@ export async function bindReadOnly(
   at: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await mountWith(exec, namespace, ['--bind', '--', directory, at], signal);
+  await mountLocally(exec, namespace, ['--bind', '--', directory, at], signal);
   // A bind mount gets its flags by a second call in any case; this way it fails where a flag is not known.
   await restrict(exec, namespace, at, 'ro', signal);
 }
@@ -31,18 +30,7 @@ export async function restrict(
   signal: AbortSignal,
 ): Promise<void> {
   const flags = ['remount', 'bind', access, ...safeMountOptions()];
-  await mountWith(exec, namespace, ['-o', flags.join(','), '--', at], signal);
-}
-
-async function mountWith(
-  exec: Exec,
-  namespace: NamespaceRef,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const result = await exec('mount', args, { namespace, signal, deadline: 60_000 });
-  if (result.exitCode === 0) return;
-  throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(result.stderr)}`);
+  await mountLocally(exec, namespace, ['-o', flags.join(','), '--', at], signal);
 }
 
 /** Unmounts within seconds, or returns why not; null where nothing is mounted any more. */
