@@ -2,6 +2,7 @@ import { CephbackupError } from '../errors/error.js';
 import { printable } from '../report/logger.js';
 import type { CommandOptions } from '../tools/exec.js';
 import { repositoryError, type BackupSummary, type Restic } from '../tools/restic.js';
+import { count, errorItem, errorText, parseMessage } from '../tools/restic-messages.js';
 import { parseProducerError } from '../volumes/block/producer-error.js';
 import type { BackupSource } from '../volumes/driver.js';
 
@@ -65,7 +66,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
       stop();
     },
     onStdoutLine: (line) => {
-      const message = parse(line);
+      const message = parseMessage(line);
       if (message?.message_type === 'summary') seen.summary = toSummary(message);
       if (message?.message_type === 'status') request.onProgress(toProgress(message));
     },
@@ -114,19 +115,14 @@ function place(source: BackupSource): Partial<CommandOptions> {
   return source.type === 'directory' ? { namespace: source.namespace, cwd: source.path } : {};
 }
 
-/** The text of a message of type `error`; format: restic's "Scripting" manual, backup, JSON. */
+/** The text of a message of type `error`. */
 function errorMessage(line: string): string | null {
-  const message = parse(line);
+  const message = parseMessage(line);
   if (message?.message_type !== 'error') return null;
-  const { error, item } = message;
-  const text =
-    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'unknown';
-  return printable(
-    typeof item === 'string' && item !== '' && !text.includes(item) ? `${text} (${item})` : text,
-  );
+  const text = errorText(message) ?? 'unknown';
+  const item = errorItem(message, text);
+  return printable(item === null ? text : `${text} (${item})`);
 }
-
-const count = (value: unknown) => (typeof value === 'number' && value >= 0 ? value : 0);
 
 function toProgress(message: Record<string, unknown>): BackupProgress {
   return { files: count(message.files_done), bytes: count(message.bytes_done) };
@@ -142,13 +138,4 @@ function toSummary(message: Record<string, unknown>): BackupSummary | null {
     filesProcessed: count(message.total_files_processed),
     directories: count(message.dirs_new) + count(message.dirs_changed) + count(message.dirs_unmodified),
   };
-}
-
-function parse(line: string): Record<string, unknown> | null {
-  if (!line.startsWith('{')) return null;
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return null;
-  }
 }

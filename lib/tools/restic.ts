@@ -4,6 +4,7 @@ import type { Environment } from './environment.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from './exec.js';
 import { asObject, parseJson, parseJsonObjects, stringField } from './json.js';
 import { describeLock, lockGuidance, parseLock } from './restic-lock.js';
+import { count, errorText, parseMessage } from './restic-messages.js';
 
 /** A snapshot as `restic snapshots --json` and `restic cat snapshot` print it; only what this program uses. */
 export interface ResticSnapshot {
@@ -172,7 +173,6 @@ function toSnapshot(object: Record<string, unknown>): ResticSnapshot {
   const what = 'restic snapshot';
   const strings = (value: unknown) =>
     Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-  const count = (value: unknown) => (typeof value === 'number' ? value : 0);
   const summary =
     typeof object.summary === 'object' && object.summary !== null ? asObject(object.summary, what) : null;
   return {
@@ -242,16 +242,11 @@ export function repositoryError(
 /** The message within restic's `exit_error` JSON line, or its last line. */
 function resticMessage(stderr: string): string {
   for (const line of stderr.split('\n').toReversed()) {
-    if (!line.startsWith('{')) continue;
-    try {
-      const { message_type: type, message, error } = JSON.parse(line) as Record<string, unknown>;
-      if (type === 'exit_error' && typeof message === 'string') return lastLine(message);
-      if (type === 'error' && typeof error === 'object' && error !== null && 'message' in error) {
-        return lastLine(String(error.message));
-      }
-    } catch {
-      continue;
-    }
+    const told = parseMessage(line);
+    if (told?.message_type === 'exit_error' && typeof told.message === 'string')
+      return lastLine(told.message);
+    const text = told?.message_type === 'error' ? errorText(told) : null;
+    if (text !== null) return lastLine(text);
   }
   return lastLine(stderr);
 }

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../errors/catalogue.js';
 import { printable } from '../../report/logger.js';
 import { pathInside } from '../../tools/namespace.js';
 import { isDamage, readError } from '../../tools/restic.js';
+import { count, errorItem, errorText, parseMessage } from '../../tools/restic-messages.js';
 import type { RestoreJob } from '../job.js';
 import type { WritableDirectory } from './confined.js';
 
@@ -71,8 +72,8 @@ class RestoreOutput {
   ) {}
 
   readonly line = (line: string): void => {
-    const message = parse(line);
-    if (message?.message_type === 'error') this.errors.add(errorText(message));
+    const message = parseMessage(line);
+    if (message?.message_type === 'error') this.errors.add(describe(message));
     if (message?.message_type !== 'status' && message?.message_type !== 'summary') return;
     const { outcome, job } = this;
     const bytes = count(message.bytes_restored);
@@ -97,7 +98,7 @@ export async function requirePart({ restic, backup, signal }: RestoreJob, part: 
   const result = await restic.list(backup.id, part, {
     signal,
     onStdoutLine: (line, stop) => {
-      if (parse(line)?.path !== part) return;
+      if (parseMessage(line)?.path !== part) return;
       found.push(part);
       stop();
     },
@@ -142,23 +143,8 @@ function codeOf(text: string): ErrorCode {
   return 'RESTORE_FAILED';
 }
 
-function errorText({ error, item }: Record<string, unknown>): string {
-  const text =
-    typeof error === 'object' && error !== null && 'message' in error
-      ? String(error.message)
-      : 'unknown error';
-  return printable(
-    typeof item === 'string' && item !== '' && !text.includes(item) ? `${item}: ${text}` : text,
-  );
-}
-
-const count = (value: unknown) => (typeof value === 'number' && value >= 0 ? value : 0);
-
-function parse(line: string): Record<string, unknown> | null {
-  if (!line.startsWith('{')) return null;
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return null;
-  }
+function describe(message: Record<string, unknown>): string {
+  const text = errorText(message) ?? 'unknown error';
+  const item = errorItem(message, text);
+  return printable(item === null ? text : `${item}: ${text}`);
 }
