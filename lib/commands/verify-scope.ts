@@ -3,7 +3,8 @@ import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { KubeApi } from '../kube/api.js';
 import { persistentVolumesPath } from '../kube/paths.js';
 import type { PersistentVolume } from '../kube/types.js';
-import { parseTime } from '../plan/last-backup.js';
+import { clockTolerance, parseTime } from '../plan/last-backup.js';
+import { markedSnapshotOn } from '../plan/marks.js';
 import { backupsOf, groupByClaim, type Backup } from '../restore/backups.js';
 import { clusterScope, elsewhere, type ClusterScope } from '../restore/clusters.js';
 import type { Restic, ResticSnapshot } from '../tools/restic.js';
@@ -131,9 +132,6 @@ async function readVolumes(context: VerifyContext): Promise<ReadVolumes> {
   }
 }
 
-/** Clocks differ, but not by more than this. Milliseconds. */
-const tolerance = 3_600_000;
-
 /** A volume that belongs to a claim; marks that were made for another claim do not count. */
 function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now: number): MarkedVolume[] {
   const { uid, namespace, name } = pv.spec?.claimRef ?? {};
@@ -142,9 +140,8 @@ function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now
   const value = (key: string): string | null => annotations[`${prefix}/${key}`] ?? null;
   const time = (key: string) => {
     const parsed = parseTime(value(key)?.trim() ?? '');
-    return parsed !== null && parsed <= now + tolerance ? parsed : null;
+    return parsed !== null && parsed <= now + clockTolerance ? parsed : null;
   };
-  const snapshot = value('last-snapshot');
   const owns = value('last-backup-claim') === uid;
   return [
     {
@@ -153,7 +150,7 @@ function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now
       pvc: name,
       uid,
       pv: pv.metadata.name,
-      markedSnapshot: owns && snapshot !== null && /^[0-9a-f]{64}$/.test(snapshot) ? snapshot : null,
+      markedSnapshot: markedSnapshotOn(pv, uid, prefix),
       markedTime: owns ? time('last-backup') : null,
       lastVerified: time('last-verified'),
     },

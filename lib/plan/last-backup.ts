@@ -1,7 +1,7 @@
 import type { Annotations } from './annotations.js';
 
-/** Clocks differ, but not by more than this. */
-const tolerance = 3_600_000;
+/** Clocks differ, but not by more than this. Milliseconds. */
+export const clockTolerance = 3_600_000;
 
 const rfc3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d+)?([Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
@@ -20,7 +20,7 @@ export function lastBackup(annotations: Annotations, uid: string, now: Date): nu
     annotations.odd('last-backup', 'is no time as in RFC 3339');
     return null;
   }
-  if (time > now.getTime() + tolerance) {
+  if (time > now.getTime() + clockTolerance) {
     annotations.odd('last-backup', 'is in the future');
     return null;
   }
