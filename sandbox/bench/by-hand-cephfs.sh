@@ -9,14 +9,7 @@ path=$1 name=$2 folder=$3
 shift 3
 root=${path%/*} uuid=${path##*/}
 group=${root#/volumes/} group=${group%/*} subvolume=${root##*/}
-export RESTIC_FEATURES=device-id-for-hardlinks=true RESTIC_PROGRESS_FPS=0.5 TZ=UTC
-
-last=${EPOCHREALTIME/./}
-lap() {
-  local now=${EPOCHREALTIME/./}
-  printf '%s\t%d\n' "$1" $((now - last))
-  last=$now
-}
+. "${BASH_SOURCE[0]%/*}/lap.sh"
 
 mkdir -p "$folder/client" "$folder/volume"
 ceph fs dump --format json >/dev/null

@@ -6,14 +6,7 @@ set -euo pipefail
 image=$1 name=$2 folder=$3
 shift 3
 clone=${image%/*}/$name
-export RESTIC_FEATURES=device-id-for-hardlinks=true RESTIC_PROGRESS_FPS=0.5 TZ=UTC
-
-last=${EPOCHREALTIME/./}
-lap() {
-  local now=${EPOCHREALTIME/./}
-  printf '%s\t%d\n' "$1" $((now - last))
-  last=$now
-}
+. "${BASH_SOURCE[0]%/*}/lap.sh"
 
 mkdir -p "$folder/volume"
 touch "$folder/$name"
