@@ -104,8 +104,9 @@ export class FaultyPrograms {
     const pattern = when.split('*').map(quote).join('*');
     return [
       `if [[ $all == ${pattern} ]]; then`,
-      `  echo x >> ${quote(counter)}`,
-      `  if [ "$(wc -l < ${quote(counter)})" ${mode === 'term' ? '-eq' : '-gt'} ${mode === 'term' ? skip + 1 : skip} ]; then`,
+      // Volumes begin together: each call has a number of its own.
+      `  number=$(flock ${quote(counter)} bash -c 'echo x >> "$0"; wc -l < "$0"' ${quote(counter)})`,
+      `  if [ "$number" ${mode === 'term' ? '-eq' : '-gt'} ${mode === 'term' ? skip + 1 : skip} ]; then`,
       `    ${action(mode, exitCode, stderr, command)}`,
       '  fi',
       'fi',
