@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { guestPatience, guestPort, startInGuest, type GuestProcess } from './vm/guest.js';
 import { cephbackupProgram, searchPath } from './tools.js';
 
@@ -28,8 +29,8 @@ export interface RunningCephbackup {
   /** 0 in a virtual machine. */
   pid: number;
   kill(signal: NodeJS.Signals): void;
-  /** What it has printed to stderr up to now. */
-  stderr(): string;
+  /** Resolves when it has printed this to stderr; rejects, with what it did print, where it ends without. */
+  said(text: string): Promise<void>;
   result: Promise<CephbackupResult>;
 }
 
@@ -78,12 +79,23 @@ export function startCephbackup(
       clearTimeout(timer);
     })
     .then(({ code, signal }) => ({ code, signal, ...output, json: parse(output.stdout) }));
+  const said = async (text: string): Promise<void> => {
+    const state = { ended: false };
+    const ending = () => {
+      state.ended = true;
+    };
+    const end = result.then(ending, ending);
+    while (!output.stderr.includes(text)) {
+      if (state.ended) throw new Error(`ended without having said ${text}: ${output.stderr}`);
+      await Promise.race([sleep(50), end]);
+    }
+  };
   return {
     pid: child.pid,
     kill: (signal) => {
       child.kill(signal);
     },
-    stderr: () => output.stderr,
+    said,
     result,
   };
 }

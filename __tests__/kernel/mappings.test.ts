@@ -58,7 +58,7 @@ async function startHanging(options: RunOptions & { args?: readonly string[] } =
   const args = ['run', '-o', 'json', '--pvc', 'demo/data', ...(options.args ?? [])];
   const faults = [{ program: 'restic', when: 'backup*pvc=data*', mode: 'hang' as const }];
   const running = scenario.start(args, { faults, ...options });
-  while (!running.stderr().includes('backing up')) await sleep(200);
+  await running.said('backing up');
   await sleep(2000);
   return running;
 }
@@ -124,7 +124,7 @@ describe('a device that somebody else has open', () => {
     const before = await scenario.world();
     const faults = [{ program: 'restic', when: 'cat*', mode: 'delay' as const }];
     const running = scenario.start(['run', '-o', 'json', '--pvc', 'demo/data'], { faults });
-    while (!running.stderr().includes('unwinding')) await sleep(100);
+    await running.said('unwinding');
     await sleep(6000);
     holder.kill('SIGKILL');
     const { code, json } = await running.result;

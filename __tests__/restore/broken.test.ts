@@ -130,11 +130,7 @@ describe('interrupted', () => {
     here.current.start(['restore', 'app/files', '--to-image', here.current.image(target), ...args]);
 
   async function until(running: RunningCephbackup, text: string): Promise<void> {
-    const end = performance.now() + 60_000;
-    while (!running.stderr().includes(text)) {
-      if (performance.now() > end) throw new Error(`never says ${text}: ${running.stderr()}`);
-      await sleep(50);
-    }
+    await running.said(text);
     await sleep(1_500);
   }
 

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../support/faults.js';
 import { Scenario, type Report, type SeededClaim } from '../support/scenario.js';
@@ -83,7 +82,7 @@ test('SIGTERM while volumes are in different phases: all are unwound, none is ma
       { program: 'rbd', when: `*clone*${neighbours[1]?.image ?? ''}@*`, mode: 'hang' },
     ],
   });
-  while (!running.stderr().includes('backing up')) await sleep(50);
+  await running.said('backing up');
   running.kill('SIGTERM');
   const { code, json } = await running.result;
   expect(code).toBe(143);

@@ -146,7 +146,7 @@ describe('what happens to the claim meanwhile', () => {
     const running = scenario.start(['run', '-o', 'json', '--pvc', 'demo/doomed'], {
       faults: [{ program: 'restic', when: 'backup*pvc=doomed*', mode: 'delay' }],
     });
-    while (!running.stderr().includes('backing up')) await sleep(50);
+    await running.said('backing up');
     const other = { spec: { claimRef: { uid: 'another-claim' } } };
     await scenario.kube.request(
       'PATCH',
@@ -183,7 +183,7 @@ test('two runs at once: the second exits 4 and touches nothing', async () => {
     faults: [{ program: 'e2fsck', when: '*', mode: 'hang' }],
   });
   try {
-    while (!first.stderr().includes('checking filesystem')) await sleep(100);
+    await first.said('checking filesystem');
     const before = await scenario.world();
     const second = await scenario.cephbackup(['run', '-o', 'json']);
     expect(second.code).toBe(4);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { writeFilesystem } from '../../sandbox/ceph.js';
 import { run, waitFor } from '../../sandbox/process.js';
@@ -102,7 +101,7 @@ describe('a Ceph key that is revoked', () => {
       env: { CEPHBACKUP_CEPH_USER: id, CEPHBACKUP_CEPH_KEYRING: keyring },
       faults: [{ program: 'restic', when: 'backup*pvc=data*', mode: 'delay' }],
     });
-    while (!running.stderr().includes('backing up')) await sleep(50);
+    await running.said('backing up');
     await revoke(id);
     const { code, json, stderr } = await running.result;
     expect(code).toBe(5);
