@@ -1,6 +1,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { attempt, run, type RunResult } from './process.js';
+import { makeKeyQuick } from './quick-key.js';
 import { resticProgram } from './tools.js';
 
 export type ResticEnvironment = Record<
@@ -27,12 +28,17 @@ export class Repository {
     readonly env: ResticEnvironment,
   ) {}
 
-  /** Initializes an empty repository in the new folder `folder`. */
-  static async create(folder: string, password = 'sandbox'): Promise<Repository> {
+  /**
+   * Initializes an empty repository in the new folder `folder`.
+   *
+   * @param quick whether it is opened without the time that restic spends on passwords: for everything but measurements
+   */
+  static async create(folder: string, { password = 'sandbox', quick = false } = {}): Promise<Repository> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const repository = new Repository(folder, environmentIn(folder));
     await writeFile(repository.env.RESTIC_PASSWORD_FILE, `${password}\n`, { mode: 0o600 });
     await repository.restic('init', '--quiet');
+    if (quick) await makeKeyQuick(repository.env.RESTIC_REPOSITORY, password);
     return repository;
   }
 

@@ -23,7 +23,7 @@ export async function setStage(folder: string, tell: (text: string) => void): Pr
   const [ceph, kube, repository] = await Promise.all([
     startCeph({ dir: path.join(folder, 'ceph') }),
     startKube({ dir: path.join(folder, 'kube') }),
-    Repository.create(path.join(folder, 'restic')),
+    Repository.create(path.join(folder, 'restic'), { quick: true }),
   ]);
   const { cluster } = ceph;
   tell('volumes, and somebody who writes to each of them');

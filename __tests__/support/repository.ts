@@ -4,5 +4,8 @@ import { temporaryFolder } from './temporary.js';
 
 /** A new restic repository for this test file alone. */
 export async function freshRepository(password?: string): Promise<Repository> {
-  return Repository.create(path.join(await temporaryFolder('restic'), 'repository'), password);
+  return Repository.create(path.join(await temporaryFolder('restic'), 'repository'), {
+    password,
+    quick: true,
+  });
 }
