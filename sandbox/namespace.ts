@@ -41,6 +41,20 @@ export class MountNamespace {
     return new Daemon(name, 'nsenter', this.#enter(name, args), log, env);
   }
 
+  /**
+   * A program that serves files which are mounted here: it has a namespace of its own, so that what is mounted of its files
+   * can be taken down when it has been killed. Of what it mounts, this namespace sees only what is below `folder`.
+   */
+  async server(
+    name: string,
+    args: readonly string[],
+    { folder, log, env }: { folder: string; log: string; env: Record<string, string> },
+  ): Promise<Daemon> {
+    await this.run('mount', ['--bind', '--make-shared', folder, folder]);
+    const inside = ['--mount', '--propagation', 'unchanged', '--', name, ...args];
+    return new Daemon(name, 'nsenter', this.#enter('unshare', inside), log, env);
+  }
+
   /** @param text to be found in /proc/mounts */
   async mounted(text: string): Promise<boolean> {
     return (await readFile(`/proc/${this.pid}/mounts`, 'utf8')).includes(text);

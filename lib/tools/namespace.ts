@@ -17,11 +17,17 @@ export interface MountNamespace extends NamespaceRef {
 export const stateDirectory = '/run/cephbackup';
 /** Where the volume is mounted, inside its namespace. */
 export const volumeDirectory = `${stateDirectory}/volume`;
+/**
+ * What a server in a namespace of its own (`serverCommand`) mounts here is seen in the volume's namespace, too. What is
+ * mounted elsewhere is not seen by the server.
+ */
+export const exportDirectory = `${stateDirectory}/export`;
 
 /** Static text: no foreign byte ever becomes part of it. `cat` lives until this program's end of the pipe closes. */
 const holder = `mkdir -p ${stateDirectory}
 mount -t tmpfs -o mode=0700,nosuid,noexec,size=16m cephbackup ${stateDirectory}
-mkdir ${volumeDirectory}
+mkdir ${volumeDirectory} ${exportDirectory}
+mount --make-shared -t tmpfs -o mode=0700,nosuid,noexec,size=1m cephbackup ${exportDirectory}
 echo ready
 exec cat`;
 
@@ -60,6 +66,16 @@ async function within(ready: Promise<void>, daemon: Daemon): Promise<void> {
     clearTimeout(timer);
     failed.catch(() => undefined);
   }
+}
+
+/**
+ * The command line that runs a server of files inside a namespace without making it a holder of what is mounted from them.
+ * A server that is killed as the last holder of a filesystem on its own file cannot end: the kernel takes down the
+ * filesystem, which waits for the server, before it closes the server's end of FUSE. Every loop device of the node waits
+ * with it.
+ */
+export function serverCommand(program: string, args: readonly string[]): [program: string, args: string[]] {
+  return ['unshare', ['--mount', '--propagation', 'unchanged', '--', program, ...args]];
 }
 
 /** How this program reaches a path inside the namespace. */

@@ -37,13 +37,19 @@ export interface AttachedImage {
 /** Opens an image as a pod's node does: read-write, with a watch and the exclusive lock. */
 export async function attachImage(cluster: CephCluster, image: string): Promise<AttachedImage> {
   const folder = await mkdtemp(path.join(cluster.dir, 'image-'));
-  const file = path.join(folder, 'image');
-  await Promise.all([writeFile(file, ''), mkdir(path.join(folder, 'root'))]);
+  const exported = path.join(folder, 'export');
+  const file = path.join(exported, 'image');
+  await Promise.all([mkdir(exported), mkdir(path.join(folder, 'root'))]);
+  await writeFile(file, '');
   const namespace = await MountNamespace.create();
   const blockdev = `driver=rbd,node-name=n,${qemuAddress(image)},conf=${escape(cluster.conf)}`;
   const fuse = `type=fuse,id=e,node-name=n,mountpoint=${escape(file)},writable=on`;
   const args = ['--blockdev', `${blockdev},discard=unmap`, '--export', fuse];
-  const daemon = namespace.daemon('qemu-storage-daemon', args, path.join(folder, 'log'), cluster.env);
+  const daemon = await namespace.server('qemu-storage-daemon', args, {
+    folder: exported,
+    log: path.join(folder, 'log'),
+    env: cluster.env,
+  });
   const detach = async () => {
     // Told to end, it writes out what it still has.
     await daemon.stop('SIGTERM');

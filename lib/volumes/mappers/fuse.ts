@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { completeConf } from '../../tools/ceph-conf.js';
 import { mountedAt } from '../../tools/mount.js';
-import { pathInside, stateDirectory } from '../../tools/namespace.js';
+import { exportDirectory, pathInside, serverCommand, stateDirectory } from '../../tools/namespace.js';
 import { formatImage } from '../../tools/rbd.js';
 import type { Mapper, MapperTools, MapRequest } from './mapper.js';
 
@@ -11,7 +11,7 @@ const exportWithin = 60_000;
 
 /**
  * QEMU's storage daemon exports the image as one regular file by FUSE: for nodes whose kernel has neither rbd nor nbd.
- * It runs in the volume's mount namespace and dies with this program. `mount -o loop` attaches the file to a loop
+ * It runs beside the volume's mount namespace and dies with this program. `mount -o loop` attaches the file to a loop
  * device that the kernel releases with the mount, so that nothing of it can be left behind.
  */
 export function fuse({ startDaemon, env }: MapperTools): Mapper {
@@ -19,16 +19,14 @@ export function fuse({ startDaemon, env }: MapperTools): Mapper {
     async map(request) {
       const { image, rbd, namespace, scope, cluster, signal } = request;
       // A name of its own: an image that is restored to may be called anything.
-      const file = `${stateDirectory}/image-${image.image}`;
+      const file = `${exportDirectory}/image-${image.image}`;
       const conf = `${stateDirectory}/ceph.conf`;
       await writeFile(pathInside(namespace, conf), await completeConf(rbd.connection, 'MAP_FAILED'), {
         mode: 0o600,
       });
       await writeFile(pathInside(namespace, file), '');
-      const daemon = startDaemon('qemu-storage-daemon', storageDaemonArguments(request, file, conf), {
-        env,
-        namespace,
-      });
+      const command = serverCommand('qemu-storage-daemon', storageDaemonArguments(request, file, conf));
+      const daemon = startDaemon(...command, { env, namespace });
       scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => daemon.stop());
       const deadline = performance.now() + exportWithin;
       while ((await mountedAt(namespace, file)) === null) {
