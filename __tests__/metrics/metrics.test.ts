@@ -4,8 +4,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { render } from '../../lib/metrics/family.js';
+import type { Family } from '../../lib/metrics/family.js';
 import { pruneMetrics } from '../../lib/metrics/prune.js';
+import { registryOf } from '../../lib/metrics/registry.js';
 import { runMetrics } from '../../lib/metrics/run.js';
 import type { Plan } from '../../lib/plan/types.js';
 import type { RunReport } from '../../lib/run/report.js';
@@ -35,6 +36,8 @@ function series(metrics: string): Record<string, number> {
   );
 }
 
+const render = (families: readonly Family[]) => registryOf(families).metrics();
+
 const claim = (name: string) => `{namespace="app",persistentvolumeclaim="${name}"}`;
 
 describe('what a run tells', () => {
@@ -60,7 +63,7 @@ describe('what a run tells', () => {
   } as unknown as RunReport;
 
   test('each volume, also one that was left out as recent; a failed one keeps its last success', async () => {
-    const metrics = render(runMetrics(report, plan));
+    const metrics = await render(runMetrics(report, plan));
     await expectAccepted(metrics);
     const success = 'cephbackup_last_success_timestamp_seconds';
     expect(series(metrics)).toMatchObject({
@@ -81,12 +84,12 @@ describe('what a run tells', () => {
     expect(metrics).not.toContain('"out"');
   });
 
-  test('at most 10,000 claims one by one, and how many more there are', () => {
+  test('at most 10,000 claims one by one, and how many more there are', async () => {
     const many = Array.from({ length: 10_003 }, (_, index) =>
       planned(`c${index}`, { backup: true, reason: 'default', lastBackup: null }),
     );
     const metrics = series(
-      render(
+      await render(
         runMetrics(
           { volumes: [], leftovers: [] } as unknown as RunReport,
           { volumes: many } as unknown as Plan,
@@ -101,8 +104,8 @@ describe('what a run tells', () => {
 test('a prune that failed says nothing of the repository', async () => {
   const report = { forgotten: 3, repository: { snapshots: 7, bytesFreed: null, bytesRemaining: 5e9 } };
   const families = pruneMetrics(report as Parameters<typeof pruneMetrics>[0], 1_000_000);
-  await expectAccepted(render(families ?? []));
-  expect(series(render(families ?? []))).toEqual({
+  await expectAccepted(await render(families ?? []));
+  expect(series(await render(families ?? []))).toEqual({
     cephbackup_prune_last_success_timestamp_seconds: 1000,
     cephbackup_prune_forgotten_snapshots: 3,
     cephbackup_repository_snapshots: 7,
@@ -112,7 +115,7 @@ test('a prune that failed says nothing of the repository', async () => {
 });
 
 test('labels are escaped', async () => {
-  const metrics = render([
+  const metrics = await render([
     { name: 'a_bytes', help: 'a\\b\nc', series: [{ labels: { l: 'x"y\\z\n' }, value: 1 }] },
   ]);
   await expectAccepted(metrics);
@@ -187,17 +190,18 @@ describe('delivered by the program', () => {
   test('a command that fails as a whole says so, and leaves what was known of volumes', async () => {
     const known = `cephbackup_last_verified_timestamp_seconds${claim('a')} 5\n`;
     await writeFile(file, `cephbackup_verify_exit_code 0\n${known}`);
-    const args = ['--metrics-file', file, '--metrics-push', `http://${url}`];
+    const args = ['--metrics-file', file, '--metrics-push', `http://${url}/metrics/job/mine/a/b`];
     const answer = await library.verify(args, { RESTIC_REPOSITORY: '/nowhere' });
     expect(answer.code).toBe(3);
     const metrics = await readFile(file, 'utf8');
     expect(metrics).toContain(known);
     expect(series(metrics).cephbackup_verify_exit_code).toBe(3);
-    expect(pushed.at(-1)).toMatchObject({ method: 'POST' });
+    expect(pushed.at(-1)).toMatchObject({ method: 'POST', path: '/metrics/job/mine/a/b/command/verify' });
   });
 
   test.each([
     ['a gateway that refuses', () => ((status = 500), ['--metrics-push', `http://u:geheim8@${url}`])],
+    ['a gateway that sends elsewhere', () => ((status = 302), ['--metrics-push', `http://${url}`])],
     ['no gateway', () => ['--metrics-push', 'http://u:geheim8@127.0.0.1:9']],
     ['no folder for the file', () => ['--metrics-file', '/nowhere/cephbackup.prom']],
   ])('%s is a warning', async (_, args) => {

@@ -45,12 +45,12 @@ async function deliver(
   { name, started, exitCode, families }: Delivery,
 ) {
   const { options, env, log, clock } = context;
-  const [{ commandMetrics, owned }, { render }] = await Promise.all([
+  const [{ commandMetrics, owned }, { registryOf }] = await Promise.all([
     import('../metrics/command.js'),
-    import('../metrics/family.js'),
+    import('../metrics/registry.js'),
   ]);
   const all = [...commandMetrics(name, { started, finished: clock(), exitCode }), ...(families ?? [])];
-  const text = render(all);
+  const registry = registryOf(all);
   const names = new Set(all.map((family) => family.name));
   const replaced = (metric: string) =>
     families === null
@@ -60,16 +60,14 @@ async function deliver(
     try {
       await action();
     } catch (thrown) {
-      const cause =
-        thrown instanceof Error && thrown.cause instanceof Error ? `: ${thrown.cause.message}` : '';
       const why = thrown instanceof Error ? thrown.message : String(thrown);
-      log.warn(redactUrls(`metrics could not be ${what}: ${why}${cause}`));
+      log.warn(redactUrls(`metrics could not be ${what}: ${why}`));
     }
   };
   const { metricsFile, metricsPush } = options;
   if (metricsFile !== null) {
     await attempt('written', async () =>
-      (await import('../metrics/file.js')).writeMetricsFile(metricsFile, text, replaced),
+      (await import('../metrics/file.js')).writeMetricsFile(metricsFile, await registry.metrics(), replaced),
     );
   }
   if (metricsPush !== null) {
@@ -79,7 +77,7 @@ async function deliver(
       (await import('../metrics/push.js')).pushMetrics({
         url: metricsPush,
         grouping,
-        text,
+        registry,
         replace: families !== null,
       }),
     );

@@ -1,13 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Pushgateway, type Registry } from 'prom-client';
+
 /** Milliseconds for the gateway to answer: nothing waits for it that matters. */
 const patience = 10_000;
+const defaultJob = 'cephbackup';
 
 export interface PushRequest {
   /** Of the gateway, with credentials if it needs any; or with a group of its own: `…/metrics/job/NAME…`. */
   url: string;
   /** Labels that tell this group of metrics from others. */
   grouping: Record<string, string>;
-  text: string;
-  /** Whether metrics of the group that are not in `text` go. */
+  registry: Registry;
+  /** Whether metrics of the group that are not in `registry` go. */
   replace: boolean;
 }
 
@@ -15,26 +19,48 @@ export interface PushRequest {
  * Pushes metrics to a Pushgateway (its README, "API").
  * @throws Error without credentials in its message
  */
-export async function pushMetrics({ url, grouping, text, replace }: PushRequest): Promise<void> {
-  const target = new URL(url);
-  const { username, password } = target;
-  target.username = '';
-  target.password = '';
-  const base = target.pathname.replace(/\/+$/, '');
-  const job = base.includes('/metrics/job') ? base : `${base}/metrics/job/cephbackup`;
-  const labels = Object.entries(grouping).map(([name, value]) => `/${name}/${encodeURIComponent(value)}`);
-  target.pathname = job + labels.join('');
-  const headers: Record<string, string> = { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' };
-  if (username !== '' || password !== '') {
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    headers.Authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+export async function pushMetrics({ url, grouping, registry, replace }: PushRequest): Promise<void> {
+  const [late, answered] = [new AbortController(), new AbortController()];
+  const options = {
+    headers: { 'Content-Type': registry.contentType },
+    // prom-client appends a group to every URL, also to one that has a group.
+    path: pathOf(url, grouping),
+    signal: late.signal,
+  };
+  const gateway = new Pushgateway(url, options, registry);
+  const group = { jobName: defaultJob };
+  const answer = await Promise.race([
+    replace ? gateway.push(group) : gateway.pushAdd(group),
+    sleep(patience, null, { signal: answered.signal }),
+  ])
+    .catch((thrown: unknown) => {
+      throw new Error(messageOf(thrown), { cause: thrown });
+    })
+    .finally(() => {
+      answered.abort();
+    });
+  if (answer === null) {
+    late.abort();
+    throw new Error(`the gateway does not answer within ${patience / 1000} s`);
   }
-  const answer = await fetch(target, {
-    method: replace ? 'PUT' : 'POST',
-    headers,
-    body: text,
-    signal: AbortSignal.timeout(patience),
-  });
-  const said = await answer.text();
-  if (!answer.ok) throw new Error(`the gateway answers ${answer.status}: ${said.slice(0, 200).trim()}`);
+  const { statusCode = 0 } = answer.resp as { statusCode?: number };
+  // A redirection is success to prom-client, which does not follow it.
+  if (statusCode >= 300) throw new Error(`the gateway answers ${statusCode}`);
+}
+
+/** A gateway may answer with a whole page; and where a name has several addresses, only the code says why none answers. */
+function messageOf(thrown: unknown): string {
+  const { message, code } = thrown as NodeJS.ErrnoException;
+  return message === '' ? (code ?? 'unknown error') : message.slice(0, 300).trim();
+}
+
+function pathOf(url: string, grouping: Record<string, string>): string {
+  const base = new URL(url).pathname.replace(/\/+$/, '');
+  const job = base.includes('/metrics/job') ? base : `${base}/metrics/job/${defaultJob}`;
+  return (
+    job +
+    Object.entries(grouping)
+      .map(([name, value]) => `/${name}/${encodeURIComponent(value)}`)
+      .join('')
+  );
 }
