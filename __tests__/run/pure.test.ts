@@ -4,7 +4,14 @@ import { CephbackupError } from '../../lib/errors/error.js';
 import { History, pointInTime } from '../../lib/repository/history.js';
 import { silent } from '../../lib/report/logger.js';
 import { exitCode } from '../../lib/run/exit-code.js';
-import { installationId, objectName, objectNumbers, ownerOf } from '../../lib/run/names.js';
+import {
+  installationId,
+  isScratchName,
+  objectName,
+  objectNumbers,
+  ownerOf,
+  scratchName,
+} from '../../lib/run/names.js';
 import { Scope } from '../../lib/run/scope.js';
 import type { ResticSnapshot } from '../../lib/tools/restic.js';
 
@@ -16,14 +23,17 @@ describe('names', () => {
   });
 
   test('an object tells its owner, and nothing else passes for one', () => {
-    expect(ownerOf(objectName('0123abcd', '89abcdef', 12))).toEqual({
-      installation: '0123abcd',
-      run: '89abcdef',
-    });
+    const owner = { installation: '0123abcd', run: '89abcdef' };
+    expect(ownerOf(objectName('0123abcd', '89abcdef', 12))).toEqual(owner);
+    expect(ownerOf(scratchName('0123abcd', '89abcdef', 12))).toEqual(owner);
+    expect(isScratchName(scratchName('0123abcd', '89abcdef', 12))).toBe(true);
+    expect(isScratchName(objectName('0123abcd', '89abcdef', 12))).toBe(false);
     for (const name of [
       'csi-vol-1',
       'cephbackup-0123abcd-89abcdef-',
       'cephbackup-0123abcd-89abcdef-1x',
+      'cephbackup-0123abcd-89abcdef-1-scratch-1',
+      'mine-scratch',
       'xcephbackup-0123abcd-89abcdef-1',
     ])
       expect(ownerOf(name)).toBeNull();

@@ -65,7 +65,10 @@ export function pruneMistakes(values: Values<typeof pruneOptions>): string[] {
 }
 
 /** Files that options name and that cannot be read. */
-export function volumeMistakes({ cephConf, cephKeyring }: Values<typeof volumeOptions>): string[] {
+export function volumeMistakes({
+  cephConf,
+  cephKeyring,
+}: Pick<Values<typeof volumeOptions>, 'cephConf' | 'cephKeyring'>): string[] {
   return [cephConf, cephKeyring]
     .map((file) => (file === null ? null : mistakeOf(() => readFileSync(file))))
     .filter((mistake) => mistake !== null);

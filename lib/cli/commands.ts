@@ -158,6 +158,12 @@ export const commands: readonly CommandDefinition[] = [
     options: verifyOptions,
     operand: { ...claim, least: 0, most: Infinity },
     repository: () => true,
+    check: async (values) => {
+      // Nothing else of it needs Ceph.
+      if (values.drill !== true) return [];
+      const { clusterMistakes, volumeMistakes } = await import('./checks.js');
+      return [...volumeMistakes(values), ...clusterMistakes(values)];
+    },
     load: async () => withMetrics('verify', (await import('../commands/verify.js')).verify),
   }),
   define({

@@ -372,9 +372,15 @@ export const verifyOptions = {
   },
   drill: {
     flag: '--drill',
-    description: 'also restore for real, into a scratch folder in TMPDIR, compare, and remove it',
+    description:
+      'also restore for real, images into scratch images where Ceph is configured, else into TMPDIR; compare; remove it',
     parse: boolean,
   },
+  mapper: volumeOptions.mapper,
+  cephConf: volumeOptions.cephConf,
+  cephUser: volumeOptions.cephUser,
+  cephKeyring: volumeOptions.cephKeyring,
+  cephClusters: selectionOptions.cephClusters,
 } satisfies Definitions;
 
 export const manifestsOptions = {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Values } from '../cli/options.js';
 import type { volumeOptions } from '../cli/options.js';
 import { Ceph } from '../tools/ceph.js';
@@ -9,11 +9,24 @@ import type { CommandContext } from './context.js';
 
 type CephValues = Pick<Values<typeof volumeOptions>, 'cephConf' | 'cephUser' | 'cephKeyring'>;
 
+/** What Ceph's programs read where nothing else is named. */
+const defaultConf = '/etc/ceph/ceph.conf';
+
+function confOf({ options, env }: Pick<CommandContext<CephValues>, 'options' | 'env'>): string | null {
+  return options.cephConf ?? (env.CEPH_CONF === undefined || env.CEPH_CONF === '' ? null : env.CEPH_CONF);
+}
+
+/** Whether anything says where a Ceph is, for commands that can do without one. */
+export function isCephConfigured(
+  context: CommandContext<CephValues & { cephClusters: string | null }>,
+): boolean {
+  return context.options.cephClusters !== null || existsSync(confOf(context) ?? defaultConf);
+}
+
 /** Clients for each cluster that volumes name, made once. */
-export function cephClients({ options, env, exec, redactor }: CommandContext<CephValues>): ClientsFor {
-  const conf =
-    options.cephConf ?? (env.CEPH_CONF === undefined || env.CEPH_CONF === '' ? null : env.CEPH_CONF);
-  const connection = { conf, user: options.cephUser, keyring: options.cephKeyring };
+export function cephClients(context: CommandContext<CephValues>): ClientsFor {
+  const { options, exec, redactor } = context;
+  const connection = { conf: confOf(context), user: options.cephUser, keyring: options.cephKeyring };
   for (const key of cephKeys(connection)) redactor.add(key);
   const known = new Map<string, ReturnType<ClientsFor>>();
   return (monitors) => {
@@ -29,7 +42,7 @@ export function cephClients({ options, env, exec, redactor }: CommandContext<Cep
 
 /** The keys that Ceph's programs may read: some of them print a malformed one. */
 function cephKeys({ conf, user, keyring }: Omit<CephConnection, 'monitors'>): string[] {
-  const named = [...readIfAny(conf ?? '/etc/ceph/ceph.conf').matchAll(/^\s*keyring\s*=\s*(\S+)/gm)].map(
+  const named = [...readIfAny(conf ?? defaultConf).matchAll(/^\s*keyring\s*=\s*(\S+)/gm)].map(
     (match) => match[1],
   );
   const defaults = [`/etc/ceph/ceph.client.${user ?? 'admin'}.keyring`, '/etc/ceph/ceph.keyring'];

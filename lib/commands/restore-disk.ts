@@ -4,9 +4,9 @@ import { diskToImage } from '../restore/block/to-image.js';
 import type { RestoreJob, RestoreOutcome } from '../restore/job.js';
 import type { ResticSnapshot } from '../tools/restic.js';
 import type { ImageSpec } from '../tools/rbd.js';
-import { locateImage } from '../volumes/rbd-image.js';
+import { locateImage, type CephClients } from '../volumes/rbd-image.js';
 import { manifestOf, newImage } from './restore-manifest.js';
-import { claimsOf, imageTools, refuseUsed, type Assignment } from './restore-place.js';
+import { claimsOf, imageTools, refuseUsed, type Assignment, type PlaceContext } from './restore-place.js';
 
 export async function diskIntoFile(
   job: RestoreJob,
@@ -18,11 +18,11 @@ export async function diskIntoFile(
 }
 
 export async function diskIntoNewImage(
-  { context, job, snapshots, place }: Assignment,
+  { context, job, snapshots, place }: Assignment<PlaceContext>,
   image: ImageSpec,
+  clients: CephClients = place.clientsFor(null),
 ): Promise<RestoreOutcome> {
   const manifest = await manifestOfDisk(job, snapshots);
-  const clients = place.clientsFor(null);
   const target = {
     image,
     tools: imageTools(context, clients),

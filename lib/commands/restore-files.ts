@@ -7,20 +7,32 @@ import { filesToShare } from '../restore/files/to-share.js';
 import type { RestoreJob, RestoreOutcome } from '../restore/job.js';
 import type { ImageSpec } from '../tools/rbd.js';
 import { supportedType } from '../volumes/rbd-filesystem.js';
-import { locateImage } from '../volumes/rbd-image.js';
+import { locateImage, type CephClients } from '../volumes/rbd-image.js';
 import { cephfsTools, mapperOf } from './drivers.js';
 import { manifestOf, newImage } from './restore-manifest.js';
-import { claimsOf, claimsOfShare, imageTools, refuseUsed, type Assignment } from './restore-place.js';
+import {
+  claimsOf,
+  claimsOfShare,
+  imageTools,
+  refuseUsed,
+  type Assignment,
+  type PlaceContext,
+} from './restore-place.js';
+
+export async function filesIntoNewImage(assignment: Assignment, image: ImageSpec): Promise<RestoreOutcome> {
+  const target = await newFilesTarget(assignment, image, assignment.place.clientsFor(null));
+  return filesToImage(assignment.job, target, assignment.context.options.path);
+}
 
 /** A new image, with the filesystem that the volume had and as large as it was. */
-export async function filesIntoNewImage(
-  { context, job, snapshots, place }: Assignment,
+export async function newFilesTarget(
+  { context, job, snapshots, place }: Assignment<PlaceContext>,
   image: ImageSpec,
-): Promise<RestoreOutcome> {
+  clients: CephClients,
+): Promise<FilesImageTarget> {
   const manifest = await manifestOf(job, snapshots);
-  const clients = place.clientsFor(null);
   const { features, dataPool } = await newImage(job, clients.ceph, manifest);
-  const target: FilesImageTarget = {
+  return {
     image,
     tools: { ...imageTools(context, clients), mapper: mapperOf(context) },
     type: supportedType(fsTypeOf(manifest)),
@@ -28,7 +40,6 @@ export async function filesIntoNewImage(
     made: { features: features ?? ['layering', 'exclusive-lock'], dataPool },
     confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
   };
-  return filesToImage(job, target, context.options.path);
 }
 
 /** Into the image that a claim has already. */

@@ -20,6 +20,22 @@ import { ownLease } from './lease.js';
 export type RestoreValues = Values<typeof restoreOptions>;
 export type RestoreContext = CommandContext<RestoreValues>;
 
+/** What says where a cluster is, and how images are mapped. */
+export type PlaceContext = CommandContext<
+  Pick<
+    RestoreValues,
+    | 'kubeconfig'
+    | 'clusterName'
+    | 'leaseNamespace'
+    | 'annotationPrefix'
+    | 'mapper'
+    | 'cephConf'
+    | 'cephUser'
+    | 'cephKeyring'
+    | 'cephClusters'
+  >
+>;
+
 /** The cluster that is restored into. */
 export interface Place {
   /** Null where no Kubernetes API is configured: an image can be restored all the same. */
@@ -31,27 +47,35 @@ export interface Place {
 }
 
 /** Everything that a way to restore is given. */
-export interface Assignment {
-  context: RestoreContext;
+export interface Assignment<Context = RestoreContext> {
+  context: Context;
   job: RestoreJob;
   snapshots: readonly ResticSnapshot[];
   place: Place;
 }
 
-/** Reads the cluster, and takes the lease: no backup may run while volumes are written. @throws CephbackupError KUBE_… */
+/** A place with the Kubernetes cluster whose it is. */
+export type OwnPlace = Place & { cluster: Cluster; lease: Lease };
+
+/** @throws CephbackupError RUN_IN_PROGRESS, KUBE_… */
 export async function openPlace(context: RestoreContext): Promise<Place> {
   const { options, env } = context;
-  const clientsFor = cephClients(context);
   if (options.toPvc === null && options.kubeconfig === null && !(await isConfigured(env))) {
-    return { cluster: null, lease: null, volumes: [], clientsFor };
+    return { cluster: null, lease: null, volumes: [], clientsFor: cephClients(context) };
   }
+  return openOwnPlace(context);
+}
+
+/** Reads the cluster, and takes the lease: no backup may run while volumes are written. @throws CephbackupError RUN_IN_PROGRESS, KUBE_… */
+export async function openOwnPlace(context: PlaceContext): Promise<OwnPlace> {
+  const { options, env } = context;
   const cluster = await readCluster(context);
   const policy = policyOf({ ...options, ...notNarrowed }, env);
   const { volumes } = buildPlan(cluster.inventory, policy, new Date(context.clock()));
-  return { cluster, lease: await ownLease(context, cluster), volumes, clientsFor };
+  return { cluster, lease: await ownLease(context, cluster), volumes, clientsFor: cephClients(context) };
 }
 
-export function imageTools({ exec, env }: RestoreContext, { rbd, ceph }: CephClients): ImageTools {
+export function imageTools({ exec, env }: PlaceContext, { rbd, ceph }: CephClients): ImageTools {
   return { rbd, ceph, writer: new RbdWriter(exec, rbd), startDaemon, env: childEnvironment(env) };
 }
 

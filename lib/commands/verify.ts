@@ -17,6 +17,7 @@ import type { VerifyReport } from '../verify/report.js';
 import type { Command } from './context.js';
 import { resticOf } from './repository.js';
 import { manifestOf } from './restore-manifest.js';
+import type { DrillGround } from './verify-ground.js';
 import { readScope, type VerifyContext, type VerifyScope, type VerifyValues } from './verify-scope.js';
 
 /** Proves that backups restore: reads them from the repository, all of each, and checks what comes. */
@@ -27,15 +28,26 @@ export const verify: Command<VerifyValues> = async (context) => {
     const restic = resticOf({ ...context, env: { ...context.env, RESTIC_CACHE_DIR: cache.folder } });
     const scope = await readScope(context, restic);
     for (const warning of scope.warnings) context.log.warn(warning);
-    const ends = await prove(context, scope, restic);
-    return await finish(context, { started, scope, restic, ends });
+    const ground = context.options.drill === true ? await openGround(context) : null;
+    const ends = await prove(context, scope, restic, ground).finally(() => ground?.close());
+    return await finish(context, { started, scope, restic, ends, ground });
   } finally {
     await cache.remove();
   }
 };
 
-async function prove(context: VerifyContext, scope: VerifyScope, restic: Restic): Promise<ProofEnd[]> {
-  const { options, operands, signal, log } = context;
+async function openGround(context: VerifyContext): Promise<DrillGround> {
+  return (await import('./verify-ground.js')).DrillGround.open(context);
+}
+
+async function prove(
+  context: VerifyContext,
+  scope: VerifyScope,
+  restic: Restic,
+  ground: DrillGround | null,
+): Promise<ProofEnd[]> {
+  const { options, operands, log } = context;
+  const signal = AbortSignal.any([context.signal, ...(ground?.lost ?? [])]);
   const budget = operands.length === 0 ? options.budget : null;
   const { candidates } = scope;
   const most =
@@ -46,7 +58,7 @@ async function prove(context: VerifyContext, scope: VerifyScope, restic: Restic)
     budget: budget !== null && 'milliseconds' in budget ? budget.milliseconds : null,
     signal,
     log,
-    prove: (candidate, job) => readBackup({ context, restic, scope, candidate, job }),
+    prove: (candidate, job) => readBackup({ context, restic, scope, ground, candidate, job }),
     proved: (end) => mark(context, scope, end),
   });
   return [...ends, ...candidates.slice(most).map(notBegun)];
@@ -56,34 +68,34 @@ interface Reading {
   context: VerifyContext;
   restic: Restic;
   scope: VerifyScope;
+  ground: DrillGround | null;
   candidate: Candidate;
   job: ProofJob;
 }
 
-async function readBackup({ context, restic, scope, candidate, job }: Reading): Promise<Proven> {
+async function readBackup({ context, restic, scope, ground, candidate, job }: Reading): Promise<Proven> {
   const { backup } = candidate;
+  const { snapshots } = scope;
   const maybeDrill = async (exactSize: number | null) => {
-    if (context.options.drill !== true) return;
+    if (ground === null) return null;
     const { drill } = await import('./verify-drill.js');
-    await drill(context, { restic, candidate, exactSize, job });
+    return drill(context, { ground, restic, snapshots, candidate, exactSize, job });
   };
   job.step(`reading snapshot ${backup.id.slice(0, 8)}`);
   if (contentOf(backup.kind) === 'disk') {
     const parts = { ...job, restic, backup };
-    const manifest = await manifestOf(parts, scope.snapshots, ({ image }) => image !== null);
+    const manifest = await manifestOf(parts, snapshots, ({ image }) => image !== null);
     const exactSize = manifest?.image?.sizeBytes ?? null;
     const bytes = await readWholeDisk({ ...parts, exactSize });
-    await maybeDrill(exactSize);
-    return { bytes, files: null };
+    return { bytes, files: null, drill: await maybeDrill(exactSize) };
   }
-  const snapshot = scope.snapshots.find(({ id }) => id === backup.id);
+  const snapshot = snapshots.find(({ id }) => id === backup.id);
   const read = await readFiles({
     ...job,
     restic,
     snapshot: { id: backup.id, summary: snapshot?.summary ?? null },
   });
-  await maybeDrill(null);
-  return read;
+  return { ...read, drill: await maybeDrill(null) };
 }
 
 /** Milliseconds; a proof is marked also while the program is being stopped. */
@@ -118,9 +130,10 @@ interface Finishing {
   scope: VerifyScope;
   restic: Restic;
   ends: ProofEnd[];
+  ground: DrillGround | null;
 }
 
-async function finish(context: VerifyContext, { started, scope, restic, ends }: Finishing) {
+async function finish(context: VerifyContext, { started, scope, restic, ends, ground }: Finishing) {
   const { log, operands } = context;
   const wanted = operands.length === 0 ? null : new Set(operands);
   const { proofs, errors } = claimProofs(ends, scope.lost, wanted);
@@ -128,7 +141,10 @@ async function finish(context: VerifyContext, { started, scope, restic, ends }: 
   if (damage.length > 0 && errors.length === 0) {
     errors.push(new CephbackupError('SNAPSHOT_DAMAGED', 'older snapshots are damaged'));
   }
-  const code = exitCode(context.endedBy(), errors, []);
+  const lost = ground?.lost.find(({ aborted }) => aborted);
+  if (lost !== undefined) errors.push(asCephbackupError(lost.reason));
+  const leftovers = ground?.leftovers ?? [];
+  const code = exitCode(context.endedBy(), errors, leftovers);
   const error = errors.find(({ kind }) => kind !== 'failed');
   if (error !== undefined) log.error(error.message, { code: error.code, guidance: error.guidance });
   const report: VerifyReport = {
@@ -138,7 +154,8 @@ async function finish(context: VerifyContext, { started, scope, restic, ends }: 
     drill: context.options.drill === true,
     claims: proofs,
     damage,
-    warnings: [...scope.warnings, ...warnings],
+    leftovers,
+    warnings: [...scope.warnings, ...(ground?.warnings ?? []), ...warnings],
     ...(error === undefined ? {} : { error: error.report() }),
   };
   return { document: report, table: verifyTable(report), exitCode: code, metrics: verifyMetrics(report) };

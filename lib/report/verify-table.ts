@@ -1,13 +1,26 @@
 import type { ClaimProof, DamageReport, VerifyReport } from '../verify/report.js';
+import { leftoverLines } from './leftovers.js';
 import { printable } from './logger.js';
 import { bytes, formatTable } from './table.js';
 
 /** Each claim that was read, then all damage with what to do, then what is left for the next time. */
-export function verifyTable({ claims, damage, exitCode }: VerifyReport): string {
+export function verifyTable({ claims, damage, leftovers, drill, exitCode }: VerifyReport): string {
   if (claims.length === 0) return `No backups to verify.\n${damageLines(damage)}`;
   const begun = claims.filter(({ outcome, error }) => outcome !== 'not-attempted' || error !== null);
   const left = claims.filter((claim) => !begun.includes(claim));
-  const headers = ['NAMESPACE', 'PVC', 'KIND', 'OUTCOME', 'SNAPSHOT', 'BACKUP', 'READ', 'SECONDS', 'ERROR'];
+  const drilled = drill ? ['DRILL'] : [];
+  const headers = [
+    'NAMESPACE',
+    'PVC',
+    'KIND',
+    'OUTCOME',
+    'SNAPSHOT',
+    'BACKUP',
+    'READ',
+    ...drilled,
+    'SECONDS',
+    'ERROR',
+  ];
   const rows = begun.map((claim) => [
     claim.namespace,
     claim.pvc,
@@ -16,13 +29,14 @@ export function verifyTable({ claims, damage, exitCode }: VerifyReport): string 
     claim.snapshot.slice(0, 8),
     claim.time ?? '<unknown>',
     bytes(claim.bytes),
+    ...drilled.map(() => claim.drill ?? ''),
     claim.seconds.toFixed(1),
     claim.error === null ? '' : `${claim.error.code}: ${claim.error.message}`,
   ]);
   const table = rows.length === 0 ? '' : formatTable(headers, rows);
   const good = claims.filter(({ outcome }) => outcome === 'verified').length;
   const summary = `\n${good} of ${claims.length} claims verified${leftText(left)}, exit code ${exitCode}\n`;
-  return `${table}${damageLines(damage)}${summary}`;
+  return `${table}${damageLines(damage)}${leftoverLines('Left behind', leftovers)}${summary}`;
 }
 
 function leftText([first, ...more]: ClaimProof[]): string {

@@ -11,6 +11,18 @@ export function objectName(installation: string, run: string, n: number): string
   return `cephbackup-${installation}-${run}-${n}`;
 }
 
+/**
+ * The name of an image that a drill restores to. It has no parent by which it could be told from somebody else's, so that
+ * its name alone says that it may go.
+ */
+export function scratchName(installation: string, run: string, n: number): string {
+  return `${objectName(installation, run, n)}-scratch`;
+}
+
+export function isScratchName(name: string): boolean {
+  return ownerOf(name) !== null && name.endsWith('-scratch');
+}
+
 export interface ObjectOwner {
   installation: string;
   run: string;
@@ -18,7 +30,7 @@ export interface ObjectOwner {
 
 /** Whose an object is, or null where its name is not one of this program's. */
 export function ownerOf(name: string): ObjectOwner | null {
-  const match = /^cephbackup-([0-9a-f]{8})-([0-9a-f]{8})-\d+$/.exec(name);
+  const match = /^cephbackup-([0-9a-f]{8})-([0-9a-f]{8})-\d+(-scratch)?$/.exec(name);
   return match?.[1] === undefined || match[2] === undefined
     ? null
     : { installation: match[1], run: match[2] };

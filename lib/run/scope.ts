@@ -1,7 +1,8 @@
 import { asCephbackupError } from '../errors/error.js';
 import type { Logger } from '../report/logger.js';
 
-export type ResourceKind = 'snapshot' | 'clone' | 'mapping' | 'mount' | 'lock' | 'restic-snapshot';
+/** `image`: a drill's scratch image. */
+export type ResourceKind = 'snapshot' | 'clone' | 'image' | 'mapping' | 'mount' | 'lock' | 'restic-snapshot';
 
 /** Something that exists outside this program and must not stay. */
 export interface Resource {

@@ -57,6 +57,18 @@ export async function checkExt(
   throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck: exit code ${exitCode}: ${said}`);
 }
 
+/** Looks through an ext2, ext3 or ext4 filesystem that was unmounted, and writes nothing. @throws CephbackupError FILESYSTEM_CORRUPT */
+export async function examineExt(
+  exec: Exec,
+  device: string,
+  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+): Promise<void> {
+  const result = await exec('e2fsck', ['-f', '-n', '--', device], { deadline: fsckDeadline, ...options });
+  if (result.exitCode === 0) return;
+  const said = lastLine(result.stdout + result.stderr);
+  throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck -n: exit code ${result.exitCode}: ${said}`);
+}
+
 /** Checks an XFS filesystem whose log was replayed, without changing it. @throws CephbackupError FILESYSTEM_CORRUPT */
 export async function checkXfs(
   exec: Exec,

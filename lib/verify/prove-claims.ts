@@ -4,7 +4,7 @@ import type { Logger } from '../report/logger.js';
 import { StepProgress } from '../restore/progress.js';
 import type { Damage } from './damage.js';
 import { failureOf } from './proof.js';
-import type { ProofOutcome } from './report.js';
+import type { DrillTarget, ProofOutcome } from './report.js';
 import type { Candidate } from './rotation.js';
 
 /** What was read of one backup. */
@@ -12,6 +12,8 @@ export interface Proven {
   bytes: number;
   /** Null for a disk. */
   files: number | null;
+  /** Where it was restored to; null without a drill. */
+  drill: DrillTarget | null;
 }
 
 /** Everything that one proof needs of its surroundings. */

@@ -1,10 +1,14 @@
 import type { ErrorReport } from '../errors/error.js';
+import type { Leftover } from '../run/scope.js';
 
 /**
  * `failed`: it is not known whether the backup is sound, because it could not be read for another reason than damage.
  * `not-attempted`: left for the next time; with an error where that was not the budget's doing.
  */
 export type ProofOutcome = 'verified' | 'damaged' | 'failed' | 'not-attempted';
+
+/** What a drill restores to: a scratch image in the volume's pool; a folder or a file in TMPDIR. */
+export type DrillTarget = 'image' | 'directory' | 'file';
 
 export interface ClaimIdentity {
   cluster: string;
@@ -27,6 +31,8 @@ export interface ClaimProof extends ClaimIdentity {
   bytes: number;
   /** Null for a disk. */
   files: number | null;
+  /** Where it was restored to and compared; null where it was not. */
+  drill: DrillTarget | null;
   seconds: number;
   /** What the volume's annotation says by now, RFC 3339 UTC. */
   lastVerified: string | null;
@@ -60,6 +66,8 @@ export interface VerifyReport {
   drill: boolean;
   claims: ClaimProof[];
   damage: DamageReport[];
+  /** What drills could not remove. */
+  leftovers: Leftover[];
   warnings: string[];
   /** What kept the command as a whole from its work, if anything did. */
   error?: ErrorReport;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import pLimit from 'p-limit';
 import { asCephbackupError } from '../errors/error.js';
 import type { PlannedVolume, RbdSource } from '../plan/types.js';
-import { ownerOf } from '../run/names.js';
+import { isScratchName, ownerOf } from '../run/names.js';
 import type { Leftover, Resource } from '../run/scope.js';
 import { formatImage, type ImageSpec, type ListedImage, type Rbd } from '../tools/rbd.js';
 import type { AuditRequest, SweepReport, Sweeper, SweepRequest } from './driver.js';
@@ -22,8 +22,8 @@ const concurrency = 2;
 
 /**
  * Finds snapshots, clones and mappings of earlier runs by their name, removes those that nobody uses: mapping, clone,
- * snapshot, in this order. A clone is removed only if its parent is the snapshot of the same name, and never while it
- * is watched.
+ * snapshot, in this order. A clone is removed only if its parent is the snapshot of the same name, a drill's scratch
+ * image only if it has none, and neither while it is watched.
  */
 export class RbdSweeper implements Sweeper {
   readonly #limit = pLimit(concurrency);
@@ -58,7 +58,7 @@ export class RbdSweeper implements Sweeper {
           .filter(({ image, snapshot }) => names.has(snapshot ?? image))
           .map(({ image, snapshot }): Leftover => {
             const name = formatImage({ pool, namespace, image }) + (snapshot === null ? '' : `@${snapshot}`);
-            const kind = snapshot === null ? 'clone' : 'snapshot';
+            const kind = snapshot === null ? kindOf(image) : 'snapshot';
             return { kind, name, cluster, node: this.node, reason: 'it is still there after its removal' };
           });
       }),
@@ -83,6 +83,11 @@ export class RbdSweeper implements Sweeper {
   }
 }
 
+/** What an image with a name of ours is. */
+function kindOf(image: string): 'clone' | 'image' {
+  return isScratchName(image) ? 'image' : 'clone';
+}
+
 class PlaceSweep {
   constructor(
     private readonly place: Place,
@@ -99,13 +104,13 @@ class PlaceSweep {
       this.limit(() => rbd.list(pool, namespace, options)),
       this.limit(() => rbd.trash(pool, namespace, options)),
     ]);
-    const clones = listed.filter(
-      ({ image, snapshot }) => snapshot === null && this.#isOurs(image, 'clone', image),
+    const images = listed.filter(
+      ({ image, snapshot }) => snapshot === null && this.#isOurs(image, kindOf(image), image),
     );
     await this.#unmap();
     const kept = new Set<string>();
-    for (const clone of clones) {
-      if (!(await this.#sweepClone(clone))) kept.add(clone.image);
+    for (const image of images) {
+      if (!(await this.#sweepImage(image))) kept.add(image.image);
     }
     for (const { image, snapshot } of listed) {
       if (snapshot === null || kept.has(snapshot)) continue;
@@ -143,22 +148,27 @@ class PlaceSweep {
     }
   }
 
-  /** Whether the clone is gone (or would be). */
-  async #sweepClone({ image, parent }: ListedImage): Promise<boolean> {
+  /** Whether the clone or scratch image is gone (or would be). */
+  async #sweepImage({ image, parent }: ListedImage): Promise<boolean> {
     const { rbd, pool, namespace } = this.place;
     const options = { signal: this.request.signal };
-    const clone: ImageSpec = { pool, namespace, image };
-    const shown = formatImage(clone);
-    if (parent?.snapshot !== image) {
-      this.#keep('clone', shown, 'its parent is not the snapshot of the same name');
+    const spec: ImageSpec = { pool, namespace, image };
+    const shown = formatImage(spec);
+    const kind = kindOf(image);
+    if (kind === 'clone' && parent?.snapshot !== image) {
+      this.#keep(kind, shown, 'its parent is not the snapshot of the same name');
       return false;
     }
-    const watchers = await rbd.watchers(clone, options);
+    if (kind === 'image' && parent !== null) {
+      this.#keep(kind, shown, 'it has a parent, which no scratch image has');
+      return false;
+    }
+    const watchers = await rbd.watchers(spec, options);
     if (watchers.length > 0) {
-      this.#keep('clone', shown, `watched by ${watchers.map(({ address }) => address).join(', ')}`);
+      this.#keep(kind, shown, `watched by ${watchers.map(({ address }) => address).join(', ')}`);
       return false;
     }
-    return this.#remove('clone', shown, () => rbd.removeImage(clone, options));
+    return this.#remove(kind, shown, () => rbd.removeImage(spec, options));
   }
 
   /** Snapshots that a killed removal left in the trash namespace, where only a look at each image finds them. */

@@ -23,6 +23,8 @@ export interface FilesImageTarget {
   newSize: number | null;
   /** How a new image is made. */
   made: NewImage;
+  /** Nobody will use it: what an application would need of its root directory does not matter. */
+  scratch?: boolean;
   /** Further checks that nobody uses the target, made whenever the image itself is checked. */
   confirmUnused: () => Promise<void>;
 }
@@ -50,26 +52,20 @@ export async function openImageFilesystem(
   unformatted: boolean,
   confirm: () => Promise<unknown>,
 ): Promise<ImageFilesystem> {
-  const { exec, signal, log } = job;
-  const { image, tools, type } = target;
-  const namespace = await openNamespace(tools.startDaemon, tools.env);
-  scope.add(null, () => namespace.close());
-  const { rbd, mapper } = tools;
-  const device = await mapper.map({ image, rbd, namespace, scope, cluster: null, signal, log });
+  const { exec, signal } = job;
+  const { image } = target;
+  const mapped = await mapFilesystem(job, scope, target);
+  const { namespace, filesystem } = mapped;
   await confirm();
-  const filesystem = new MappedFilesystem(exec, namespace, device, type, signal);
   if (unformatted) {
-    await format(job, target, namespace, device);
+    await format(job, target, mapped);
   } else {
     await filesystem.requireType();
     if (!job.force) await filesystem.refuseContent(formatImage(image));
     job.state = 'incomplete';
     await filesystem.repair(job.warn);
   }
-  scope.add({ kind: 'mount', name: `${volumeDirectory} (${formatImage(image)})`, cluster: null }, () =>
-    unmount(exec, namespace, volumeDirectory),
-  );
-  await filesystem.mount('rw');
+  await mountFilesystem(job, scope, target, mapped, 'rw');
   return {
     namespace,
     path: volumeDirectory,
@@ -87,12 +83,47 @@ export async function openImageFilesystem(
   };
 }
 
+/** The filesystem of an image that is mapped, in a mount namespace of its own. */
+export interface Mapped {
+  namespace: MountNamespace;
+  device: MappedDevice;
+  filesystem: MappedFilesystem;
+}
+
+type MappingJob = Pick<RestoreJob, 'exec' | 'signal' | 'log'>;
+
+/** @throws CephbackupError NAMESPACE_FAILED, MAP_FAILED … */
+export async function mapFilesystem(
+  { exec, signal, log }: MappingJob,
+  scope: Scope,
+  { image, tools, type }: FilesImageTarget,
+): Promise<Mapped> {
+  const namespace = await openNamespace(tools.startDaemon, tools.env);
+  scope.add(null, () => namespace.close());
+  const { rbd, mapper } = tools;
+  const device = await mapper.map({ image, rbd, namespace, scope, cluster: null, signal, log });
+  return { namespace, device, filesystem: new MappedFilesystem(exec, namespace, device, type, signal) };
+}
+
+/** Mounts it at `volumeDirectory`. @throws CephbackupError MOUNT_FAILED, MOUNT_WRONG */
+export async function mountFilesystem(
+  { exec }: MappingJob,
+  scope: Scope,
+  { image }: FilesImageTarget,
+  { namespace, filesystem }: Mapped,
+  access: 'ro' | 'rw',
+): Promise<void> {
+  scope.add({ kind: 'mount', name: `${volumeDirectory} (${formatImage(image)})`, cluster: null }, () =>
+    unmount(exec, namespace, volumeDirectory),
+  );
+  await filesystem.mount(access);
+}
+
 /** Notes on the image that it is being done: what is found after an interruption may be formatted again. */
 async function format(
   job: RestoreJob,
   { image, tools, type }: FilesImageTarget,
-  namespace: MountNamespace,
-  device: MappedDevice,
+  { namespace, device }: Mapped,
 ): Promise<void> {
   const { exec, signal } = job;
   job.step(`formatting ${formatImage(image)} as ${type}`);

@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { Exec } from '../../tools/exec.js';
-import { checkExt, filesystemFamily } from '../../tools/fsck.js';
+import { checkExt, checkXfs, examineExt, filesystemFamily } from '../../tools/fsck.js';
 import { mount, mountedAt, safeMountOptions, unmount } from '../../tools/mount.js';
 import { volumeDirectory, type MountNamespace } from '../../tools/namespace.js';
 import { familyOf, type FilesystemType } from '../../volumes/rbd-filesystem.js';
@@ -48,6 +48,12 @@ export class MappedFilesystem {
     if (this.type === 'xfs') return;
     const repaired = await checkExt(this.exec, this.device.path, 'preen', this.#options);
     if (repaired !== null) warn(repaired);
+  }
+
+  /** Looks through it while it is not mounted, and writes nothing. @throws CephbackupError FILESYSTEM_CORRUPT */
+  async examine(): Promise<void> {
+    if (this.type === 'xfs') await checkXfs(this.exec, this.device, this.#options);
+    else await examineExt(this.exec, this.device.path, this.#options);
   }
 
   /** @throws CephbackupError MOUNT_FAILED, MOUNT_WRONG */

@@ -59,7 +59,7 @@ async function writeFiles(
     begun();
     job.step(`restoring files into ${formatImage(image)}`);
     const { files, bytes } = await restoreFiles(job, filesystem, part);
-    if (unformatted) await adoptOwner(job, filesystem);
+    if (unformatted && target.scratch !== true) await adoptOwner(job, filesystem);
     await filesystem.flush();
     await confirm();
     job.step(`unmounting ${formatImage(image)}`);
