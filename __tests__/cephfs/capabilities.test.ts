@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mountShare, type MountedVolume } from '../../sandbox/ceph.js';
+import { createSubvolume, mountShare, type MountedVolume } from '../../sandbox/ceph.js';
 import type { PlannedVolume } from '../../lib/plan/types.js';
 import { Rig } from './rig.js';
 
@@ -61,6 +61,17 @@ describe('a Ceph user with the least capabilities for subvolumes', () => {
 
   test('backs them up', async () => {
     expect(await attempt(volume(), forSubvolumes())).toMatchObject({ outcome: 'succeeded', error: null });
+  });
+
+  test('backs up one whose data are in a RADOS namespace of its own', async () => {
+    const name = { filesystem: 'cephfs', group: rig.group, name: 'isolated' };
+    const isolated = await createSubvolume(rig.cluster, name, undefined, true);
+    await writeFile(`${root.path}${isolated}/file`, 'data', { flush: true });
+    expect(await rig.cluster.run('rados', ['--pool', 'cephfs.cephfs.data', '--all', 'ls'])).toContain(
+      'fsvolumens_isolated\t',
+    );
+    const result = await attempt(rig.dynamic('isolated', isolated), forSubvolumes());
+    expect(result).toMatchObject({ outcome: 'succeeded', bytesRead: 4, error: null });
   });
 
   test.each<[Service, string | null, string, string]>([

@@ -12,17 +12,19 @@ export interface SubvolumeName {
 
 /**
  * Creates a subvolume, and its group if need be, as ceph-csi does for a claim.
- * @param size bytes @returns its path in the filesystem
+ * @param size bytes @param isolated with its data in a RADOS namespace of its own @returns its path in the filesystem
  */
 export async function createSubvolume(
   cluster: CephCluster,
   { filesystem, group, name }: SubvolumeName,
   size?: number,
+  isolated = false,
 ): Promise<string> {
+  const namespace = isolated ? ' --namespace-isolated' : '';
   const quota = size === undefined ? '' : ` --size ${size}`;
   const output = await cluster.ceph(
     `fs subvolumegroup create ${filesystem} ${group}`,
-    `fs subvolume create ${filesystem} ${name} --group_name ${group}${quota}`,
+    `fs subvolume create ${filesystem} ${name} --group_name ${group}${quota}${namespace}`,
     `fs subvolume getpath ${filesystem} ${name} --group_name ${group}`,
   );
   const where = output.split('\n').find((line) => line.startsWith('/'));
