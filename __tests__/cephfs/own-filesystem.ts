@@ -63,15 +63,19 @@ export class OwnFilesystem {
     });
   }
 
-  /** Ends the sessions of clients that have mounted a directory, as the server does by itself after a silent minute. */
-  async evict(root: string): Promise<void> {
+  /**
+   * Ends the sessions of clients that have mounted a directory, as the server does by itself after a silent minute.
+   * @param butNewest of several, the one that came last stays
+   */
+  async evict(root: string, { butNewest = false } = {}): Promise<void> {
     const server = ['--admin-daemon', this.#socket];
     const sessions = (await this.cluster.json('ceph', [...server, 'session', 'ls'])) as {
       id: number;
       client_metadata: { root?: string };
     }[];
-    for (const { id, client_metadata: client } of sessions) {
-      if (client.root === root) await this.cluster.run('ceph', [...server, 'client', 'evict', `id=${id}`]);
+    const ids = sessions.filter(({ client_metadata: client }) => client.root === root).map(({ id }) => id);
+    for (const id of ids.toSorted((a, b) => a - b).slice(0, butNewest ? -1 : undefined)) {
+      await this.cluster.run('ceph', [...server, 'client', 'evict', `id=${id}`]);
     }
   }
 

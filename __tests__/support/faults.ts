@@ -39,6 +39,8 @@ export interface Fault {
   command?: string;
   /** How many matching calls are let through first. */
   skip?: number;
+  /** Whether later calls are let through again; `term` always does. */
+  once?: boolean;
 }
 
 /**
@@ -95,7 +97,7 @@ export class FaultyPrograms {
   }
 
   #branch(
-    { when, mode, exitCode = 1, stderr = 'injected', command = '', skip = 0 }: Fault,
+    { when, mode, exitCode = 1, stderr = 'injected', command = '', skip = 0, once }: Fault,
     real: string,
     index: number,
   ): string {
@@ -106,7 +108,7 @@ export class FaultyPrograms {
       `if [[ $all == ${pattern} ]]; then`,
       // Volumes begin together: each call has a number of its own.
       `  number=$(flock ${quote(counter)} bash -c 'echo x >> "$0"; wc -l < "$0"' ${quote(counter)})`,
-      `  if [ "$number" ${mode === 'term' ? '-eq' : '-gt'} ${mode === 'term' ? skip + 1 : skip} ]; then`,
+      `  if [ "$number" ${mode === 'term' || once === true ? '-eq' : '-ge'} ${skip + 1} ]; then`,
       `    ${action(mode, exitCode, stderr, command)}`,
       '  fi',
       'fi',

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asCephbackupError } from '../../errors/error.js';
 import type { CephFs } from '../../tools/ceph-fs.js';
 import { openNamespace } from '../../tools/namespace.js';
 import type { CephfsTools } from '../cephfs.js';
@@ -48,6 +50,10 @@ export async function withMounted<T>(
 /** Milliseconds for the removal of a snapshot, from the mount to its end. */
 const removalDeadline = 180_000;
 
+/** The server remembers a client that was killed for a minute (`session_timeout`), and lets others wait for it. Milliseconds. */
+const deadClientPatience = 60_000;
+const betweenAttempts = 2_000;
+
 /** Removes a snapshot that was made by mkdir; succeeds where it does not exist. */
 export async function removeSnapshotDirectory(
   tools: CephfsTools,
@@ -55,7 +61,17 @@ export async function removeSnapshotDirectory(
   name: string,
 ): Promise<void> {
   const signal = AbortSignal.timeout(removalDeadline);
-  await withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
-    snapshots.remove(name, { signal }),
-  );
+  const patience = performance.now() + deadClientPatience;
+  for (;;) {
+    try {
+      await withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
+        snapshots.remove(name, { signal }),
+      );
+      return;
+    } catch (thrown) {
+      const waits = asCephbackupError(thrown).code === 'CEPHFS_UNAVAILABLE';
+      if (!waits || performance.now() > patience) throw thrown;
+      await sleep(betweenAttempts);
+    }
+  }
 }
