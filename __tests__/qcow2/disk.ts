@@ -3,6 +3,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ExtentList, planLayout, writeImage, type Layout } from '../../lib/qcow2/index.js';
+import type { Random } from './random.js';
 
 /** A disk known in full: what is not in an extent is zeros. */
 export interface Disk {
@@ -33,6 +34,20 @@ export async function imageOf(disk: Disk): Promise<Buffer> {
     parts.push(Buffer.from(bytes));
   });
   return Buffer.concat(parts);
+}
+
+/** A disk whose image has gaps: some stretches of 4 MiB full, some partly. */
+export function generateDense(random: Random): Disk {
+  const stretch = 4 * 1024 ** 2;
+  const extents: Disk['extents'] = [];
+  let at = random.integer(0, stretch);
+  for (let i = random.integer(1, 4); i > 0; i--) {
+    const shortest = i === 1 ? 2 * stretch : 1;
+    const data = random.bytes(shortest + random.integer(0, random.pick([5000, 512_000, stretch])));
+    extents.push({ offset: at, data });
+    at += data.length + random.pick([1, 512, 70_000, stretch]);
+  }
+  return { size: at, extents, clusterBits: random.integer(9, 16) };
 }
 
 /** A folder that goes when the test ends. */

@@ -5,7 +5,9 @@ import {
   expectEqual,
   expectPattern,
   expectSound,
+  generateDense,
   inFolder,
+  layoutOf,
   qemuImg,
   virtualSizeOf,
   writeDisk,
@@ -37,6 +39,7 @@ describe('QEMU finds sound and equal', () => {
     ['one sector', { size: 512, extents: [sector(0)] }],
     ['an odd size', { size: 1_000_001, extents: [{ offset: 999_936, data: random.bytes(65) }] }],
     ['random data all over', { size: 5 * mib, extents: [{ offset: 0, data: random.bytes(5 * mib) }] }],
+    ['stretches with gaps', { size: 20 * mib, extents: [{ offset: mib, data: random.bytes(15 * mib) }] }],
     ['the first and the last sector', { size: 20 * gib, extents: [sector(0), sector(20 * gib - 512)] }],
     [
       'every other cluster',
@@ -108,6 +111,14 @@ describe('QEMU finds sound and equal', () => {
   test('generated disks', async () => {
     await withSeeds(25, async (seeded) => {
       await check(generate(seeded));
+    });
+  });
+
+  test('generated disks with gaps', async () => {
+    await withSeeds(8, async (seeded) => {
+      const disk = generateDense(seeded);
+      expect(layoutOf(disk).gapClusters).toBeGreaterThan(0);
+      await check(disk);
     });
   });
 });

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { ExtentList, openImage, planLayout, Qcow2Error, writeImage } from '../../lib/qcow2/index.js';
 import { CompactRanges } from '../../lib/qcow2/compact-ranges.js';
-import { imageOf, layoutOf, type Disk } from './disk.js';
+import { generateDense, imageOf, layoutOf, type Disk } from './disk.js';
 import { Random, withSeeds } from './random.js';
 
 function* cut(bytes: Uint8Array, size: number): Generator<Uint8Array> {
@@ -19,6 +22,12 @@ async function read(image: Uint8Array, chunk = 65_536): Promise<Buffer> {
     end = offset + bytes.length;
   }
   return disk;
+}
+
+function contentsOf({ size, extents }: Disk): Buffer {
+  const contents = Buffer.alloc(Math.ceil(size / 512) * 512);
+  for (const { offset, data } of extents) data.copy(contents, offset);
+  return contents;
 }
 
 function generate(random: Random): Disk {
@@ -43,10 +52,8 @@ describe('openImage', () => {
   test('gives back what was written', async () => {
     await withSeeds(50, async (seeded) => {
       const disk = generate(seeded);
-      const expected = Buffer.alloc(Math.ceil(disk.size / 512) * 512);
-      for (const { offset, data } of disk.extents) data.copy(expected, offset);
       const found = await read(await imageOf(disk), seeded.pick([1000, 4096, 100_000]));
-      expect(found.equals(expected)).toBe(true);
+      expect(found.equals(contentsOf(disk))).toBe(true);
     });
   });
 
@@ -104,6 +111,55 @@ describe('openImage', () => {
       } catch (thrown) {
         expect(thrown).toBeInstanceOf(Qcow2Error);
       }
+    });
+  });
+
+  test('gives back what was written with gaps', async () => {
+    await withSeeds(10, async (seeded) => {
+      const disk = generateDense(seeded);
+      const found = await read(await imageOf(disk), seeded.pick([4096, 100_000]));
+      expect(found.equals(contentsOf(disk))).toBe(true);
+    });
+  });
+
+  test('reads images of earlier versions, which have no gaps', async () => {
+    const image = gunzipSync(readFileSync(path.join(import.meta.dirname, 'without-gaps.qcow2.gz')));
+    const cluster = 65_536;
+    const disk = Buffer.alloc(320 * cluster);
+    for (const [start, end] of [
+      [0, 144],
+      [177, 257],
+    ] as const) {
+      for (let i = start; i < end; i++) disk.fill((i % 251) + 1, i * cluster, (i + 1) * cluster);
+    }
+    expect((await read(image)).equals(disk)).toBe(true);
+    // It would have gaps today.
+    const extents = [{ offset: 0, data: disk.subarray(0, 144 * cluster) }];
+    expect(layoutOf({ size: disk.length, extents, clusterBits: 16 }).gapClusters).toBe(4);
+  });
+
+  test('finds what is wrong about gaps', async () => {
+    const disk: Disk = {
+      size: 9_000_000,
+      clusterBits: 16,
+      extents: [{ offset: 0, data: Buffer.alloc(9_000_000, 7) }],
+    };
+    const { refcountBlocksOffset, dataOffset, clusterSize } = layoutOf(disk);
+    const image = await imageOf(disk);
+    const gap = dataOffset + 57 * clusterSize;
+    expect(image.subarray(gap - 1, gap + 1)).toEqual(Buffer.from([7, 0]));
+    const countOfGap = refcountBlocksOffset + (gap / clusterSize) * 2 + 1;
+    expect(image.subarray(countOfGap - 2, countOfGap + 1)).toEqual(Buffer.from([1, 0, 0]));
+    for (const at of [gap, gap + clusterSize - 1, countOfGap, countOfGap - 2]) {
+      const broken = Buffer.from(image);
+      broken[at] = (broken[at] ?? 0) ^ 1;
+      await expect(read(broken)).rejects.toMatchObject({ code: 'MALFORMED' });
+    }
+    await withSeeds(200, async (seeded) => {
+      const at = seeded.integer(32, dataOffset - 1);
+      const broken = Buffer.from(image);
+      broken[at] = (broken[at] ?? 0) ^ (1 << seeded.integer(0, 7));
+      await expect(openImage(cut(broken, clusterSize))).rejects.toMatchObject({ code: 'MALFORMED' });
     });
   });
 

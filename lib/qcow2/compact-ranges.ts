@@ -20,10 +20,15 @@ export class CompactRanges {
 
   constructor(private readonly limit: number) {}
 
+  /** Where the last range ends. */
+  get end(): number {
+    return this.#last.start + this.#last.length;
+  }
+
   push(start: number, length: number): void {
     if (length === 0) return;
     this.total += length;
-    if (start === this.#last.start + this.#last.length) {
+    if (start === this.end) {
       this.#last.length += length;
       return;
     }

@@ -1,3 +1,4 @@
+import { dataRuns } from './data-runs.js';
 import { Qcow2Error } from './errors.js';
 import type { ExtentList } from './extents.js';
 import {
@@ -10,7 +11,7 @@ import {
   sectorSize,
 } from './format.js';
 
-const { floor, max } = Math;
+const { ceil, floor, max } = Math;
 
 /** Where everything lies in the image; all offsets and lengths in bytes. */
 export interface Layout {
@@ -29,6 +30,8 @@ export interface Layout {
   l2Tables: number;
   dataOffset: number;
   dataClusters: number;
+  /** Free clusters between those of data. */
+  gapClusters: number;
   /** Of the whole file. */
   length: number;
 }
@@ -56,7 +59,7 @@ const metadataWeight = 8;
 
 /**
  * Lays an image out for streaming: header, L1 table, refcount table, refcount blocks, L2 tables, then the data clusters
- * in the order of the disk. Pure; the result gives the file's length before its first byte exists.
+ * in the order of the disk, with gaps. Pure; the result gives the file's length before its first byte exists.
  *
  * @throws Qcow2Error INVALID_REQUEST
  */
@@ -64,7 +67,7 @@ export function planLayout({ virtualSize, extents, clusterBits }: LayoutRequest)
   if (!Number.isSafeInteger(virtualSize) || virtualSize < 0 || extents.end > virtualSize) {
     throw new Qcow2Error('INVALID_REQUEST', `extents end at ${extents.end} of ${virtualSize} bytes`);
   }
-  const rounded = Math.ceil(virtualSize / sectorSize) * sectorSize;
+  const rounded = ceil(virtualSize / sectorSize) * sectorSize;
   const layout =
     clusterBits === undefined ? chooseLayout(rounded, extents) : layoutWith(rounded, extents, clusterBits);
   if (layout === null) {
@@ -73,9 +76,10 @@ export function planLayout({ virtualSize, extents, clusterBits }: LayoutRequest)
   return layout;
 }
 
-/** The cheapest of the candidates: data and padding count once, metadata `metadataWeight` times. */
+/** The cheapest of the candidates: data and padding count once, metadata `metadataWeight` times, gaps not at all. */
 function chooseLayout(virtualSize: number, extents: ExtentList): Layout | null {
-  const cost = (layout: Layout) => layout.length + (metadataWeight - 1) * layout.dataOffset;
+  const cost = ({ dataClusters, clusterSize, dataOffset }: Layout) =>
+    dataClusters * clusterSize + metadataWeight * dataOffset;
   let best: Layout | null = null;
   for (const clusterBits of [...candidates, maxClusterBits]) {
     // The largest is there for disks that nothing else can address.
@@ -93,16 +97,18 @@ function layoutWith(virtualSize: number, extents: ExtentList, clusterBits: numbe
   }
   const clusterSize = 2 ** clusterBits;
   const l1Entries = l1EntriesFor(virtualSize, clusterSize);
-  const l1Clusters = Math.ceil((l1Entries * entrySize) / clusterSize);
-  const { l2Tables, dataClusters } = countClusters(extents, clusterSize);
-  const { tableClusters, blocks } = sizeRefcounts(1 + l1Clusters + l2Tables + dataClusters, clusterSize);
-  if (l1Entries * entrySize > maxL1Bytes || tableClusters * clusterSize > maxRefcountTableBytes) return null;
+  const l1Clusters = ceil((l1Entries * entrySize) / clusterSize);
+  if (l1Entries * entrySize > maxL1Bytes) return null;
+  const { l2Tables, dataClusters, gapClusters } = countClusters(extents, clusterSize);
+  const others = 1 + l1Clusters + l2Tables + dataClusters + gapClusters;
+  const { tableClusters, blocks } = sizeRefcounts(others, clusterSize);
+  if (tableClusters * clusterSize > maxRefcountTableBytes) return null;
 
   const refcountTableOffset = (1 + l1Clusters) * clusterSize;
   const refcountBlocksOffset = refcountTableOffset + tableClusters * clusterSize;
   const l2Offset = refcountBlocksOffset + blocks * clusterSize;
   const dataOffset = l2Offset + l2Tables * clusterSize;
-  const length = dataOffset + dataClusters * clusterSize;
+  const length = dataOffset + (dataClusters + gapClusters) * clusterSize;
   if (!Number.isSafeInteger(length)) return null;
   return {
     virtualSize,
@@ -119,33 +125,31 @@ function layoutWith(virtualSize: number, extents: ExtentList, clusterBits: numbe
     l2Tables,
     dataOffset,
     dataClusters,
+    gapClusters,
     length,
   };
 }
 
 export function l1EntriesFor(virtualSize: number, clusterSize: number): number {
-  return Math.ceil(virtualSize / (clusterSize * (clusterSize / entrySize)));
+  return ceil(virtualSize / (clusterSize * (clusterSize / entrySize)));
 }
 
-/** How many clusters the extents touch, and how many L2 tables those need. */
-function countClusters(extents: ExtentList, clusterSize: number): { l2Tables: number; dataClusters: number } {
+/** How many clusters the extents touch, how many L2 tables those need, and how many clusters are left free. */
+function countClusters(
+  extents: ExtentList,
+  clusterSize: number,
+): Pick<Layout, 'l2Tables' | 'dataClusters' | 'gapClusters'> {
   const perTable = clusterSize / entrySize;
-  let l2Tables = 0;
-  let dataClusters = 0;
-  let lastCluster = -1;
+  const counts = { l2Tables: 0, dataClusters: 0, gapClusters: 0 };
   let lastTable = -1;
-  for (let i = 0; i < extents.count; i++) {
-    const offset = extents.offset(i);
-    const first = max(floor(offset / clusterSize), lastCluster + 1);
-    const last = floor((offset + extents.length(i) - 1) / clusterSize);
-    if (first > last) continue;
-    dataClusters += last - first + 1;
-    const firstTable = max(floor(first / perTable), lastTable + 1);
-    lastCluster = last;
-    lastTable = floor(last / perTable);
-    l2Tables += lastTable - firstTable + 1;
+  for (const { start, length, gap } of dataRuns(extents, clusterSize)) {
+    const firstTable = max(floor(start / perTable), lastTable + 1);
+    lastTable = floor((start + length - 1) / perTable);
+    counts.l2Tables += lastTable - firstTable + 1;
+    counts.dataClusters += length;
+    counts.gapClusters += gap;
   }
-  return { l2Tables, dataClusters };
+  return counts;
 }
 
 /**
@@ -161,8 +165,8 @@ export function sizeRefcounts(
   let tableClusters = 1;
   for (;;) {
     const total = others + blocks + tableClusters;
-    const neededBlocks = Math.ceil(total / (clusterSize / refcountSize));
-    const neededTable = Math.ceil((neededBlocks * entrySize) / clusterSize);
+    const neededBlocks = ceil(total / (clusterSize / refcountSize));
+    const neededTable = ceil((neededBlocks * entrySize) / clusterSize);
     if (neededBlocks <= blocks && neededTable <= tableClusters) return { tableClusters, blocks };
     // Both only grow, and slower than the total does: this ends.
     blocks = neededBlocks;

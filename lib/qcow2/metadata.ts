@@ -1,3 +1,4 @@
+import { dataRuns } from './data-runs.js';
 import { copiedFlagHigh, encodeHeader, entrySize, headerLength, refcountSize } from './format.js';
 import type { Layout } from './layout.js';
 import { groupRanges } from './ranges.js';
@@ -23,15 +24,20 @@ export function* metadataBlocks(layout: Layout): Generator<Uint8Array, void> {
   yield* zeroBlocks(clusterSize - headerLength);
   yield* tableBlocks(l1Runs(layout), clusterSize, copiedFlagHigh);
   yield* tableBlocks(refcountTableRuns(layout), clusterSize, 0);
-  yield* refcountBlocks(layout);
+  yield* joined(refcounts(layout));
   yield* tableBlocks(l2Runs(layout), clusterSize, copiedFlagHigh);
 }
 
 /** `count` zeros in blocks. */
-export function* zeroBlocks(count: number): Generator<Uint8Array, void> {
-  for (let left = count; left > 0; left -= blockSize) yield zeros.subarray(0, Math.min(left, blockSize));
+export function zeroBlocks(count: number): Generator<Uint8Array, void> {
+  return repeated(zeros, count);
 }
 const zeros = new Uint8Array(blockSize);
+
+/** `count` bytes of what `block` begins with, again and again. */
+function* repeated(block: Uint8Array, count: number): Generator<Uint8Array, void> {
+  for (let left = count; left > 0; left -= blockSize) yield block.subarray(0, Math.min(left, blockSize));
+}
 
 function* l1Runs(layout: Layout): Generator<EntryRun, void> {
   const { clusterSize } = layout;
@@ -54,16 +60,22 @@ function* refcountTableRuns(layout: Layout): Generator<EntryRun, void> {
   yield { count: room - layout.refcountBlocks, first: null };
 }
 
-/** Every cluster of the file is referenced once; what lies behind the last is counted as free. */
-function* refcountBlocks(layout: Layout): Generator<Uint8Array, void> {
-  const used = layout.length / layout.clusterSize;
-  const ones = new Uint8Array(blockSize);
-  for (let i = refcountSize - 1; i < blockSize; i += refcountSize) ones[i] = 1;
-  for (let left = used * refcountSize; left > 0; left -= blockSize) {
-    yield ones.subarray(0, Math.min(left, blockSize));
+/** Every cluster of the file is referenced once; gaps, and what lies behind the last cluster, are counted as free. */
+function* refcounts({
+  extents,
+  clusterSize,
+  dataOffset,
+  length,
+  refcountBlocks,
+}: Layout): Generator<Uint8Array, void> {
+  yield* repeated(ones, (dataOffset / clusterSize) * refcountSize);
+  for (const run of dataRuns(extents, clusterSize)) {
+    yield* repeated(zeros, run.gap * refcountSize);
+    yield* repeated(ones, run.length * refcountSize);
   }
-  yield* zeroBlocks(layout.refcountBlocks * layout.clusterSize - used * refcountSize);
+  yield* zeroBlocks(refcountBlocks * clusterSize - (length / clusterSize) * refcountSize);
 }
+const ones = new Uint8Array(blockSize).map((_, index) => (index % refcountSize === refcountSize - 1 ? 1 : 0));
 
 function* l2Runs(layout: Layout): Generator<EntryRun, void> {
   const { clusterSize } = layout;
@@ -71,13 +83,14 @@ function* l2Runs(layout: Layout): Generator<EntryRun, void> {
   /** The next entry to be written: the number of the cluster it stands for. */
   let position = 0;
   let offset = layout.dataOffset;
-  for (const clusters of groupRanges(layout.extents, clusterSize)) {
+  for (const clusters of dataRuns(layout.extents, clusterSize)) {
     const table = clusters.start - (clusters.start % perTable);
     if (position <= table) {
       // The table that was begun ends in zeros, tables without data do not exist, and the next one begins.
       yield { count: toBoundary(position, perTable), first: null };
       position = table;
     }
+    offset += clusters.gap * clusterSize;
     yield { count: clusters.start - position, first: null };
     yield { count: clusters.length, first: offset };
     position = clusters.start + clusters.length;
@@ -86,7 +99,7 @@ function* l2Runs(layout: Layout): Generator<EntryRun, void> {
   yield { count: toBoundary(position, perTable), first: null };
 }
 
-export function toBoundary(position: number, size: number): number {
+function toBoundary(position: number, size: number): number {
   return (size - (position % size)) % size;
 }
 
@@ -115,6 +128,25 @@ function* tableBlocks(
       }
       left -= count;
       used = end;
+      if (used === blockSize) {
+        yield buffer;
+        used = 0;
+      }
+    }
+  }
+  if (used > 0) yield buffer.subarray(0, used);
+}
+
+/** The same bytes in blocks, one buffer for all: small pieces would be as many writes. */
+function* joined(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void> {
+  const buffer = new Uint8Array(blockSize);
+  let used = 0;
+  for (const piece of pieces) {
+    for (let taken = 0; taken < piece.length;) {
+      const part = piece.subarray(taken, taken + blockSize - used);
+      buffer.set(part, used);
+      taken += part.length;
+      used += part.length;
       if (used === blockSize) {
         yield buffer;
         used = 0;

@@ -13,22 +13,24 @@ export class TableCheck {
   /** Which entries are in use. */
   readonly used: CompactRanges;
   /** Offset of the cluster that the next used entry must name; null until the first has been seen. */
-  #next: number | null;
-  #first: number | null;
+  #next: number | null = null;
+  #first: number | null = null;
+  /** Where the place of the next one ends. */
+  #placeEnd = Infinity;
 
   constructor(
     private readonly name: string,
     private readonly clusterSize: number,
     private readonly flagsHigh: 0 | typeof copiedFlagHigh,
     mapLimit: number,
-    first: number | null = null,
+    /** Where the clusters lie, in bytes; null where only the first entry tells. */
+    private readonly places: Iterator<Range> | null = null,
   ) {
     this.used = new CompactRanges(mapLimit);
-    this.#first = first;
-    this.#next = first;
+    if (places !== null) this.#toNextPlace();
   }
 
-  /** What the first used entry names, if there is one. */
+  /** What the first used entry names, if there is one and nothing else tells. */
   get first(): number | null {
     return this.#first;
   }
@@ -63,6 +65,7 @@ export class TableCheck {
         );
       }
       this.#next += this.clusterSize;
+      if (this.#next >= this.#placeEnd) this.#toNextPlace();
       if (index !== runStart + runLength) {
         this.used.push(runStart, runLength);
         runStart = index;
@@ -71,6 +74,14 @@ export class TableCheck {
       runLength++;
     }
     this.used.push(runStart, runLength);
+  }
+
+  #toNextPlace(): void {
+    const place = this.places?.next();
+    const isOne = place !== undefined && place.done !== true;
+    // No offset is negative: without a place left, no entry may be in use.
+    this.#next = isOne ? place.value.start : -1;
+    this.#placeEnd = isOne ? place.value.start + place.value.length : Infinity;
   }
 
   #firstOffset(offset: number): number {
@@ -96,21 +107,25 @@ export async function readL2Tables(
 }
 
 /**
- * Reads refcount blocks of `size` bytes together: ones, then zeros.
+ * Reads refcount blocks of `size` bytes together, which count each cluster once or not at all.
  *
- * @returns how many clusters are counted as used
- * @throws Qcow2Error MALFORMED, TRUNCATED
+ * @returns the clusters in use
+ * @throws Qcow2Error MALFORMED, TRUNCATED, TOO_FRAGMENTED
  */
-export async function readRefcounts(reader: ByteReader, size: number): Promise<number> {
-  let used = 0;
+export async function readRefcounts(
+  reader: ByteReader,
+  size: number,
+  mapLimit: number,
+): Promise<CompactRanges> {
+  const used = new CompactRanges(mapLimit);
   for (let left = size; left > 0;) {
     const bytes = await reader.read(Math.min(left, blockSize));
     const counts = new DataView(bytes.buffer);
     const before = (size - left) / refcountSize;
     for (let at = 0, index = before; at < bytes.length; at += refcountSize, index++) {
       const count = counts.getUint16(at);
-      if (count === 1 && index === used) used++;
-      else if (count !== 0) throw new Qcow2Error('MALFORMED', `cluster ${index} is counted ${count} times`);
+      if (count > 1) throw new Qcow2Error('MALFORMED', `cluster ${index} is counted ${count} times`);
+      used.push(index, count);
     }
     left -= bytes.length;
   }

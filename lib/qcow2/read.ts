@@ -18,7 +18,7 @@ import type { Range } from './ranges.js';
 import { expectZeros, readL2Tables, readRefcounts, TableCheck } from './read-tables.js';
 
 export interface ReadOptions {
-  /** Bytes that the map of the image may take in memory; the default holds tens of millions of extents. */
+  /** Bytes that each map of the image may take in memory; the default holds tens of millions of extents. */
   mapLimit?: number;
 }
 
@@ -30,7 +30,8 @@ export interface Piece {
 
 /**
  * Reads an image from a stream, front to back: the metadata now, the data as the caller asks for it. Takes images as
- * this library lays them out and no others, checks every table entry and every reference count, and trusts nothing.
+ * this library lays them out and no others, checks every table entry and every reference count, and trusts nothing. Between
+ * the data there may be free clusters anywhere: the reference counts tell.
  *
  * @throws Qcow2Error TRUNCATED, MALFORMED, UNSUPPORTED, TOO_FRAGMENTED; whatever the source throws
  */
@@ -50,28 +51,29 @@ export async function openImage(
   await l1.read(reader, 0, l1Clusters * perTable, header.l1Entries);
 
   const blocksOffset = header.refcountTableOffset + header.refcountTableClusters * clusterSize;
-  const refcountTable = new TableCheck('refcount table', clusterSize, 0, mapLimit, blocksOffset);
+  const blockPlaces = [{ start: blocksOffset, length: Infinity }].values();
+  const refcountTable = new TableCheck('refcount table', clusterSize, 0, mapLimit, blockPlaces);
   await refcountTable.read(reader, 0, header.refcountTableClusters * perTable, Infinity);
   const blocks = refcountTable.used.total;
-  const used = await readRefcounts(reader, blocks * clusterSize);
+  const used = await readRefcounts(reader, blocks * clusterSize, mapLimit);
 
   const l2Offset = blocksOffset + blocks * clusterSize;
   if ((l1.first ?? l2Offset) !== l2Offset) throw malformed(`the first L2 table is not at ${l2Offset}`);
   const tables = l1.used.total;
-  const l2 = new TableCheck(
-    'L2 tables',
-    clusterSize,
-    copiedFlagHigh,
-    mapLimit,
-    l2Offset + tables * clusterSize,
-  );
+  const dataOffset = l2Offset + tables * clusterSize;
+  const places = dataPlaces(used, clusterSize, dataOffset);
+  const l2 = new TableCheck('L2 tables', clusterSize, copiedFlagHigh, mapLimit, places);
   await readL2Tables(reader, l1.used, l2, perTable, Math.ceil(header.virtualSize / clusterSize));
 
-  const needed = sizeRefcounts(1 + l1Clusters + tables + l2.used.total, clusterSize);
-  const total = 1 + l1Clusters + header.refcountTableClusters + blocks + tables + l2.used.total;
+  const metadata = dataOffset / clusterSize;
+  const total = metadata + l2.used.total;
+  const needed = sizeRefcounts(used.end - blocks - header.refcountTableClusters, clusterSize);
   const sound = needed.blocks === blocks && needed.tableClusters === header.refcountTableClusters;
-  if (!sound || used !== total) throw malformed(`${used} clusters are counted, ${total} are in use`);
-  return new ImageReader(header.virtualSize, clusterSize, total * clusterSize, l2.used, reader);
+  const [first] = used;
+  if (!sound || used.total !== total || first?.start !== 0 || first.length < metadata) {
+    throw malformed(`${used.total} clusters are counted, ${total} are in use`);
+  }
+  return new ImageReader(header.virtualSize, clusterSize, used, l2.used, reader);
 }
 
 /** An image whose metadata has been read and found sound. All sizes in bytes. */
@@ -80,11 +82,17 @@ export class ImageReader {
     /** A multiple of 512. */
     readonly virtualSize: number,
     readonly clusterSize: number,
-    /** Of the whole file. */
-    readonly length: number,
+    /** The clusters of the file that are in use. */
+    private readonly used: CompactRanges,
+    /** The clusters of the disk that have data. */
     private readonly clusters: CompactRanges,
     private readonly reader: ByteReader,
   ) {}
+
+  /** Of the whole file. */
+  get length(): number {
+    return this.used.end * this.clusterSize;
+  }
 
   /** Bytes of all data clusters together. */
   get allocatedBytes(): number {
@@ -107,10 +115,14 @@ export class ImageReader {
    * @throws Qcow2Error TRUNCATED, MALFORMED; whatever the source throws
    */
   async *pieces(): AsyncGenerator<Piece, void> {
+    const places = dataPlaces(this.used, this.clusterSize, this.reader.position);
+    let placeEnd = this.reader.position;
     try {
       for (const { start, length } of this.allocated()) {
         for (let offset = start; offset < start + length;) {
-          const bytes = await this.reader.take(start + length - offset);
+          if (this.reader.position === placeEnd) placeEnd = await this.#skipGap(places);
+          const left = Math.min(start + length - offset, placeEnd - this.reader.position);
+          const bytes = await this.reader.take(left);
           yield { offset, bytes };
           offset += bytes.length;
         }
@@ -120,6 +132,23 @@ export class ImageReader {
     } finally {
       await this.reader.close();
     }
+  }
+
+  /** Goes on to the next clusters in use. @returns where they end */
+  async #skipGap(places: Iterator<Range>): Promise<number> {
+    const place = places.next();
+    if (place.done === true) throw malformed('more data clusters than are counted');
+    await expectZeros(this.reader, place.value.start - this.reader.position, 'between data clusters');
+    return place.value.start + place.value.length;
+  }
+}
+
+/** Where data lies in the file: the clusters in use behind the metadata, in bytes. */
+function* dataPlaces(used: CompactRanges, clusterSize: number, dataOffset: number): Generator<Range, void> {
+  for (const range of used) {
+    const start = Math.max(range.start * clusterSize, dataOffset);
+    const end = (range.start + range.length) * clusterSize;
+    if (end > start) yield { start, length: end - start };
   }
 }
 

@@ -1,6 +1,7 @@
+import { dataRuns } from './data-runs.js';
 import { Qcow2Error } from './errors.js';
 import type { Layout } from './layout.js';
-import { metadataBlocks, toBoundary, zeroBlocks } from './metadata.js';
+import { metadataBlocks, zeroBlocks } from './metadata.js';
 
 /** Takes bytes, in order. They are valid until the returned promise resolves (or, without one, until it returns). */
 export type Sink = (bytes: Uint8Array) => void | Promise<void>;
@@ -19,62 +20,61 @@ export async function writeImage(layout: Layout, source: Source, sink: Sink): Pr
     const taken = sink(block);
     if (taken !== undefined) await taken;
   }
-  const padding = new Padding(layout, sink);
-  let extent = 0;
-  /** Bytes that the current extent still lacks. */
+  const parts = dataParts(layout);
+  const zeros = async (count: number) => {
+    for (const block of zeroBlocks(count)) await sink(block);
+  };
+  /** Bytes of data that the current part still lacks. */
   let missing = 0;
   for await (const chunk of source) {
     for (let used = 0; used < chunk.length;) {
       if (missing === 0) {
-        if (extent === layout.extents.count) {
-          throw new Qcow2Error('SOURCE_MISMATCH', `more than the ${layout.extents.bytes} bytes announced`);
-        }
-        missing = layout.extents.length(extent);
-        await padding.before(layout.extents.offset(extent));
-        extent++;
+        const part = parts.next();
+        if (part.done === true) throw mismatch('more', layout);
+        await zeros(part.value.zeros);
+        missing = part.value.data;
       }
       const size = Math.min(missing, chunk.length - used);
       const taken = sink(size === chunk.length ? chunk : chunk.subarray(used, used + size));
       if (taken !== undefined) await taken;
-      padding.position += size;
       missing -= size;
       used += size;
     }
   }
-  if (missing > 0 || extent < layout.extents.count) {
-    throw new Qcow2Error('SOURCE_MISMATCH', `fewer than the ${layout.extents.bytes} bytes announced`);
-  }
-  await padding.end();
+  const end = parts.next();
+  if (missing > 0 || end.done !== true) throw mismatch('fewer', layout);
+  await zeros(end.value);
 }
 
-/** Fills clusters up with zeros around the data. */
-class Padding {
-  /** Where on the disk the bytes written so far end. */
-  position = 0;
+/** Bytes of the file: zeros, then data. */
+interface DataPart {
+  zeros: number;
+  data: number;
+}
 
-  constructor(
-    private readonly layout: Layout,
-    private readonly sink: Sink,
-  ) {}
-
-  /** Goes on to `offset`: clusters that nothing touches are left out. */
-  async before(offset: number): Promise<void> {
-    const { clusterSize } = this.layout;
-    const cluster = offset - (offset % clusterSize);
-    if (cluster > this.position) {
-      await this.end();
-      this.position = cluster;
+/** Everything behind the metadata: gaps, and extents with the zeros that fill their clusters up. Returns the last zeros. */
+function* dataParts({ extents, clusterSize }: Layout): Generator<DataPart, number> {
+  let zeros = 0;
+  let extent = 0;
+  for (const run of dataRuns(extents, clusterSize)) {
+    zeros += run.gap * clusterSize;
+    let position = run.start * clusterSize;
+    const end = position + run.length * clusterSize;
+    while (extent < extents.count && extents.offset(extent) < end) {
+      const start = Math.max(position, extents.offset(extent));
+      const extentEnd = extents.offset(extent) + extents.length(extent);
+      const stop = Math.min(extentEnd, end);
+      yield { zeros: zeros + start - position, data: stop - start };
+      zeros = 0;
+      position = stop;
+      if (extentEnd > end) break;
+      extent++;
     }
-    await this.#zeros(offset - this.position);
-    this.position = offset;
+    zeros += end - position;
   }
+  return zeros;
+}
 
-  /** Completes the cluster that was begun. */
-  async end(): Promise<void> {
-    await this.#zeros(toBoundary(this.position, this.layout.clusterSize));
-  }
-
-  async #zeros(count: number): Promise<void> {
-    for (const block of zeroBlocks(count)) await this.sink(block);
-  }
+function mismatch(what: 'more' | 'fewer', { extents }: Layout): Qcow2Error {
+  return new Qcow2Error('SOURCE_MISMATCH', `${what} than the ${extents.bytes} bytes announced`);
 }
