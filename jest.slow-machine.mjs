@@ -2,7 +2,7 @@ import { TestEnvironment } from 'jest-environment-node';
 
 /** @typedef {{ name: string, mode?: string, errors: unknown[], timeout?: number, duration: number }} Test */
 
-/** An emulated machine takes so much longer than what the limits of tests are made for. */
+/** Such a machine takes up to so much longer than what the limits of tests are made for. */
 const patience = 5;
 
 /** jest's environment for Node, for tests of a program in a virtual machine; says how far they are. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestPatience, guestPort, startInGuest, type GuestProcess } from './vm/guest.js';
+import { guestPatience, hasGuest, startInGuest, type GuestProcess } from './vm/guest.js';
 import { cephbackupProgram, searchPath } from './tools.js';
 
 export interface CephbackupOptions {
@@ -47,7 +47,7 @@ export function startCephbackup(
   args: readonly string[],
   { env = {}, input = '', under = [], timeout = 120_000, cwd }: CephbackupOptions = {},
 ): RunningCephbackup {
-  const start = guestPort() === null ? startHere : startInGuest;
+  const start = !hasGuest() ? startHere : startInGuest;
   const inFolder = cwd === undefined ? [] : ['env', '-C', cwd];
   const child = start(
     'setpriv',
@@ -72,7 +72,7 @@ export function startCephbackup(
     () => {
       child.kill('SIGKILL');
     },
-    guestPort() === null ? timeout : timeout * guestPatience,
+    !hasGuest() ? timeout : timeout * guestPatience,
   );
   const result = child.ended
     .finally(() => {

@@ -4,8 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkout } from './checkout.js';
 import { own } from './owner.js';
-import { freePorts } from './ports.js';
-import { bootMachine, rootOf, userlands, type Userland } from './vm/machine.js';
+import { bootMachine, inUserland, userlands, type Userland } from './vm/machine.js';
 
 /**
  * `vm.js USERLAND MINUTES [ARGUMENTS FOR JEST]`: tests with the program in a virtual machine, whose kernel has RBD and
@@ -16,10 +15,9 @@ await own(async ({ beforeSignal }) => {
   const [name, minutes, ...args] = process.argv.slice(2);
   const userland = userlands.find((known) => known === name);
   if (userland === undefined) throw new Error(`no such userland: ${String(name)} (${userlands.join(', ')})`);
-  const [port = 0] = await freePorts(1);
   const lines: string[] = [];
-  const machine = bootMachine({ userland, port, onLine: (line) => lines.push(line) });
-  const tests = startTests(userland, port, args);
+  const machine = bootMachine({ userland, onLine: (line) => lines.push(line) });
+  const tests = startTests(userland, args);
   beforeSignal(async () => {
     await tests.stop();
     machine.stop();
@@ -48,12 +46,12 @@ await own(async ({ beforeSignal }) => {
   return end;
 });
 
-function startTests(userland: Userland, port: number, args: readonly string[]) {
-  const command = [process.execPath, path.join(checkout, 'dist/sandbox/test.js'), ...args];
-  const inside = [path.join(checkout, 'sandbox/vm/inside.sh'), rootOf(userland), checkout];
-  const argv = userland === 'host' ? command : [...inside, 'node', ...command.slice(1)];
+function startTests(userland: Userland, args: readonly string[]) {
+  // Of the userland's own Node.
+  const node = userland === 'host' ? process.execPath : 'node';
+  const argv = inUserland(userland, [node, path.join(checkout, 'dist/sandbox/test.js'), ...args]);
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], {
-    env: { ...process.env, SANDBOX_GUEST: String(port) },
+    env: { ...process.env, SANDBOX_GUEST: userland },
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
   });

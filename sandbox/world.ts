@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { CephCluster } from './ceph/cluster.js';
 import { checkout } from './checkout.js';
-import { guestPort, runInGuest } from './vm/guest.js';
+import { hasGuest, runInGuest } from './vm/guest.js';
 import { observeNode, type NodeScope } from './world/node.js';
 
 /** Where to look for things that a program may leave behind. */
@@ -33,7 +33,7 @@ export async function observeWorld(scope: WorldScope): Promise<World> {
 
 /** The node that the program runs on. */
 async function observeItsNode(scope: NodeScope): Promise<string[]> {
-  if (guestPort() === null) return observeNode(scope);
+  if (!hasGuest()) return observeNode(scope);
   const program = path.join(checkout, 'dist/sandbox/world/in-guest.js');
   const env = { PATH: process.env.PATH ?? '' };
   return JSON.parse(await runInGuest('node', [program, JSON.stringify(scope)], { env })) as string[];

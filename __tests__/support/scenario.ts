@@ -9,7 +9,7 @@ import type { Faults } from '../../sandbox/kube/stand-in/faults.js';
 import type { SandboxKube } from '../../sandbox/kube/types.js';
 import type { Repository, ResticSnapshot } from '../../sandbox/repository.js';
 import { searchPath } from '../../sandbox/tools.js';
-import { guestPort, guestReady, runInGuest } from '../../sandbox/vm/guest.js';
+import { hasGuest, guestReady, runInGuest } from '../../sandbox/vm/guest.js';
 import { observeWorld, type World, type WorldScope } from '../../sandbox/world.js';
 import { ceph, freshNamespace } from './ceph.js';
 import { startCephbackup, type CephbackupResult, type RunningCephbackup } from './cephbackup.js';
@@ -68,7 +68,7 @@ export class Scenario {
     const folder = await temporaryFolder('scenario');
     const temporary = path.join(folder, 'tmp');
     await mkdir(temporary);
-    if (guestPort() !== null) await mountTemporary(temporary);
+    if (hasGuest()) await mountTemporary(temporary);
     const [cluster, kube, repository, place] = await Promise.all([
       ceph(),
       startKube({ dir: path.join(folder, 'kube'), ...(standIn ? { real: false } : {}) }),
@@ -146,7 +146,7 @@ export class Scenario {
       TMPDIR: this.temporary,
       KUBECONFIG: this.kube.kubeconfig,
       // A virtual machine has what the program uses by default.
-      ...(guestPort() === null ? { CEPHBACKUP_MAPPER: 'fuse', CEPHBACKUP_CEPHFS_CLIENT: 'fuse' } : {}),
+      ...(!hasGuest() ? { CEPHBACKUP_MAPPER: 'fuse', CEPHBACKUP_CEPHFS_CLIENT: 'fuse' } : {}),
       CEPHBACKUP_CEPH_CONF: this.cluster.conf,
       ...(programs === null ? {} : { PATH: programs.path }),
       ...env,

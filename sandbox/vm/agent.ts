@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import net from 'node:net';
 import readline from 'node:readline';
-import { agentPort, type Request, type Reply } from './protocol.js';
+import { agentAddress, type Request, type Reply } from './protocol.js';
 
 /**
  * Runs in the virtual machine: each connection is one process, which gets its signals by it, and is killed when the
@@ -25,7 +25,7 @@ net
       else send = start(request, say, () => socket.end());
     });
   })
-  .listen(agentPort);
+  .listen(agentAddress.port);
 
 function start(
   { program, args, env, input }: Extract<Request, { program: string }>,

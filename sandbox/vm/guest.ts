@@ -1,8 +1,8 @@
 import net from 'node:net';
 import readline from 'node:readline';
-import type { Reply, Request } from './protocol.js';
+import { agentAddress, type Reply, type Request } from './protocol.js';
 
-/** An emulated machine is so much slower than what limits of time are made for. */
+/** A virtual machine is up to so much slower than what limits of time are made for. */
 export const guestPatience = 5;
 
 export interface GuestProcess {
@@ -20,10 +20,9 @@ export interface GuestResult {
   stderr: string;
 }
 
-/** The port of this host by which the agent of a virtual machine is reached; null where there is none. */
-export function guestPort(): number | null {
-  const port = Number(process.env.SANDBOX_GUEST);
-  return port > 0 ? port : null;
+/** Whether the program runs in a virtual machine. */
+export function hasGuest(): boolean {
+  return process.env.SANDBOX_GUEST !== undefined;
 }
 
 /** Starts a program in the virtual machine. It dies with this process, and with the connection. */
@@ -32,7 +31,9 @@ export function startInGuest(
   args: readonly string[],
   { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {},
 ): GuestProcess {
-  const socket = net.connect({ host: '127.0.0.1', port: guestPort() ?? 0 });
+  const socket = net.connect(agentAddress);
+  // A machine that is gone says nothing any more.
+  socket.setKeepAlive(true, 2000);
   const listeners: Record<'stdout' | 'stderr', ((text: string) => void)[]> = { stdout: [], stderr: [] };
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   const say = (request: Request) => socket.write(`${JSON.stringify(request)}\n`);

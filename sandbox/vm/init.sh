@@ -1,17 +1,22 @@
-#!/bin/busybox sh
-# PID 1 of the initramfs: the shared folder with the userland becomes the root, under a layer in memory.
-/bin/busybox mount -t devtmpfs dev /dev
-while read -r module; do
-  /bin/busybox insmod "/modules/$module" || echo "cannot load $module"
-done </modules/order
-share='trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro'
-/bin/busybox mount -t 9p -o "$share" userland /userland &&
-  /bin/busybox mount -t tmpfs -o size=75% memory /memory &&
-  /bin/busybox mkdir -p /memory/new /memory/work &&
-  /bin/busybox mount -t overlay -o lowerdir=/userland,upperdir=/memory/new,workdir=/memory/work root /root &&
-  /bin/busybox mkdir -p /root/mnt /root/usr/local/bin &&
-  /bin/busybox cp /bin/busybox /root/usr/local/bin/busybox &&
-  /bin/busybox mount -t 9p -o "$share" checkout /root/mnt &&
-  exec /bin/busybox switch_root /root /bin/bash /mnt/sandbox/vm/node.sh
-echo 'the root could not be mounted'
-/bin/busybox poweroff -f
+#!/bin/sh
+# PID 1 of the virtual machine. Its root is that of the host's program which it is, and cannot be written to: a layer in
+# memory above it makes one that can.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+# The kernel's command line has paths, which are those of the host.
+eval "$(tr ' ' '\n' </proc/cmdline | grep -E '^(checkout|built)=[A-Za-z0-9/._@+-]+$')"
+umount /proc
+"$built/bin/busybox" insmod "$built/modules/$(uname -r)/kernel/fs/overlayfs/overlay.ko"
+mount -t tmpfs -o size=75% memory /mnt
+mkdir /mnt/new /mnt/work /mnt/root
+mount -t overlay -o "lowerdir=/,upperdir=/mnt/new,workdir=/mnt/work" root /mnt/root
+mkdir -p "/mnt/root$checkout" /mnt/root/lib/modules
+mount -t hostfs -o "$checkout,ro" checkout "/mnt/root$checkout"
+mount -t hostfs -o "$built/modules/,ro" modules /mnt/root/lib/modules
+# What this userland lacks.
+mkdir -p /mnt/root/usr/local/bin
+cp "$built"/bin/* /mnt/root/usr/local/bin/
+cp -r "$built/lib/." /mnt/root/usr/lib/x86_64-linux-gnu/
+cd /mnt/root || exit
+pivot_root . mnt
+exec chroot . "$checkout/sandbox/vm/node.sh" "$checkout" </dev/console >/dev/console 2>&1

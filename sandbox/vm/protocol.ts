@@ -10,5 +10,5 @@ export type Reply =
   | { stderr: string }
   | { code: number | null; by: NodeJS.Signals | null };
 
-/** In the machine; outside it is another one. */
-export const agentPort = 7777;
+/** Where the machine's agent listens (sandbox/vm/node.sh). */
+export const agentAddress = { host: '198.18.0.2', port: 7777 };
