@@ -326,7 +326,11 @@ export class Rbd {
     const result = await this.#run(['device', 'map', '-o', 'noudev', formatImage(image)], options);
     const device = result.stdout.trim();
     if (result.exitCode === 0 && device.startsWith('/dev/')) return device;
-    const reason = refusals.find(([message]) => message.test(result.stderr))?.[1];
+    const withoutFile = mappedWithoutFile.exec(result.stderr)?.[1];
+    if (withoutFile !== undefined) return withoutFile;
+    // What it knows better than its last line, it says on stdout.
+    const said = `${result.stdout}\n${result.stderr}`;
+    const reason = refusals.find(([message]) => message.test(said))?.[1];
     if (reason !== undefined)
       throw new CephbackupError('MAP_FAILED', `mapping of ${formatImage(image)}: ${reason}`);
     throw cephError('MAP_FAILED', `mapping of ${formatImage(image)}`, result);
@@ -349,6 +353,9 @@ export class Rbd {
     }
   }
 }
+
+/** rbd exits 22 where a container's /dev has no file for the device, which is mapped all the same [src/krbd.cc]. */
+const mappedWithoutFile = /mapping succeeded but (\/dev\/\S+) is not accessible/;
 
 /** What `rbd device map` says before its last line, which then holds a bare errno [src/krbd.cc, src/tools/rbd/action/Kernel.cc]. */
 const refusals: readonly (readonly [RegExp, string])[] = [
