@@ -91,6 +91,8 @@ export interface MountEntry {
   device: string;
   fsType: string;
   source: string;
+  /** Of the filesystem itself, as its driver shows them. */
+  options: string[];
 }
 
 /** The mounts of a namespace, in mount order; format: proc(5), `/proc/[pid]/mountinfo`. */
@@ -102,13 +104,14 @@ export async function readMounts({ pid }: NamespaceRef): Promise<MountEntry[]> {
     .map((line) => {
       const [before = '', after = ''] = line.split(' - ');
       const fields = before.split(' ');
-      const [fsType = '', source = ''] = after.split(' ');
+      const [fsType = '', source = '', options = ''] = after.split(' ');
       return {
         mountPoint: unescape(fields[4] ?? ''),
         root: unescape(fields[3] ?? ''),
         device: fields[2] ?? '',
         fsType,
         source: unescape(source),
+        options: options.split(','),
       };
     });
 }

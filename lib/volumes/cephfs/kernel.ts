@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { completeConf } from '../../tools/ceph-conf.js';
 import { lastLine } from '../../tools/exec.js';
+import { mountedAt } from '../../tools/mount.js';
 import { pathInside, stateDirectory } from '../../tools/namespace.js';
 import {
   clientDirectory,
@@ -59,6 +60,17 @@ class KernelMount implements CephfsMount {
     const result = await exec('mount', args, { namespace, signal, deadline: (mountTimeout + 30) * 1000 });
     if (result.exitCode !== 0) throw mountError(this.request, lastLine(result.stderr));
     await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
+    await this.#lookForAcls();
+  }
+
+  /** A kernel that is built without them does not even show that files have some [src: fs/ceph/super.c]. */
+  async #lookForAcls(): Promise<void> {
+    const { namespace, warn } = this.request;
+    const mounted = await mountedAt(namespace, clientDirectory);
+    if (mounted === null || mounted.options.includes('acl')) return;
+    warn(
+      'the CephFS client of this kernel knows no access control lists (CONFIG_CEPH_FS_POSIX_ACL): none are backed up',
+    );
   }
 
   alive(): boolean {
