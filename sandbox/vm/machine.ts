@@ -29,12 +29,7 @@ export function built(userland: Userland): string {
 /** argv that runs a command with a userland as its root. */
 export function inUserland(userland: Userland, argv: readonly string[]): string[] {
   if (userland === 'host') return [...argv];
-  return [
-    path.join(checkout, 'sandbox/vm/inside.sh'),
-    path.join(built(userland), 'root'),
-    checkout,
-    ...argv,
-  ];
+  return [path.join(checkout, 'sandbox/vm/inside.sh'), path.join(built(userland), 'root'), checkout, ...argv];
 }
 
 /**
@@ -58,7 +53,7 @@ export function bootMachine({ userland, onLine }: MachineOptions): Machine {
   const kernel = [
     path.join(folder, 'linux'),
     ...['mem=2048M', 'root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro'],
-    ...['con=null', 'con0=fd:0,fd:1', 'vec0:transport=tap,ifname=machine,gro=1', 'quiet', 'panic=-1'],
+    ...['con=null', 'con0=fd:0,fd:1', 'vec0:transport=tap,ifname=machine,gro=1', 'quiet'],
     ...[`checkout=${checkout}`, `state=${state}`, `built=${folder}`],
     `init=${path.join(checkout, 'sandbox/vm/init.sh')}`,
   ];
