@@ -83,6 +83,7 @@ else
   trixie_root
   kernel=$out/root
 fi
-ln "$kernel/usr/bin/linux.uml" "$out/linux"
-ln -s "$(realpath --relative-to="$out" "$kernel/usr/lib/uml/modules")" "$out/modules"
+# Not below a folder that is the machine's root: it would contain itself.
+mv "$kernel/usr/bin/linux.uml" "$out/linux"
+mv "$kernel/usr/lib/uml/modules" "$out/modules"
 touch "$out/complete"

@@ -6,13 +6,15 @@ mount -t proc proc /proc
 # The kernel's command line has paths, which are those of the host.
 eval "$(tr ' ' '\n' </proc/cmdline | grep -E '^(checkout|built)=[A-Za-z0-9/._@+-]+$')"
 umount /proc
-"$built/bin/busybox" insmod "$built/modules/$(uname -r)/kernel/fs/overlayfs/overlay.ko"
+busybox=$built/bin/busybox
+"$busybox" insmod "$built/modules/$(uname -r)/kernel/fs/overlayfs/overlay.ko"
 mount -t tmpfs -o size=75% memory /mnt
 mkdir /mnt/new /mnt/work /mnt/root
 mount -t overlay -o "lowerdir=/,upperdir=/mnt/new,workdir=/mnt/work" root /mnt/root
 mkdir -p "/mnt/root$checkout" /mnt/root/lib/modules
-mount -t hostfs -o "$checkout,ro" checkout "/mnt/root$checkout"
-mount -t hostfs -o "$built/modules/,ro" modules /mnt/root/lib/modules
+# By mount(2): what hostfs calls its one option depends on the release of the kernel.
+"$busybox" mount -t hostfs -o "$checkout,ro" checkout "/mnt/root$checkout"
+"$busybox" mount -t hostfs -o "$built/modules,ro" modules /mnt/root/lib/modules
 # What this userland lacks.
 mkdir -p /mnt/root/usr/local/bin
 cp "$built"/bin/* /mnt/root/usr/local/bin/

@@ -17,10 +17,12 @@ die() {
 }
 eval "$(tr ' ' '\n' </proc/cmdline | grep -E '^state=[A-Za-z0-9/._@+-]+$')"
 mkdir -p "$state"
-mount -t hostfs -o "$state" state "$state" || die 'no shared folder'
+busybox mount -t hostfs -o "$state" state "$state" || die 'no shared folder'
 # A userland without these gets busybox's.
 for applet in modprobe ip; do command -v "$applet" >/dev/null || ln -s busybox "/usr/local/bin/$applet"; done
 [ -x /sbin/modprobe ] || ln -s /usr/local/bin/modprobe /sbin/modprobe
+# Debian 13's Node uses it, and user-mode Linux 6.12 then corrupts its memory.
+[ ! -e /proc/sys/kernel/io_uring_disabled ] || echo 2 >/proc/sys/kernel/io_uring_disabled
 # rbd gets EOPNOTSUPP where the node has no name.
 hostname node1
 echo '127.0.0.1 localhost node1' >/etc/hosts
