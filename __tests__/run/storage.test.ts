@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { writeFilesystem } from '../../sandbox/ceph.js';
-import { run, waitFor } from '../../sandbox/process.js';
+import { waitFor } from '../../sandbox/process.js';
 import { freshPool } from '../support/ceph.js';
 import { Scenario, type SeededClaim } from '../support/scenario.js';
-import { atEnd, temporaryFolder } from '../support/temporary.js';
+import { smallFilesystem } from '../support/temporary.js';
 import { expectCleanWorld, observeWorld } from '../support/world.js';
 
 let scenario: Scenario;
@@ -18,15 +18,6 @@ beforeAll(async () => {
     fill: (root) => writeFile(path.join(root, 'f'), randomBytes(16 * 1024 ** 2)),
   });
 }, 120_000);
-
-/** A filesystem of its own with so much room. */
-async function smallFilesystem(size: string): Promise<string> {
-  const folder = path.join(await temporaryFolder('small'), 'mounted');
-  await mkdir(folder);
-  await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'small', folder]);
-  atEnd(() => run('umount', ['--lazy', folder]));
-  return folder;
-}
 
 describe('no room left', () => {
   test.each(['the repository', 'TMPDIR'])(
