@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { basename } from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
+import { lastLine, type Exec } from '../../tools/exec.js';
 import { formatImage } from '../../tools/rbd.js';
 import type { Mapper, MapperTools } from './mapper.js';
 
 const mapWithin = 60_000;
 
 /** The kernel's network block device with librbd behind it; rbd-nbd stays in the foreground, so it dies with us. */
-export function nbd({ startDaemon, env }: MapperTools): Mapper {
+export function nbd({ exec, startDaemon, env }: MapperTools): Mapper {
   return {
     async map({ image, rbd, scope, cluster }) {
       let announce: (device: string) => void = () => undefined;
@@ -18,7 +19,12 @@ export function nbd({ startDaemon, env }: MapperTools): Mapper {
           if (line.startsWith('/dev/')) announce(line.trim());
         },
       });
-      scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => daemon.stop());
+      let device: string | null = null;
+      scope.add({ kind: 'mapping', name: formatImage(image), cluster }, async () => {
+        const unmapping = device === null || !daemon.alive() ? null : await unmap(exec, device);
+        await daemon.stop();
+        if (unmapping !== null) throw new CephbackupError('COMMAND_FAILED', `rbd-nbd unmap: ${unmapping}`);
+      });
       const failed = daemon.ended.then((message) => {
         throw new CephbackupError('MAP_FAILED', `rbd-nbd map ${formatImage(image)}: ${message}`);
       });
@@ -31,13 +37,13 @@ export function nbd({ startDaemon, env }: MapperTools): Mapper {
         timer = setTimeout(reject, mapWithin, error);
       });
       try {
-        const device = await Promise.race([mapped, failed, late]);
+        const path = (device = await Promise.race([mapped, failed, late]));
         return {
-          path: device,
+          path,
           loop: false,
           isBelow: async (majorMinor) =>
             daemon.alive() &&
-            (await readFile(`/sys/block/${path.basename(device)}/dev`, 'utf8')).trim() === majorMinor,
+            (await readFile(`/sys/block/${basename(path)}/dev`, 'utf8')).trim() === majorMinor,
         };
       } finally {
         clearTimeout(timer);
@@ -45,4 +51,10 @@ export function nbd({ startDaemon, env }: MapperTools): Mapper {
       }
     },
   };
+}
+
+/** From Ceph 17 on the kernel keeps the device for another rbd-nbd where one just ends. Returns why it failed, or null. */
+async function unmap(exec: Exec, device: string): Promise<string | null> {
+  const { exitCode, stderr } = await exec('rbd-nbd', ['unmap', device], { deadline: 60_000 });
+  return exitCode === 0 ? null : lastLine(stderr);
 }
