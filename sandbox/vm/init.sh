@@ -11,6 +11,8 @@ busybox=$built/bin/busybox
 mount -t tmpfs -o size=75% memory /mnt
 mkdir /mnt/new /mnt/work /mnt/root
 mount -t overlay -o "lowerdir=/,upperdir=/mnt/new,workdir=/mnt/work" root /mnt/root
+# Before the checkout, which may be a clone in there.
+mount -t tmpfs -o mode=1777 tmpfs /mnt/root/tmp
 mkdir -p "/mnt/root$checkout" /mnt/root/lib/modules
 # By mount(2): what hostfs calls its one option depends on the release of the kernel.
 "$busybox" mount -t hostfs -o "$checkout,ro" checkout "/mnt/root$checkout"

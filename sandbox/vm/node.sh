@@ -8,7 +8,7 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs -o mode=0755 devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
-for folder in /dev/shm /run /tmp; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
+for folder in /dev/shm /run; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
 mkdir -p /run/lock
 die() {
   echo "the node is no good: $*"
