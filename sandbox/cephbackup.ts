@@ -29,7 +29,7 @@ export interface RunningCephbackup {
   /** 0 in a virtual machine. */
   pid: number;
   kill(signal: NodeJS.Signals): void;
-  /** Resolves when it has printed this to stderr; rejects, with what it did print, where it ends without. */
+  /** Resolves when it has printed this to stderr; rejects, with what it did print, where it ends or a minute passes without. */
   said(text: string): Promise<void>;
   result: Promise<CephbackupResult>;
 }
@@ -81,12 +81,15 @@ export function startCephbackup(
     .then(({ code, signal }) => ({ code, signal, ...output, json: parse(output.stdout) }));
   const said = async (text: string): Promise<void> => {
     const state = { ended: false };
+    const deadline = performance.now() + 60_000 * (hasGuest() ? guestPatience : 1);
     const ending = () => {
       state.ended = true;
     };
     const end = result.then(ending, ending);
     while (!output.stderr.includes(text)) {
-      if (state.ended) throw new Error(`ended without having said ${text}: ${output.stderr}`);
+      if (state.ended || performance.now() > deadline) {
+        throw new Error(`did not say ${text}, but: ${output.stderr}`);
+      }
       await Promise.race([sleep(50), end]);
     }
   };
