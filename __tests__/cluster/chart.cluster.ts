@@ -153,6 +153,12 @@ describe('as documented', () => {
   );
 });
 
+/**
+ * Not always `unchanged`, though nothing was written: restic keeps the device's number of files with several links, and the
+ * number is another where somebody else's loop device is in use.
+ */
+const backedUp = expect.stringMatching(/^(succeeded|unchanged)$/);
+
 describe('the schedule', () => {
   test(
     'fires',
@@ -163,12 +169,7 @@ describe('the schedule', () => {
       const [name = ''] = await scheduledJobs();
       expect(await outcome(name)).toBe('Complete');
       const [pod] = await podsOf(name);
-      expect(outcomes(await reportOf(pod))).toEqual({
-        files: 'unchanged',
-        // Closing it, its user may have written access times.
-        share: expect.stringMatching(/^(succeeded|unchanged)$/),
-        disk: expect.stringMatching(/^(succeeded|unchanged)$/),
-      });
+      expect(outcomes(await reportOf(pod))).toEqual({ files: backedUp, share: backedUp, disk: backedUp });
     },
     4 * minutes,
   );
@@ -184,7 +185,7 @@ describe('a volume that fails', () => {
       const pods = await podsOf('with-broken');
       expect(pods.map(exitCodeOf)).toEqual([1]);
       const [pod] = pods;
-      expect(outcomes(await reportOf(pod))).toMatchObject({ broken: 'failed', files: 'unchanged' });
+      expect(outcomes(await reportOf(pod))).toMatchObject({ broken: 'failed', files: backedUp });
       const told = (await eventsIn(tenant)).filter(({ involvedObject }) => involvedObject.name === 'broken');
       expect(told.map(({ reason }) => reason)).toContain('BackupFailed');
       expect(await annotationsOf('broken')).toMatchObject({ [annotation('last-error')]: 'IMAGE_NOT_FOUND' });
