@@ -19,7 +19,7 @@ const failures: FaultMode[] = ['fail', 'fail-after', 'lie', 'garbage'];
 /** Each external command of a run, as a moment at which something may happen. */
 const moments: [string, Omit<Fault, 'mode'>][] = [
   ['the snapshot', { program: 'rbd', when: '*snap create*' }],
-  ['the clone', { program: 'rbd', when: '*clone*' }],
+  ['the clone', { program: 'rbd', when: '* clone *' }],
   ['the probe of the filesystem', { program: 'od', when: '*' }],
   ['the check of the filesystem', { program: 'e2fsck', when: '*' }],
   ['the mount', { program: 'mount', when: '*-t ext4*' }],

@@ -79,7 +79,7 @@ test('SIGTERM while volumes are in different phases: all are unwound, none is ma
     faults: [
       { program: 'e2fsck', when: ofUnlucky(''), mode: 'hang' },
       { program: 'restic', when: 'backup*pvc=b,*', mode: 'hang' },
-      { program: 'rbd', when: `*clone*${neighbours[1]?.image ?? ''}@*`, mode: 'hang' },
+      { program: 'rbd', when: `* clone *${neighbours[1]?.image ?? ''}@*`, mode: 'hang' },
     ],
   });
   await running.said('backing up');
