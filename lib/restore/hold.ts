@@ -24,8 +24,8 @@ export interface ImageHold {
 
 const readyWithin = 60_000;
 /** A client that died is forgotten after 30 s; a rerun after a crash waits for that. Milliseconds. */
-const deadClientPatience = 45_000;
-const pollInterval = 2_000;
+export const deadClientPatience = 45_000;
+export const pollInterval = 2_000;
 
 /**
  * Holds an image with a watch of our own, and sees to it that it is the only one. While it lasts, ceph-csi neither maps

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { asCephbackupError } from '../../errors/error.js';
 import type { CephFs } from '../../tools/ceph-fs.js';
 import { openNamespace } from '../../tools/namespace.js';
+import { persist } from '../../tools/persist.js';
 import type { CephfsTools } from '../cephfs.js';
 import { SnapshotDirectory } from './snapshots.js';
 import type { NamespaceRef } from '../../tools/exec.js';
@@ -61,17 +61,13 @@ export async function removeSnapshotDirectory(
   name: string,
 ): Promise<void> {
   const signal = AbortSignal.timeout(removalDeadline);
-  const patience = performance.now() + deadClientPatience;
-  for (;;) {
-    try {
-      await withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
-        snapshots.remove(name, { signal }),
-      );
-      return;
-    } catch (thrown) {
-      const waits = asCephbackupError(thrown).code === 'CEPHFS_UNAVAILABLE';
-      if (!waits || performance.now() > patience) throw thrown;
-      await sleep(betweenAttempts);
-    }
-  }
+  const remove = () =>
+    withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
+      snapshots.remove(name, { signal }),
+    );
+  await persist(remove, {
+    passes: (thrown) => asCephbackupError(thrown).code === 'CEPHFS_UNAVAILABLE',
+    patience: deadClientPatience,
+    interval: betweenAttempts,
+  });
 }
