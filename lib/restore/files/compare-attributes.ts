@@ -1,8 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { count } from '../../tools/restic-messages.js';
-import { pathInside } from '../../tools/namespace.js';
-import type { WritableDirectory } from './confined.js';
+import { reach, type WritableDirectory } from './confined.js';
 import type { Differences } from './differences.js';
 
 /** A file as `restic ls --json` prints it; only what is compared. */
@@ -35,12 +34,12 @@ export class AttributeComparison {
   readonly #root: string;
 
   constructor(
-    { namespace, path }: WritableDirectory,
+    directory: WritableDirectory,
     private readonly found: Differences,
     /** Whether owners could be restored, and the bits of a mode that only owners may set. */
     private readonly owners: boolean,
   ) {
-    this.#root = namespace === null ? path : pathInside(namespace, path);
+    this.#root = reach(directory);
   }
 
   /** @param node a line of `restic ls`; what describes no file is passed over */

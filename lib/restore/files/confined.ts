@@ -23,6 +23,11 @@ export interface WritableDirectory {
   path: string;
 }
 
+/** How this program reaches it. */
+export function reach({ namespace, path: directory }: WritableDirectory): string {
+  return namespace === null ? directory : pathInside(namespace, directory);
+}
+
 /**
  * Shows a directory at a place of its own where the kernel follows no symbolic link: whatever the backup contains and
  * the directory contained before, nothing is written, nor any mode changed, behind a link that leads out of it. restic
@@ -56,8 +61,8 @@ export async function confine(
 }
 
 /** Whether there is anything in a directory; an empty lost+found belongs to the filesystem. */
-export async function hasContent({ namespace, path: directory }: WritableDirectory): Promise<boolean> {
-  const root = namespace === null ? directory : pathInside(namespace, directory);
+export async function hasContent(directory: WritableDirectory): Promise<boolean> {
+  const root = reach(directory);
   const names = await readdir(root);
   if (names.length === 1 && names[0] === 'lost+found') {
     return (await readdir(path.join(root, 'lost+found'))).length > 0;

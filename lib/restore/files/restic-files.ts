@@ -3,11 +3,10 @@ import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
 import { printable } from '../../report/logger.js';
-import { pathInside } from '../../tools/namespace.js';
 import { isDamage, readError } from '../../tools/restic.js';
 import { count, errorItem, errorText, parseMessage } from '../../tools/restic-messages.js';
 import type { RestoreJob } from '../job.js';
-import type { WritableDirectory } from './confined.js';
+import { reach, type WritableDirectory } from './confined.js';
 
 export interface FilesOutcome {
   files: number;
@@ -113,12 +112,9 @@ export async function requirePart({ restic, backup, signal }: RestoreJob, part: 
  * clear words, and where they are, it would follow them out of the target.
  * @throws CephbackupError TARGET_UNSUITABLE
  */
-export async function refuseLinkedParents(
-  { namespace, path: directory }: WritableDirectory,
-  part: string | null,
-): Promise<void> {
+export async function refuseLinkedParents(directory: WritableDirectory, part: string | null): Promise<void> {
   const steps = (part ?? '').split('/').filter((step) => step !== '');
-  const root = namespace === null ? directory : pathInside(namespace, directory);
+  const root = reach(directory);
   for (let depth = 1; depth < steps.length; depth += 1) {
     const below = steps.slice(0, depth).join('/');
     const found = await lstat(path.join(root, below)).catch(() => null);

@@ -1,7 +1,6 @@
 import { chown, lstat, readdir } from 'node:fs/promises';
-import { pathInside } from '../../tools/namespace.js';
 import type { RestoreJob } from '../job.js';
-import type { WritableDirectory } from './confined.js';
+import { reach, type WritableDirectory } from './confined.js';
 
 /**
  * A backup has what is in a volume's root directory, not that directory's own owner and mode. A new filesystem's belongs
@@ -9,9 +8,9 @@ import type { WritableDirectory } from './confined.js';
  */
 export async function adoptOwner(
   { warn }: Pick<RestoreJob, 'warn'>,
-  { namespace, path }: WritableDirectory,
+  directory: WritableDirectory,
 ): Promise<void> {
-  const root = namespace === null ? path : pathInside(namespace, path);
+  const root = reach(directory);
   const names = await readdir(root, { encoding: 'buffer' });
   const owners = new Set<string>();
   for (const name of names.filter((one) => one.toString() !== 'lost+found')) {
