@@ -37,7 +37,8 @@ export function nbd({ exec, startDaemon, env }: MapperTools): Mapper {
         timer = setTimeout(reject, mapWithin, error);
       });
       try {
-        const path = (device = await Promise.race([mapped, failed, late]));
+        const path = await Promise.race([mapped, failed, late]);
+        device = path;
         return {
           path,
           loop: false,
