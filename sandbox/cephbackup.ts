@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestPatience, hasGuest, startInGuest, type GuestProcess } from './vm/guest.js';
+import { hasGuest, patience, startInGuest, type GuestProcess } from './vm/guest.js';
 import { cephbackupProgram, searchPath } from './tools.js';
 
 export interface CephbackupOptions {
@@ -47,7 +47,7 @@ export function startCephbackup(
   args: readonly string[],
   { env = {}, input = '', under = [], timeout = 120_000, cwd }: CephbackupOptions = {},
 ): RunningCephbackup {
-  const start = !hasGuest() ? startHere : startInGuest;
+  const start = hasGuest() ? startInGuest : startHere;
   const inFolder = cwd === undefined ? [] : ['env', '-C', cwd];
   const child = start(
     'setpriv',
@@ -68,29 +68,23 @@ export function startCephbackup(
       output[stream] += text;
     });
   }
-  const timer = setTimeout(
-    () => {
-      child.kill('SIGKILL');
-    },
-    !hasGuest() ? timeout : timeout * guestPatience,
-  );
+  const timer = setTimeout(() => {
+    child.kill('SIGKILL');
+  }, patience(timeout));
   const result = child.ended
     .finally(() => {
       clearTimeout(timer);
     })
     .then(({ code, signal }) => ({ code, signal, ...output, json: parse(output.stdout) }));
   const said = async (text: string): Promise<void> => {
-    const state = { ended: false };
-    const deadline = performance.now() + 60_000 * (hasGuest() ? guestPatience : 1);
-    const ending = () => {
-      state.ended = true;
-    };
-    const end = result.then(ending, ending);
-    while (!output.stderr.includes(text)) {
-      if (state.ended || performance.now() > deadline) {
-        throw new Error(`did not say ${text}, but: ${output.stderr}`);
-      }
-      await Promise.race([sleep(50), end]);
+    const deadline = performance.now() + patience(60_000);
+    const ended = result.then(
+      () => true,
+      () => true,
+    );
+    for (let over = false; !output.stderr.includes(text);) {
+      if (over) throw new Error(`did not say ${text}, but: ${output.stderr}`);
+      over = (await Promise.race([ended, sleep(50, false)])) || performance.now() > deadline;
     }
   };
   return {

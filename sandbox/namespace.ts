@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { serverCommand } from '../lib/tools/namespace.js';
 import { Daemon, attempt, run, type RunOptions, type RunResult } from './process.js';
 
 /**
@@ -42,8 +43,8 @@ export class MountNamespace {
   }
 
   /**
-   * A program that serves files which are mounted here: it has a namespace of its own, so that what is mounted of its files
-   * can be taken down when it has been killed. Of what it mounts, this namespace sees only what is below `folder`.
+   * A program that serves files which are mounted here, as `serverCommand` runs it. Of what it mounts, this namespace sees
+   * only what is below `folder`.
    */
   async server(
     name: string,
@@ -51,8 +52,7 @@ export class MountNamespace {
     { folder, log, env }: { folder: string; log: string; env: Record<string, string> },
   ): Promise<Daemon> {
     await this.run('mount', ['--bind', '--make-shared', folder, folder]);
-    const inside = ['--mount', '--propagation', 'unchanged', '--', name, ...args];
-    return new Daemon(name, 'nsenter', this.#enter('unshare', inside), log, env);
+    return new Daemon(name, 'nsenter', this.#enter(...serverCommand(name, args)), log, env);
   }
 
   /** @param text to be found in /proc/mounts */

@@ -3,7 +3,7 @@ import readline from 'node:readline';
 import { agentAddress, type Reply, type Request } from './protocol.js';
 
 /** A virtual machine is up to so much slower than what limits of time are made for. */
-export const guestPatience = 5;
+const slowness = 5;
 
 export interface GuestProcess {
   /** 0 in a virtual machine. */
@@ -23,6 +23,11 @@ export interface GuestResult {
 /** Whether the program runs in a virtual machine. */
 export function hasGuest(): boolean {
   return process.env.SANDBOX_GUEST !== undefined;
+}
+
+/** A limit of time, for where the program runs. */
+export function patience(milliseconds: number): number {
+  return hasGuest() ? slowness * milliseconds : milliseconds;
 }
 
 /** Starts a program in the virtual machine. It dies with this process, and with the connection. */
