@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { writeFilesystem, type FilesystemType } from '../../sandbox/ceph/images.js';
-import { imageClaim } from '../../sandbox/claims.js';
-import type { CephCluster } from '../../sandbox/ceph.js';
+import { createSubvolume, mountShare, type CephCluster } from '../../sandbox/ceph.js';
+import { imageClaim, shareClaim } from '../../sandbox/claims.js';
 import { startKube, type SandboxKube } from '../../sandbox/kube/index.js';
 import type { Repository } from '../../sandbox/repository.js';
 import { stageEnvironment } from '../../sandbox/stage.js';
@@ -120,6 +120,27 @@ export class Scene {
     await this.cluster.createImage(this.image(name), size);
     await writeFilesystem(this.cluster, this.image(name), fsType, fill);
     return this.claim(name, name, { size, fsType });
+  }
+
+  /** A subvolume of `group` in the filesystem `cephfs`, and its claim; `fill` fills it. Returns its path. */
+  async shareClaim(
+    name: string,
+    group: string,
+    size: number,
+    fill?: (root: string) => Promise<void>,
+  ): Promise<string> {
+    const source = { filesystem: 'cephfs', group };
+    const where = await createSubvolume(this.cluster, { ...source, name });
+    const options = { ...source, subvolume: name, path: where, size };
+    await this.seed(...shareClaim(this.cluster, { namespace: 'app', name }, options));
+    if (fill === undefined) return where;
+    const share = await mountShare(this.cluster, 'cephfs', where);
+    try {
+      await fill(share.path);
+    } finally {
+      await share.unmount();
+    }
+    return where;
   }
 
   /** The whole image. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { attachImage, createSubvolume, mountImage, mountShare } from '../../sandbox/ceph.js';
+import { attachImage, mountImage, mountShare } from '../../sandbox/ceph.js';
 import { imageClaim, shareClaim } from '../../sandbox/claims.js';
 import { run } from '../../sandbox/process.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
@@ -39,13 +39,7 @@ async function emptyClaim(name: string, size: number, fsType: string | null): Pr
   await here.current.claim(name, name, { size, fsType });
 }
 
-async function newShare(name: string): Promise<string> {
-  const { cluster, seed } = { cluster: here.current.cluster, seed: here.current.seed.bind(here.current) };
-  const where = await createSubvolume(cluster, { filesystem: 'cephfs', group, name });
-  const options = { filesystem: 'cephfs', group, subvolume: name, path: where, size: 64 * MiB };
-  await seed(...shareClaim(cluster, { namespace: 'app', name }, options));
-  return where;
-}
+const newShare = (name: string) => here.current.shareClaim(name, group, 64 * MiB);
 
 /** Fills a share, or reads it. */
 async function inShare<T>(directory: string, look: (root: string) => Promise<T>): Promise<T> {

@@ -1,7 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, expect, test } from '@jest/globals';
-import { createSubvolume, mountShare } from '../../sandbox/ceph.js';
-import { shareClaim } from '../../sandbox/claims.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import { observeWorld, type WorldScope } from '../../sandbox/world.js';
 import type { RunReport } from '../../lib/run/report.js';
@@ -38,12 +36,7 @@ beforeAll(async () => {
   };
   await current.filesystemClaim('files', 64 * MiB, 'ext4', (root) => writeFile(`${root}/file`, 'abc'));
   await current.blockClaim('disk', randomBytesOf(5, MiB));
-  const where = await createSubvolume(cluster, { filesystem: 'cephfs', group, name: 'share' });
-  const options = { filesystem: 'cephfs', group, subvolume: 'share', path: where, size: MiB };
-  await current.seed(...shareClaim(cluster, { namespace: 'app', name: 'share' }, options));
-  const share = await mountShare(cluster, 'cephfs', where);
-  await writeFile(`${share.path}/file`, 'abc');
-  await share.unmount();
+  await current.shareClaim('share', group, MiB, (root) => writeFile(`${root}/file`, 'abc'));
   const shareGroups = [{ filesystem: 'cephfs', group }];
   scope = { cluster, imagePools: [current.pool], shareGroups, temporary: env.TMPDIR ?? '' };
 }, 120_000);

@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { createSubvolume, mountShare } from '../../sandbox/ceph.js';
-import { imageClaim, shareClaim } from '../../sandbox/claims.js';
+import { imageClaim } from '../../sandbox/claims.js';
 import { run } from '../../sandbox/process.js';
 import { searchPath } from '../../sandbox/tools.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
@@ -53,12 +52,7 @@ beforeAll(async () => {
   });
   await current.filesystemClaim('xfs', 320 * MiB, 'xfs', (root) => writeFile(`${root}/file`, 'abc'));
   await current.blockClaim('disk', randomBytesOf(3, 3 * MiB + 1));
-  const where = await createSubvolume(cluster, { filesystem: 'cephfs', group, name: 'share' });
-  const options = { filesystem: 'cephfs', group, subvolume: 'share', path: where, size: 64 * MiB };
-  await current.seed(...shareClaim(cluster, { namespace: 'app', name: 'share' }, options));
-  const share = await mountShare(cluster, 'cephfs', where);
-  await writeFile(`${share.path}/file`, 'abc');
-  await share.unmount();
+  await current.shareClaim('share', group, 64 * MiB, (root) => writeFile(`${root}/file`, 'abc'));
   fullPool = await freshPool();
   await writeFile(current.file('small'), randomBytesOf(4, 2 * MiB));
   await cluster.run('rbd', ['import', '--no-progress', current.file('small'), `${fullPool}/small`]);
