@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
+import { checkout } from '../checkout.js';
 
 export interface NodeScope {
   /** Mounts count that have one of these in them. */
@@ -22,7 +23,14 @@ export async function observeNode({ words, temporary }: NodeScope): Promise<stri
 /** Mounts that everybody on this machine sees, as far as they have one of these words: others may mount something. */
 async function mounts(words: string[]): Promise<string[]> {
   const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
-  return lines.filter((line) => words.some((word) => line.includes(word))).map((line) => `mount ${line}`);
+  return lines
+    .filter((line) => words.some((word) => withoutCheckout(line).includes(withoutCheckout(word))))
+    .map((line) => `mount ${line}`);
+}
+
+/** A checkout may have any of the words in its own path: then each mount of every test below it would have them, too. */
+function withoutCheckout(text: string): string {
+  return text.replaceAll(checkout, '');
 }
 
 /**
