@@ -8,8 +8,8 @@ import { hasGuest } from './vm/guest.js';
 /** `npm test [-- ARGUMENTS FOR JEST]`: all tests share one Ceph, which is started here and ends with this process. */
 await own(async (owner) => {
   const { cluster } = await startCeph({ dir: path.join(owner.folder, 'ceph') });
-  // Much of a test is waiting, so that more of them than processors fit. A virtual machine serves one test file at a time.
-  const workers = `--maxWorkers=${hasGuest() ? 1 : 3}`;
+  // A virtual machine serves one test file at a time.
+  const workers = `--maxWorkers=${hasGuest() ? 1 : 2}`;
   return runJest(owner, [workers, ...process.argv.slice(2)], {
     PATH: searchPath(),
     SANDBOX_CEPH: cluster.dir,
