@@ -117,6 +117,27 @@ describe('what fails first is told', () => {
     );
   });
 
+  test.each([
+    [0, /truncated/],
+    [3, /^$/],
+  ])(
+    'a command that ends some time after its last word is waited for: exit code %d',
+    async (code, reason) => {
+      const file = script(`late-${code}`, `head -c 1000 /dev/zero; exec >&-; sleep 0.3; exit ${code}`);
+      const output = async (chunks: AsyncIterable<Uint8Array>) => {
+        if ((await count(chunks)) < 2000) throw new Error('truncated');
+      };
+      const said = await exec(file, [], { deadline, output }).then(
+        ({ exitCode }) => {
+          expect(exitCode).toBe(code);
+          return '';
+        },
+        (thrown: unknown) => String(thrown),
+      );
+      expect(said).toMatch(reason);
+    },
+  );
+
   test('a command that does not read to the end', async () => {
     let returned = false;
     async function* source() {

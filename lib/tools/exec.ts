@@ -124,7 +124,8 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${limit} s`);
     }
     // A command that failed by itself says more than the flow that it cut short.
-    if (failure !== undefined && (failure.first || result.exitCode === 0)) throw failure.error;
+    const failedByItself = result.exitCode !== 0 && stop.cause !== 'caller';
+    if (failure !== undefined && (failure.first || !failedByItself)) throw failure.error;
     if (stop.cause === 'overflow') {
       throw new CephbackupError('COMMAND_FAILED', `${shown}: printed more than ${stdoutLimit} bytes`);
     }

@@ -15,7 +15,7 @@ export interface Flow {
 
 /** What may wait for a command that is busy, so that whoever comes before it need not wait. Bytes. */
 const buffered = 16 * 1024 * 1024;
-/** How long a command may take to end by itself once its input ends too early. Milliseconds. */
+/** How long a command may take to end by itself once it has nothing to read, or to say, any more. Milliseconds. */
 const endingGrace = 5_000;
 
 /**
@@ -65,7 +65,10 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
   return { done };
 }
 
-/** Hands a command's stdout to `consumer`. `stop` is called as soon as that fails. */
+/**
+ * Hands a command's stdout to `consumer`. `stop` is called as soon as that fails, but where all of stdout has come: then
+ * only if the command does not end by itself, since how it ends may say more.
+ */
 export function drain(
   stdout: Readable,
   consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
@@ -76,7 +79,8 @@ export function drain(
     () => null,
     (error: unknown) => {
       const first = !stdout.readableEnded;
-      stop();
+      if (first) stop();
+      else setTimeout(stop, endingGrace).unref();
       return { error, first };
     },
   );
