@@ -23,8 +23,17 @@ export async function backUpPipe(
 
 /** Runs a command whose output nobody reads. @throws Error unless it exits 0 */
 export async function timed(argv: readonly string[], env: Record<string, string>): Promise<Cost> {
+  return timedScript('"$@" > /dev/null', argv, env);
+}
+
+/** The same, with a reader of what it writes. */
+export async function timedIntoPipe(argv: readonly string[], env: Record<string, string>): Promise<Cost> {
+  return timedScript('"$@" | cat > /dev/null', argv, env);
+}
+
+async function timedScript(commands: string, argv: readonly string[], env: Record<string, string>): Promise<Cost> {
   // bash counts the processor time of all that it has waited for, and what that has waited for.
-  const script = 'TIMEFORMAT="cost %R %U %S"; time "$@" > /dev/null';
+  const script = `set -o pipefail; TIMEFORMAT="cost %R %U %S"; time ${commands}`;
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'bash', '-c', script, 'bash', ...argv], {
     env: { PATH: searchPath(), HOME: process.env.HOME ?? '/root', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
