@@ -31,7 +31,11 @@ export async function timedIntoPipe(argv: readonly string[], env: Record<string,
   return timedScript('"$@" | cat > /dev/null', argv, env);
 }
 
-async function timedScript(commands: string, argv: readonly string[], env: Record<string, string>): Promise<Cost> {
+async function timedScript(
+  commands: string,
+  argv: readonly string[],
+  env: Record<string, string>,
+): Promise<Cost> {
   // bash counts the processor time of all that it has waited for, and what that has waited for.
   const script = `set -o pipefail; TIMEFORMAT="cost %R %U %S"; time ${commands}`;
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'bash', '-c', script, 'bash', ...argv], {
