@@ -33,8 +33,9 @@ export function inUserland(userland: Userland, argv: readonly string[]): string[
 }
 
 /**
- * Its memory is a file, which goes with the namespace of mounts. Each call of a program to its kernel takes turns between
- * two processes: on one processor, and ahead of others, they do so five times as often.
+ * Its memory is a file, which goes with the namespace of mounts, as does the folder of its pid and console. Each call of
+ * a program to its kernel takes turns between two processes: on one processor, and ahead of others, they do so five times
+ * as often.
  */
 const boot = `
   mount -t tmpfs -o mode=1777,size=4g tmpfs /dev/shm
@@ -52,7 +53,7 @@ export function bootMachine({ userland, onLine }: MachineOptions): Machine {
   mkdirSync(state, { recursive: true });
   const kernel = [
     path.join(folder, 'linux'),
-    ...['mem=2048M', 'root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro'],
+    ...['mem=2048M', 'uml_dir=/dev/shm', 'root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro'],
     ...['con=null', 'con0=fd:0,fd:1', 'vec0:transport=tap,ifname=machine,gro=1', 'quiet'],
     ...[`checkout=${checkout}`, `state=${state}`, `built=${folder}`],
     `init=${path.join(checkout, 'sandbox/vm/init.sh')}`,
