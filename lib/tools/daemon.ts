@@ -7,6 +7,8 @@ export interface Daemon {
   pid: number;
   /** Settles when the process has ended, with the last line it wrote to stderr. */
   ended: Promise<string>;
+  /** What it wrote to stderr so far: the last 16 KiB. */
+  stderr(): string;
   alive(): boolean;
   /** Ends its stdin, for programs that end cleanly by that; then as `stop`. */
   finish(): Promise<void>;
@@ -69,6 +71,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
   const daemon: Daemon = {
     pid,
     ended,
+    stderr: () => stderr,
     alive: () => running,
     finish: async () => {
       child.stdin.end();

@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { completeConf } from '../../tools/ceph-conf.js';
-import { lastLine } from '../../tools/exec.js';
 import { mountedAt } from '../../tools/mount.js';
 import { pathInside, stateDirectory } from '../../tools/namespace.js';
 import {
@@ -58,7 +57,7 @@ class KernelMount implements CephfsMount {
     const options = mountOptions(this.request).join(',');
     const args = ['-t', 'ceph', '-o', options, '--', `:${root}`, clientDirectory];
     const result = await exec('mount', args, { namespace, signal, deadline: (mountTimeout + 30) * 1000 });
-    if (result.exitCode !== 0) throw mountError(this.request, lastLine(result.stderr));
+    if (result.exitCode !== 0) throw mountError(this.request, result.stderr);
     await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
     await this.#lookForAcls();
   }

@@ -1,16 +1,27 @@
 import { CephbackupError } from '../../errors/error.js';
 import { forbidden } from '../../tools/ceph-fs.js';
+import { lastLine } from '../../tools/exec.js';
 import type { CephfsMountRequest } from './client.js';
 import { subvolumesDirectory } from './place.js';
 
 /** errno values in the messages of ceph-fuse and mount.ceph. */
 const errors = { EPERM: 1, ENOENT: 2, EIO: 5, EACCES: 13, ESTALE: 116, ETIMEDOUT: 110 };
 
-/** What a failed mount means; both clients print the errno in their message. */
-export function mountError({ fs, root }: CephfsMountRequest, message: string): CephbackupError {
-  const text = `mount of ${root} of the filesystem ${fs}: ${message}`;
-  const errno = Number(/(?:failed with \(|mount error )(\d+)/.exec(message)?.[1]);
-  switch (errno) {
+/**
+ * Where both clients print the errno. The threads of ceph-fuse write at once, and one's line of the log may come into the
+ * middle of another's message: then the errno begins a line.
+ */
+const errnoPrinted = /(?:^\(|failed with \(|mount error )(\d+)/m;
+
+/** What a failed mount means, by all that the client wrote to stderr. */
+export function mountError(
+  { fs, root }: Pick<CephfsMountRequest, 'fs' | 'root'>,
+  stderr: string,
+): CephbackupError {
+  const errno = errnoPrinted.exec(stderr)?.[1];
+  const message = stderr.split('\n').find((line) => errnoPrinted.test(line)) ?? stderr;
+  const text = `mount of ${root} of the filesystem ${fs}: ${lastLine(message)}`;
+  switch (Number(errno)) {
     case errors.ENOENT:
       return new CephbackupError(isSubvolume(root) ? 'SUBVOLUME_NOT_FOUND' : 'DIRECTORY_NOT_FOUND', text);
     case errors.EPERM:
@@ -20,10 +31,10 @@ export function mountError({ fs, root }: CephfsMountRequest, message: string): C
     case errors.EIO:
       return new CephbackupError('CEPHFS_UNAVAILABLE', text, { retryable: true });
   }
-  if (/failed to fetch mon config|monclient|no route|connection timed out/i.test(message)) {
+  if (/failed to fetch mon config|monclient|no route|connection timed out/i.test(stderr)) {
     return new CephbackupError('CEPH_UNREACHABLE', text, { retryable: true });
   }
-  if (/no mds server is up/i.test(message)) return new CephbackupError('CEPHFS_UNAVAILABLE', text);
+  if (/no mds server is up/i.test(stderr)) return new CephbackupError('CEPHFS_UNAVAILABLE', text);
   return new CephbackupError('MOUNT_FAILED', text);
 }
 
