@@ -12,11 +12,17 @@ interface Results {
   numPendingTests: number;
   numTodoTests: number;
   numRuntimeErrorTestSuites: number;
-  testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[];
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: { status: string; fullName: string; failureMessages: string[] }[];
+  }[];
 }
 
 /**
- * Runs tests by jest and says how many passed. The totals also go to the file that SANDBOX_TOTALS names, as JSON.
+ * Runs tests by jest and says how many passed. The totals also go to the file that SANDBOX_TOTALS names, as JSON, with
+ * what failed and why.
  *
  * @returns an exit code
  */
@@ -33,7 +39,7 @@ export async function runJest(
   const results = JSON.parse(await readFile(outputFile, 'utf8')) as Results;
   const totals = count(results);
   if (process.env.SANDBOX_TOTALS !== undefined) {
-    await writeFile(process.env.SANDBOX_TOTALS, JSON.stringify(totals));
+    await writeFile(process.env.SANDBOX_TOTALS, JSON.stringify({ ...totals, failures: failures(results) }));
   }
   for (const name of skippedTests(results)) console.log(`skipped: ${name}`);
   console.log(`tests: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
@@ -68,6 +74,20 @@ function count(results: Results) {
     failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
     skipped: results.numPendingTests + results.numTodoTests,
   };
+}
+
+/** Each failed test, and each file that could not be loaded, with its message. */
+function failures({ testResults }: Results): string[] {
+  return testResults
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, message, assertionResults }) => {
+      const file = path.relative(checkout, name);
+      const failed = assertionResults.filter(({ status }) => status === 'failed');
+      if (failed.length === 0) return [`${file}\n${message}`];
+      return failed.map(({ fullName, failureMessages }) =>
+        [`${file}: ${fullName}`, ...failureMessages].join('\n'),
+      );
+    });
 }
 
 function skippedTests({ testResults }: Results): string[] {
