@@ -1,5 +1,6 @@
-import { constants } from 'node:fs';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { checkout } from '../checkout.js';
 
 export interface NodeScope {
@@ -33,30 +34,45 @@ function withoutCheckout(text: string): string {
   return text.replaceAll(checkout, '');
 }
 
+/** Milliseconds that a loop device stays idle before it counts as left. */
+const idleFor = 2_000;
+
 /**
  * Loop devices that are attached but not mounted by anybody, in whatever namespace. A mounted one goes with the
- * namespace of its mount, whose processes are looked for by themselves; others on this machine may have such.
+ * namespace of its mount, whose processes are looked for by themselves; others on this machine may have such. Theirs are
+ * also idle for a moment, as `mount -o loop` has attached and not yet mounted them: what is left stays so.
  */
 async function loopDevices(): Promise<string[]> {
+  const end = performance.now() + idleFor;
+  let idle = await idleLoopDevices();
+  while (idle.length > 0 && performance.now() < end) {
+    await sleep(100);
+    const now = new Set(await idleLoopDevices());
+    idle = idle.filter((device) => now.has(device));
+  }
+  return idle;
+}
+
+async function idleLoopDevices(): Promise<string[]> {
   const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+  const mounted = await mountedDevices();
   const idle = await Promise.all(
     names.map(async (name) => {
       const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => null);
-      if (file === null || (await isBusy(`/dev/${name}`))) return [];
-      return [`loop device ${name} of ${file.trim()}`];
+      return file === null || mounted.has(name) ? [] : [`loop device ${name} of ${file.trim()}`];
     }),
   );
   return idle.flat();
 }
 
-async function isBusy(device: string): Promise<boolean> {
-  try {
-    const handle = await open(device, constants.O_RDONLY | constants.O_EXCL);
-    await handle.close();
-    return false;
-  } catch {
-    return true;
-  }
+/**
+ * As the kernel's filesystems name them, whoever mounted them. To open one exclusively would tell as well, and make
+ * somebody's `mount` of it fail meanwhile.
+ */
+async function mountedDevices(): Promise<Set<string>> {
+  const list = (folder: string) => readdir(path.join('/sys/fs', folder)).catch(() => []);
+  const btrfs = (await list('btrfs')).map((id) => list(path.join('btrfs', id, 'devices')));
+  return new Set((await Promise.all([list('ext4'), list('xfs'), ...btrfs])).flat());
 }
 
 async function mappedDevices(): Promise<string[]> {
