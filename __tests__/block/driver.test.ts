@@ -22,7 +22,7 @@ beforeAll(async () => {
   cluster = await ceph();
   pool = await freshNamespace();
   folder = await temporaryFolder('block');
-}, 60_000);
+});
 
 /** Backs the image up and compares the result with what `rbd export` reads of the snapshot. */
 async function check(

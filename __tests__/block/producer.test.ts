@@ -23,7 +23,7 @@ beforeAll(async () => {
   cluster = await ceph();
   pool = await freshNamespace();
   folder = await temporaryFolder('producer');
-}, 60_000);
+});
 
 describe('the producer fails, and says why', () => {
   let image: string;

@@ -20,7 +20,7 @@ beforeAll(async () => {
   rig = await Rig.create();
   own = await OwnFilesystem.create(rig.cluster);
   slowly = new FaultyPrograms([{ program: 'restic', when: 'backup *', mode: 'delay' }], searchPath()).path;
-}, 120_000);
+});
 
 async function fill(root: string): Promise<void> {
   for (let folder = 0; folder < 20; folder += 1) {
@@ -65,7 +65,7 @@ describe('a metadata server that answers no more', () => {
     await own.startServer();
     // No subvolume of it yet: Ceph's manager would keep a client of its own, and wait for that one meanwhile.
     await fillFolders('/app');
-  }, 120_000);
+  });
   afterEach(() => {
     own.thaw();
   });
@@ -85,7 +85,7 @@ describe('a metadata server that answers no more', () => {
     const { result: late, leftovers } = await stuck;
     expect(late).toMatchObject({ outcome: 'succeeded', error: null });
     expect(leftovers).toEqual([]);
-  }, 150_000);
+  });
 
   test('the volume ends at its deadline', async () => {
     rig.marks.clear();
@@ -109,7 +109,7 @@ describe('a metadata server that answers no more', () => {
     expect(failed.error?.code).toMatch(timeout);
     expect(leftovers).toEqual([]);
     expect(await processesWith('ceph-fuse', `--client_fs=${own.name}`)).toEqual([]);
-  }, 150_000);
+  });
 });
 
 test('the removal of a snapshot that waits for a dead client in vain is tried again', async () => {
@@ -122,7 +122,7 @@ test('the removal of a snapshot that waits for a dead client in vain is tried ag
   expect(result).toMatchObject({ outcome: 'succeeded', error: null });
   expect(leftovers).toEqual([]);
   expect(programs.calls()).toHaveLength(3);
-}, 60_000);
+});
 
 describe('with a metadata server', () => {
   let path: string;
@@ -132,7 +132,7 @@ describe('with a metadata server', () => {
     path = await createSubvolume(rig.cluster, { filesystem: own.name, group: rig.group, name: 'own' });
     root = `/volumes/${rig.group}/own`;
     await fillFolders(path);
-  }, 120_000);
+  });
 
   test('a client that is killed while restic reads: no backup, nothing left', async () => {
     let killed: Promise<void> = Promise.resolve();
@@ -151,7 +151,7 @@ describe('with a metadata server', () => {
     expect(leftovers).toEqual([]);
     expect(await rig.repository.snapshots('--host', 'k8s-team-nspvc-own')).toEqual(before);
     expect(await rig.snapshots('own', own.name)).toEqual([]);
-  }, 150_000);
+  });
 
   test('a client that hangs in use: it is ended by force, the mount let go, and both are told', async () => {
     let holder = 0;
@@ -178,7 +178,7 @@ describe('with a metadata server', () => {
     } finally {
       if (holder !== 0) process.kill(holder, 'SIGKILL');
     }
-  }, 150_000);
+  });
 });
 
 /** A process whose working directory is within the mount namespace of another. */

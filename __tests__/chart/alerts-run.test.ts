@@ -24,7 +24,7 @@ describeWithHelm('the alerts and the dashboard, with what real commands tell', (
     file = path.join(scenario.temporary, '..', 'cephbackup.prom');
     rules = find(await render({ monitoring: { rules: { enabled: true } } }), 'PrometheusRule')
       .spec as RuleGroups;
-  }, 60_000);
+  });
 
   const run = async (...args: string[]) =>
     (await scenario.cephbackup([...args, '-o', 'json', '--metrics-file', file])).code;
@@ -84,5 +84,5 @@ describeWithHelm('the alerts and the dashboard, with what real commands tell', (
     }
     expect(await run('verify')).toBe(1);
     expect(await fired()).toEqual(['CephbackupDamageFound']);
-  }, 180_000);
+  });
 });

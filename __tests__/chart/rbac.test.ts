@@ -107,7 +107,7 @@ describeWithHelm("the chart's service account", () => {
     });
     kubeconfig = await kubeconfigOf('cephbackup', dir);
     environment = { ...repository.env, CEPH_CONF: cluster.conf };
-  }, 180_000);
+  });
   afterAll(() => kube?.stop());
 
   /** A run as the account, on a volume that was never marked. `lease`: whether there is one already, unheld. */

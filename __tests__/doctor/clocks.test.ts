@@ -89,4 +89,4 @@ test('wrong clocks and stale locks are named', async () => {
   });
   // Neither a lock nor a cache of its own was made.
   expect(await bed.repository.locks()).toHaveLength(1);
-}, 120_000);
+});

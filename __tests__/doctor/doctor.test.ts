@@ -12,7 +12,7 @@ beforeAll(async () => {
   const limited = pLimit(4);
   for (const name of names) found[name] = limited(async () => examine(bed, await setUps[name](bed)));
   await Promise.allSettled(Object.values(found));
-}, 240_000);
+});
 
 type Row = [SetUpName, string, 'failed' | 'warning', RegExp, RegExp];
 

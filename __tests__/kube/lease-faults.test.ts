@@ -222,7 +222,7 @@ describe('releasing', () => {
         faults().inject({ mode, ...of(`stuck-${mode}`) });
         const started = performance.now();
         await lease.release();
-        expect(performance.now() - started).toBeLessThan(timings.release + 500);
+        expect(performance.now() - started).toBeLessThan(5 * timings.release);
       }),
     );
     const released = warnings.filter((text) => text.startsWith('the lease could not be released'));

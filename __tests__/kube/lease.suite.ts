@@ -175,7 +175,7 @@ export function leaseSuite(context: KubeContext): void {
       await expect(acquire(namespace)).rejects.toMatchObject({ code: 'RUN_IN_PROGRESS' });
       await last?.release();
       await expect(readLease(api, namespace)).resolves.toMatchObject({ holder: null });
-    }, 60_000);
+    });
 
     test('a member that was killed neither keeps the lease nor shares its number', async () => {
       const namespace = await place('lease-killed');

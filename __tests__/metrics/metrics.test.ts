@@ -150,7 +150,7 @@ describe('delivered by the program', () => {
     });
     await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
     url = `127.0.0.1:${(gateway.address() as AddressInfo).port}`;
-  }, 60_000);
+  });
 
   afterAll(() => {
     gateway.close();

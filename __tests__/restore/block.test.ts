@@ -44,7 +44,7 @@ beforeAll(async () => {
   between = snapshot?.time ?? '';
   await overwrite('disk', second);
   await current.run();
-}, 120_000);
+});
 
 describe('to an image', () => {
   test('byte for byte, of the exact size, with zeros left unallocated', async () => {
@@ -211,7 +211,7 @@ test('a disk of 16 TiB with a few extents: there and back, to files', async () =
   await file.close();
   expect((await stat(raw)).blocks * 512).toBeLessThan(16 * MiB);
   await cluster.run('qemu-img', ['compare', '-f', 'raw', '-F', 'qcow2', raw, image]);
-}, 120_000);
+});
 
 test('a disk has no files: a directory and --path are refused with the reason', async () => {
   for (const args of [

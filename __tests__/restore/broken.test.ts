@@ -22,7 +22,7 @@ beforeAll(async () => {
   });
   await here.current.blockClaim('disk', content);
   await here.current.run();
-}, 120_000);
+});
 
 describe('the repository is damaged', () => {
   const fresh = () => mkdtemp(here.current.file('target-'));
@@ -165,7 +165,7 @@ describe('interrupted', () => {
     expect(await current.cluster.rbd('status', current.image('terminated'))).toContain('Watchers: none');
     await expectCleanWorld(before, scope);
     await complete('terminated');
-  }, 120_000);
+  });
 
   test('by SIGKILL: nothing lives on, and once the dead watch is forgotten --force completes it', async () => {
     const { current } = here;
@@ -177,7 +177,7 @@ describe('interrupted', () => {
     const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/cephbackup';
     await current.kube.request('DELETE', lease);
     await complete('killed');
-  }, 180_000);
+  });
 
   test('while the image was being formatted: it is formatted again', async () => {
     const { current } = here;

@@ -30,7 +30,7 @@ beforeAll(async () => {
     await run('cp', ['--archive', '--sparse=always', `${tree}/.`, root]);
   });
   await current.run();
-}, 120_000);
+});
 
 describe('all of it', () => {
   test('into a new directory, in every respect; without Ceph and Kubernetes', async () => {

@@ -172,7 +172,7 @@ test('the cluster is lost: everything comes back from the repository and its pas
   } finally {
     await destroy(site);
   }
-}, 240_000);
+});
 
 /** The page's last section: restic, qemu-img and rbd alone. */
 async function withoutThisProgram(

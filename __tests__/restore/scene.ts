@@ -172,7 +172,7 @@ export function scene(): { readonly current: Scene } {
   let created: Scene | undefined;
   beforeAll(async () => {
     created = await Scene.create();
-  }, 120_000);
+  });
   afterAll(async () => {
     await created?.kube.stop();
   });

@@ -73,7 +73,7 @@ beforeAll(async () => {
     await run('chown', ['-R', '33:33', `${root}/uploads`]);
   });
   await current.run();
-}, 180_000);
+});
 
 describe('files to a new image', () => {
   test('ext4: as large as the volume was, the same in every respect, and nothing keeps it open', async () => {
@@ -338,5 +338,5 @@ describe('in use: refused even with --force, and nothing is written', () => {
     } finally {
       await attached.detach();
     }
-  }, 120_000);
+  });
 });

@@ -43,7 +43,7 @@ beforeAll(async () => {
     const output = await run(resticProgram, ['backup', ...options, '.'], { env, cwd: folder });
     made.push(/"snapshot_id":"([0-9a-f]{64})"/.exec(output)?.[1] ?? '');
   }
-}, 120_000);
+});
 
 /** A copy of the repository behind a server, and the environment to reach it there. */
 async function serve(
@@ -94,7 +94,7 @@ describe('ended in the middle', () => {
       await copy.restic('unlock', '--remove-all');
     }
     await expectCompletes(copy, env);
-  }, 120_000);
+  });
 
   test('SIGTERM at each phase: 143, no lock is left, and the next one completes', async () => {
     const { copy, server, env } = await serve('terminated');
@@ -116,7 +116,7 @@ describe('ended in the middle', () => {
       await expectNothingLost(copy);
     }
     await expectCompletes(copy, env);
-  }, 120_000);
+  });
 });
 
 /** Who holds the lock and what to do is said; nothing is unlocked, and nothing forgotten. */
@@ -144,4 +144,4 @@ test('credentials that may not delete: exit 1, and what is missing is said', asy
   expect(answer.json.error?.guidance).toContain('may delete');
   expect(ids(await copy.snapshots())).toEqual(made.toSorted());
   expect(await copy.locks()).toEqual([]);
-}, 120_000);
+});

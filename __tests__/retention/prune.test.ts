@@ -82,7 +82,7 @@ beforeAll(async () => {
   ]);
   // What is newer than the marked one may be incomplete: nothing in the repository tells.
   await bed.mark(marked, snapshotsOf(marked)[1] ?? '');
-}, 120_000);
+});
 
 function decided({ json }: Answer, { uid }: BedClaim) {
   const claim = json.claims.find((one) => one.uid === uid);
@@ -195,7 +195,7 @@ test('what the dry run says is what goes, and nothing else; then there is nothin
   const again = await bed.prune(args, { repository });
   expect(again.code).toBe(0);
   expect(again.json.forgotten).toBe(0);
-}, 60_000);
+});
 
 test('--cluster-name: the backups and manifests of that cluster, and no others', async () => {
   const answer = await bed.prune(['--dry-run', '--keep-last', '1', '--cluster-name', 'other']);

@@ -17,7 +17,7 @@ beforeAll(async () => {
   claim = await bed.claim('app', 'data');
   for (const n of [1, 2, 3]) await bed.backup(claim, `2026-01-0${n} 12:00:00`, { bytes: 300_000 });
   before = ids(await bed.repository.snapshots());
-}, 120_000);
+});
 
 /** Whatever is refused leaves the repository as it was. */
 afterEach(async () => {

@@ -39,7 +39,7 @@ beforeAll(async () => {
     const claim = await scenario.claim(name, options);
     volumes.push({ claim, content: Buffer.alloc(size), marked: null, proven: null });
   }
-}, 120_000);
+});
 
 /** New data in some places, so that snapshots share some of it. */
 function write({ claim, content }: Volume): void {
@@ -111,7 +111,7 @@ test(
     expect([end.code, end.stderr.includes('ERROR')]).toEqual([0, false]);
     await expectRestorable();
   },
-  60_000 + rounds * 60_000,
+  240_000 + rounds * 60_000,
 );
 
 /** What is marked is there; a new mark stands for what was written in this round. */

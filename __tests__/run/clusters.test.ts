@@ -39,7 +39,7 @@ beforeAll(async () => {
   await current.shareClaim('share', group, MiB, (root) => writeFile(`${root}/file`, 'abc'));
   const shareGroups = [{ filesystem: 'cephfs', group }];
   scope = { cluster, imagePools: [current.pool], shareGroups, temporary: env.TMPDIR ?? '' };
-}, 120_000);
+});
 
 async function command<T>(...args: string[]): Promise<T & { code: number | null }> {
   const { code, json } = await runCephbackup([...args, '-o', 'json'], { env });
@@ -65,4 +65,4 @@ test("--ceph-clusters: a cluster's monitors are asked, for every kind of volume,
   ]);
   expect(await command('cleanup')).toMatchObject({ code: 0, warnings: [], leftovers: [] });
   await expectCleanWorld(before, scope, 5_000);
-}, 90_000);
+});

@@ -12,7 +12,7 @@ let claim: SeededClaim;
 beforeAll(async () => {
   scenario = await Scenario.create({ standIn: true });
   claim = await scenario.claim('data', { fill: (root) => writeFile(path.join(root, 'f'), 'data') });
-}, 120_000);
+});
 
 const failures: FaultMode[] = ['fail', 'fail-after', 'lie', 'garbage'];
 
@@ -40,19 +40,15 @@ async function expectRecovery(before: World): Promise<void> {
 }
 
 describe('SIGTERM: no new work, everything undone, 143', () => {
-  test.each(moments)(
-    'at %s',
-    async (_, moment) => {
-      const before = await scenario.world();
-      const report = await scenario.run({ faults: [{ ...moment, mode: 'term' }] });
-      expect(report.code).toBe(143);
-      expect(report.exitCode).toBe(143);
-      expect(report.leftovers).toEqual([]);
-      await expectCleanWorld(before, scenario.worldScope, 40_000);
-      expect(await scenario.repository.locks()).toEqual([]);
-    },
-    120_000,
-  );
+  test.each(moments)('at %s', async (_, moment) => {
+    const before = await scenario.world();
+    const report = await scenario.run({ faults: [{ ...moment, mode: 'term' }] });
+    expect(report.code).toBe(143);
+    expect(report.exitCode).toBe(143);
+    expect(report.leftovers).toEqual([]);
+    await expectCleanWorld(before, scenario.worldScope, 40_000);
+    expect(await scenario.repository.locks()).toEqual([]);
+  });
 });
 
 describe('SIGKILL: no child lives on, no mark', () => {
@@ -61,25 +57,21 @@ describe('SIGKILL: no child lives on, no mark', () => {
     before = await scenario.world();
   });
 
-  test.each(moments)(
-    'at %s',
-    async (_, moment) => {
-      const marks = await scenario.annotations(claim);
-      const faults = [{ ...moment, mode: 'kill-before' as const }];
-      const killed = await scenario.cephbackup(['run', '-o', 'json'], { faults });
-      expect(killed.signal).toBe('SIGKILL');
-      expect(await scenario.annotations(claim)).toEqual(marks);
-      // Children, mounts and loop devices go with the program; only Ceph still holds something.
-      await expectNothingOnThisNode(before);
-      await scenario.expireLease();
-    },
-    120_000,
-  );
+  test.each(moments)('at %s', async (_, moment) => {
+    const marks = await scenario.annotations(claim);
+    const faults = [{ ...moment, mode: 'kill-before' as const }];
+    const killed = await scenario.cephbackup(['run', '-o', 'json'], { faults });
+    expect(killed.signal).toBe('SIGKILL');
+    expect(await scenario.annotations(claim)).toEqual(marks);
+    // Children, mounts and loop devices go with the program; only Ceph still holds something.
+    await expectNothingOnThisNode(before);
+    await scenario.expireLease();
+  });
 
   test('a later run removes what all of them left, once the watches of the dead are gone', async () => {
     await waitForWatches();
     await expectRecovery(before);
-  }, 180_000);
+  });
 });
 
 describe('SIGKILL just after what was asked for is done', () => {
@@ -88,17 +80,13 @@ describe('SIGKILL just after what was asked for is done', () => {
     before = await scenario.world();
   });
 
-  test.each(moments.slice(0, 2))(
-    'at %s',
-    async (_, moment) => {
-      const faults = [{ ...moment, mode: 'kill-after' as const }];
-      const killed = await scenario.cephbackup(['run', '-o', 'json'], { faults });
-      expect(killed.signal).toBe('SIGKILL');
-      await expectNothingOnThisNode(before);
-      await expectRecovery(before);
-    },
-    120_000,
-  );
+  test.each(moments.slice(0, 2))('at %s', async (_, moment) => {
+    const faults = [{ ...moment, mode: 'kill-after' as const }];
+    const killed = await scenario.cephbackup(['run', '-o', 'json'], { faults });
+    expect(killed.signal).toBe('SIGKILL');
+    await expectNothingOnThisNode(before);
+    await expectRecovery(before);
+  });
 });
 
 describe('a command fails', () => {
@@ -118,14 +106,13 @@ describe('a command fails', () => {
         throw new Error(report.stderr, { cause: thrown });
       });
     },
-    120_000,
   );
 
   test('and the next run ends as if nothing had', async () => {
     // On a busy machine a program may have been killed that was too slow to end.
     await waitForWatches();
     await expectRecovery(before);
-  }, 120_000);
+  });
 });
 
 test('a command that hangs ends at the volume’s deadline, with all that it started', async () => {
@@ -137,7 +124,7 @@ test('a command that hangs ends at the volume’s deadline, with all that it sta
   expect(report.code).toBe(1);
   expect(report.volume(claim).error?.code).toBe('VOLUME_TIMEOUT');
   await expectCleanWorld(before, scenario.worldScope, 10_000);
-}, 60_000);
+});
 
 async function expectNothingOnThisNode(before: World): Promise<void> {
   const end = performance.now() + 5_000;

@@ -16,7 +16,7 @@ beforeAll(async () => {
   const fill = (root: string) => writeFile(path.join(root, 'f'), 'data');
   unlucky = await scenario.claim('a', { fill });
   neighbours = [await scenario.claim('b', { fill }), await scenario.claim('c', { fill })];
-}, 120_000);
+});
 
 async function runTogether(faults: Fault[], args: string[] = []): Promise<Report> {
   const before = await scenario.world();
@@ -58,18 +58,14 @@ describe('four at a time, one volume’s fault touches that volume alone', () =>
       { program: 'restic', when: 'backup*pvc=a,*', mode: 'fail', exitCode: 1 },
       'RESTIC_FAILED',
     ],
-  ])(
-    '%s',
-    async (_, fault, code) => {
-      await expectOneFailure(await runTogether([fault]), code);
-    },
-    120_000,
-  );
+  ])('%s', async (_, fault, code) => {
+    await expectOneFailure(await runTogether([fault]), code);
+  });
 
   test('its check hangs, and ends at the volume’s deadline', async () => {
     const hang = { program: 'e2fsck', when: ofUnlucky(''), mode: 'hang' as const };
     await expectOneFailure(await runTogether([hang], ['--volume-timeout', '15s']), 'VOLUME_TIMEOUT');
-  }, 120_000);
+  });
 });
 
 test('SIGTERM while volumes are in different phases: all are unwound, none is marked, no lock is left', async () => {
@@ -95,4 +91,4 @@ test('SIGTERM while volumes are in different phases: all are unwound, none is ma
       'last-snapshot': marks[index]?.['last-snapshot'],
     });
   }
-}, 240_000);
+});

@@ -20,7 +20,7 @@ let claim: SeededClaim;
 beforeAll(async () => {
   scenario = await Scenario.create({ standIn: true });
   claim = await scenario.claim('data', { fill: (root) => writeFile(path.join(root, 'f'), 'data') });
-}, 120_000);
+});
 
 afterEach(() => {
   scenario.faults.clear();
@@ -40,7 +40,7 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
     expect(report.stderr).not.toContain('wrong-password');
     expect(await scenario.annotations(claim)).toEqual(marks);
     await expectCleanWorld(before, scenario.worldScope);
-  }, 60_000);
+  });
 
   test('a repository that turns out to be unusable only when volumes are prepared: they are unwound', async () => {
     const before = await scenario.world();
@@ -63,7 +63,7 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
     expect(await scenario.annotations(claim)).toEqual(marks);
     expect((await scenario.events(claim)).map(({ reason }) => reason)).not.toContain('BackupFailed');
     await expectCleanWorld(before, scenario.worldScope);
-  }, 60_000);
+  });
 
   test('a repository that does not exist', async () => {
     const report = await scenario.run({
@@ -71,7 +71,7 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
     });
     expect(report.code).toBe(3);
     expect(report.error?.code).toBe('REPOSITORY_MISSING');
-  }, 60_000);
+  });
 
   test('a repository that another process has locked: waits a while, and never unlocks', async () => {
     // `check` takes the exclusive lock; stopped, it keeps it.
@@ -95,14 +95,14 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
       await ended;
       await scenario.repository.restic('unlock', '--remove-all');
     }
-  }, 120_000);
+  });
 
   test('a Ceph that does not answer', async () => {
     const conf = await file(`[global]\nmon_host = 127.0.0.1:1\nkeyring = ${scenario.cluster.keyring}\n`);
     const report = await scenario.run({ env: { CEPHBACKUP_CEPH_CONF: conf } });
     expect(report.code).toBe(3);
     expect(report.error?.code).toBe('CEPH_UNREACHABLE');
-  }, 120_000);
+  });
 
   test('a Kubernetes API that is down at the start', async () => {
     const kubeconfig = await file(
@@ -119,7 +119,7 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
     expect(result.code).toBe(3);
     expect(result.json).toMatchObject({ error: { code: 'KUBE_UNREACHABLE' } });
     expect(await scenario.repository.locks()).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe('what happens to the claim meanwhile', () => {
@@ -137,7 +137,7 @@ describe('what happens to the claim meanwhile', () => {
     expect(next.code).toBe(0);
     expect(next.volume(claim).snapshot).not.toBe(snapshot);
     expect((await scenario.annotations(claim))['last-snapshot']).toBe(next.volume(claim).snapshot);
-  }, 180_000);
+  });
 
   test('it is deleted and recreated: the backup belongs to the old UID, the new claim is not annotated', async () => {
     const doomed = await scenario.claim('doomed', {
@@ -163,7 +163,7 @@ describe('what happens to the claim meanwhile', () => {
     expect(await scenario.annotations(doomed)).toEqual({});
     expect((await scenario.snapshots(doomed)).map(({ id }) => id)).toEqual([volume?.snapshot]);
     await scenario.kube.request('DELETE', '/api/v1/namespaces/demo/persistentvolumeclaims/doomed');
-  }, 60_000);
+  });
 });
 
 test('a clock that was set back: the backup is dated after the newest one, with a warning', async () => {
@@ -176,7 +176,7 @@ test('a clock that was set back: the backup is dated after the newest one, with 
   expect(report.volume(claim).warnings.join()).toContain('clock');
   const newest = (await scenario.snapshots(claim)).find(({ id }) => id === report.volume(claim).snapshot);
   expect(Date.parse(newest?.time ?? '')).toBe(Date.parse(`${future}Z`) + 1000);
-}, 60_000);
+});
 
 test('two runs at once: the second exits 4 and touches nothing', async () => {
   const first = scenario.start(['run', '-o', 'json'], {
@@ -197,7 +197,7 @@ test('two runs at once: the second exits 4 and touches nothing', async () => {
     first.kill('SIGTERM');
     expect((await first.result).code).toBe(143);
   }
-}, 90_000);
+});
 
 describe('what crashed runs left', () => {
   const dead = 'deadbeef';
@@ -226,7 +226,7 @@ describe('what crashed runs left', () => {
     const next = await scenario.run();
     expect(next.code).toBe(0);
     await expectCleanWorld(before, scenario.worldScope, 10_000);
-  }, 120_000);
+  });
 
   test('another installation’s is foreign: shown, never touched; `--installation` removes it', async () => {
     const theirs = installationId(await scenario.clusterUid(), 'elsewhere', prefix);
@@ -247,7 +247,7 @@ describe('what crashed runs left', () => {
     expect(removed.code).toBe(0);
     const again = await scenario.cephbackup(['cleanup', '-o', 'json', '--installation', theirs]);
     expect(again.json).toMatchObject({ removed: [] });
-  }, 120_000);
+  });
 
   test('a snapshot of an image in the trash goes, too, so that the image can', async () => {
     const installation = installationId(await scenario.clusterUid(), 'default', prefix);
@@ -275,7 +275,7 @@ describe('what crashed runs left', () => {
     ];
     expect(await scenario.cluster.json('rbd', ['snap', 'ls', '--all', ...where])).toEqual([]);
     await scenario.cluster.rbd('trash', 'rm', '--no-progress', `${scenario.place}/${trashed?.id ?? ''}`);
-  }, 120_000);
+  });
 });
 
 test('children see what they need and no secret; argv and logs have none either', async () => {
@@ -311,7 +311,7 @@ test('children see what they need and no secret; argv and logs have none either'
   expect(programs.environmentOf('restic')).not.toMatch(/UNRELATED|RESTIC_HOST|LD_LIBRARY_PATH/);
   const [newest] = (await scenario.snapshots(claim)).toReversed();
   expect(newest?.hostname).toBe('k8s-demo-nspvc-data');
-}, 60_000);
+});
 
 test('a dry run prints what `list` prints, and needs neither Ceph nor a repository', async () => {
   const env = { RESTIC_REPOSITORY: '', RESTIC_PASSWORD_FILE: '', CEPHBACKUP_CEPH_CONF: '' };
@@ -322,7 +322,7 @@ test('a dry run prints what `list` prints, and needs neither Ceph nor a reposito
   expect(dry.code).toBe(0);
   expect(dry.json).toEqual(list.json);
   expect(scenario.faults.requests.filter(({ verb }) => !['list', 'get'].includes(verb))).toEqual([]);
-}, 60_000);
+});
 
 test('selecting nothing is a mistake, unless it is allowed', async () => {
   const nothing = ['run', '-o', 'json', '--namespace', 'nobody'];
@@ -332,7 +332,7 @@ test('selecting nothing is a mistake, unless it is allowed', async () => {
   const allowed = await scenario.cephbackup([...nothing, '--allow-empty']);
   expect(allowed.code).toBe(0);
   expect(allowed.json).toMatchObject({ volumes: [], leftovers: [], exitCode: 0 });
-}, 60_000);
+});
 
 async function file(content: string): Promise<string> {
   const folder = path.join(await temporaryFolder('file'), 'x');

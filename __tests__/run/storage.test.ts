@@ -17,7 +17,7 @@ beforeAll(async () => {
   claim = await scenario.claim('data', {
     fill: (root) => writeFile(path.join(root, 'f'), randomBytes(16 * 1024 ** 2)),
   });
-}, 120_000);
+});
 
 describe('no room left', () => {
   test.each(['the repository', 'TMPDIR'])(
@@ -37,7 +37,6 @@ describe('no room left', () => {
       expect(await scenario.annotations(claim)).not.toHaveProperty('last-backup');
       await expectCleanWorld(before, scenario.worldScope, 10_000);
     },
-    120_000,
   );
 
   test('in the pool, really: nothing hangs for ever, nothing is left, and with room it succeeds', async () => {
@@ -66,7 +65,7 @@ describe('no room left', () => {
     const before = await observeWorld(scope);
     expect((await scenario.run({ args: only })).code).toBe(0);
     await expectCleanWorld(before, scope, 10_000);
-  }, 120_000);
+  });
 });
 
 describe('a Ceph key that is revoked', () => {
@@ -83,7 +82,7 @@ describe('a Ceph key that is revoked', () => {
     expect(report.error?.code).toBe('CEPH_UNREACHABLE');
     await expectNoKey(keyring, report.stderr);
     await expectCleanWorld(before, scenario.worldScope, 10_000);
-  }, 120_000);
+  });
 
   test('during the run: what was backed up counts, what cannot be removed is named, the next run removes it', async () => {
     const before = await scenario.world();
@@ -103,7 +102,7 @@ describe('a Ceph key that is revoked', () => {
     await expectNoKey(keyring, stderr);
     expect((await scenario.run({ args: ['--pvc', 'demo/data'] })).code).toBe(0);
     await expectCleanWorld(before, scenario.worldScope, 10_000);
-  }, 120_000);
+  });
 
   async function expectNoKey(keyring: string, text: string): Promise<void> {
     const key = /key = (\S+)/.exec(await readFile(keyring, 'utf8'))?.[1];
@@ -128,4 +127,4 @@ test('what restic read was taken away meanwhile: no backup, its snapshot is name
   ) as { parent?: string };
   expect(parent).toBe(marks['last-snapshot']);
   await expectCleanWorld(before, scenario.worldScope, 10_000);
-}, 120_000);
+});

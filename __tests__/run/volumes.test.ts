@@ -17,7 +17,7 @@ beforeAll(async () => {
   neighbour = await scenario.claim('neighbour', {
     fill: (root) => writeFile(path.join(root, 'f'), 'neighbour'),
   });
-}, 120_000);
+});
 
 /** Runs once with the neighbour beside it, and checks that the world is as it was and the neighbour was backed up. */
 async function runBeside(options: Parameters<Scenario['run']>[0] = {}) {
@@ -83,7 +83,7 @@ describe.each(['ext4', 'xfs'] as const)('a volume with %s that is in use', (type
       await mounted.unmount();
       await optOut(claim);
     }
-  }, 180_000);
+  });
 });
 
 describe('volumes that cannot be backed up fail one by one, beside others that succeed', () => {
@@ -113,7 +113,7 @@ describe('volumes that cannot be backed up fail one by one, beside others that s
     claims.hostile = await scenario.claim('hostile', { image: `${scenario.place}/-x@y` });
     claims.empty = await scenario.claim('empty');
     report = await runBeside();
-  }, 240_000);
+  });
 
   test.each([
     ['missing', 'IMAGE_NOT_FOUND'],
@@ -167,7 +167,7 @@ test('a volume of the pool without room fails, and nothing hangs', async () => {
   const report = await scenario.run({ faults, args: only });
   expect(report.volume(claim)).toMatchObject({ outcome: 'failed', error: { code: 'POOL_FULL' } });
   await optOut(claim);
-}, 120_000);
+});
 
 test('an old restic is refused by name before anything is touched', async () => {
   const folder = await temporaryFolder('old-restic');
@@ -180,7 +180,7 @@ test('an old restic is refused by name before anything is touched', async () => 
   expect(result.code).toBe(2);
   expect(result.json).toMatchObject({ error: { code: 'RESTIC_TOO_OLD' } });
   await expectCleanWorld(before, scenario.worldScope);
-}, 60_000);
+});
 
 test('nor does an old restic that has begun to open the repository leave its lock there', async () => {
   const folder = await temporaryFolder('slow-restic');
@@ -198,7 +198,7 @@ test('nor does an old restic that has begun to open the repository leave its loc
   expect(code).toBe(2);
   expect(json).toMatchObject({ error: { code: 'RESTIC_TOO_OLD' } });
   expect(await scenario.repository.locks()).toEqual([]);
-}, 60_000);
+});
 
 interface StoredSnapshot {
   summary: { files_new: number; files_changed: number; tree_blobs: number; data_blobs: number };

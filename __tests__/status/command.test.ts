@@ -13,7 +13,7 @@ beforeAll(async () => {
     scenario.claim('broken', { format: 'none' }),
     scenario.claim('scratch', { format: 'none', annotations: { 'cephbackup.hpc.nyu.edu/backup': 'false' } }),
   ]);
-}, 60_000);
+});
 
 async function status(...args: string[]) {
   const { code, json, stdout, stderr } = await scenario.cephbackup(['status', '-o', 'json', ...args]);
@@ -53,7 +53,7 @@ test('tells how the last run went, by the annotations alone and compared with th
   expect(gone).toMatchObject({ code: 1, states: { disk: 'missing' } });
   // The annotations alone cannot know.
   expect((await status('--max-age', '26h', '--pvc', 'demo/disk')).code).toBe(0);
-}, 120_000);
+});
 
 test('reads a dump instead of the API, too', async () => {
   const objects = await Promise.all(
@@ -69,7 +69,7 @@ test('reads a dump instead of the API, too', async () => {
     .result;
   expect(result.code).toBe(0);
   expect((result.json as StatusReport).totals).toMatchObject({ claims: 3, selected: 2, notCovered: 1 });
-}, 60_000);
+});
 
 test.each([
   [['--max-age', '26'], /--max-age "26": expected a duration/],

@@ -30,4 +30,4 @@ export function atEnd(action: () => Promise<unknown>): void {
 // Registered while this module is imported: jest takes no hooks later, while tests run.
 afterAll(async () => {
   for (const action of undo.toReversed()) await action();
-}, 120_000);
+});

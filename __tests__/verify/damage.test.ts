@@ -27,7 +27,7 @@ beforeAll(async () => {
     a3: await base.files('a', { ...own, 'new/file': 'new' }, '2026-01-03 02:00:00'),
     disk: await base.disk('disk', '2026-01-01 04:00:00'),
   };
-}, 60_000);
+});
 
 /** The damage, which claims verify finds damaged, and the snapshots that it names. */
 interface Case {

@@ -62,7 +62,7 @@ beforeAll(async () => {
   await cluster.ceph(`osd pool set-quota ${fullPool} max_bytes ${3 * MiB}`);
   scope = { cluster, imagePools: [current.pool, fullPool], temporary: current.folder };
   before = await observeWorld(scope);
-}, 180_000);
+});
 
 test('images become scratch images in their pools, shares a folder; all are as in the backup, and nothing stays', async () => {
   const programs = ['rbd', 'e2fsck', 'xfs_repair', 'mount'];
@@ -85,7 +85,7 @@ test('images become scratch images in their pools, shares a folder; all are as i
   expect(calls).toMatch(/^xfs_repair -n /m);
   expect(calls).toMatch(/^mount -t ext4 -o ro,/m);
   await expectCleanWorld(before, scope, 5_000);
-}, 60_000);
+});
 
 test('what is in the image and not in the backup is found, and a filesystem that is not sound', async () => {
   const volume = '/run/cephbackup/volume';
@@ -122,14 +122,14 @@ test('what is in the image and not in the backup is found, and a filesystem that
   expect(claimOf(answer, 'xfs')?.error?.message).toContain('is not sound: xfs_repair');
   expect(claimOf(answer, 'small')).toMatchObject({ outcome: 'failed', error: { code: 'TARGET_FULL' } });
   await expectCleanWorld(before, scope, 5_000);
-}, 60_000);
+});
 
 describe('ended in the middle', () => {
   test('SIGTERM: nothing stays', async () => {
     const answer = await drill(['ext4'], [{ program: 'restic', when: 'restore*--verify*', mode: 'term' }]);
     expect(answer).toMatchObject({ code: 143, report: { leftovers: [] } });
     await expectCleanWorld(before, scope, 5_000);
-  }, 60_000);
+  });
 
   test('SIGKILL: cleanup removes the scratch image, and no image of such a name that is a clone', async () => {
     const { cluster, pool, kube, env } = here.current;
@@ -153,7 +153,7 @@ describe('ended in the middle', () => {
     await cluster.rbd('rm', '--no-progress', `${pool}/${clone}`);
     await cluster.rbd('snap', 'rm', '--no-progress', `${pool}/disk@other`);
     await expectCleanWorld(before, scope, 10_000);
-  }, 60_000);
+  });
 });
 
 test('while another run is in progress no image is made', async () => {
@@ -176,4 +176,4 @@ test('while another run is in progress no image is made', async () => {
     await kube.request('DELETE', `${leases}/cephbackup`);
   }
   await expectCleanWorld(before, scope, 5_000);
-}, 60_000);
+});

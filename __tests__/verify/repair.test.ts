@@ -20,7 +20,7 @@ beforeAll(async () => {
     volumeMode: 'Block',
     fill: (root) => writeFile(path.join(root, 'data'), randomBytesOf(2, MiB)),
   });
-}, 120_000);
+});
 
 async function verify(): Promise<{ code: number | null; report: VerifyReport }> {
   const { code, json } = await scenario.cephbackup(['verify', '-o', 'json']);
@@ -62,4 +62,4 @@ test('what verify says to do about a lost pack mends it, older backups included'
   expect(rerun.volume(files).warnings.join()).toContain('stored again');
   expect(await verify()).toMatchObject({ code: 0, report: { damage: [] } });
   await scenario.repository.restic('dump', '--no-cache', first?.id ?? '', '/data', '--target', '/dev/null');
-}, 120_000);
+});

@@ -57,7 +57,7 @@ beforeAll(async () => {
     // Claims that exist no more have nothing to be marked.
     gone: await backup('gone', 4, 4),
   };
-}, 120_000);
+});
 
 beforeEach(async () => {
   const none = { 'last-verified': null, 'last-snapshot': null, 'last-backup-claim': null };

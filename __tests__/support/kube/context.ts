@@ -27,7 +27,7 @@ export function kubeContext(real: boolean): KubeContext {
   beforeAll(async () => {
     dir = mkdtempSync(path.join(tmpdir(), 'cephbackup-kube-'));
     running = await startKube({ dir, real });
-  }, 90_000);
+  });
   afterAll(async () => {
     await running?.stop();
     rmSync(dir, { recursive: true, force: true });
