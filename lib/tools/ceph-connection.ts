@@ -51,10 +51,14 @@ export function cephError(
   if (noConnection.test(stderr)) return new CephbackupError('CEPH_UNREACHABLE', message, { retryable: true });
   if (noSpace.has(exitCode)) return new CephbackupError('POOL_FULL', message);
   if (exitCode === errno.ENOENT) return new CephbackupError('IMAGE_NOT_FOUND', message);
-  if (exitCode === errno.EPERM || exitCode === errno.EACCES)
-    return new CephbackupError('CEPH_FORBIDDEN', message);
+  if (isForbidden(exitCode, stderr)) return new CephbackupError('CEPH_FORBIDDEN', message);
   if (exitCode === errno.EROFS) return new CephbackupError('IMAGE_NOT_PRIMARY', message);
   return new CephbackupError(fallback, message);
+}
+
+/** Exit code 1 is EPERM, and also what `rbd` says of options that it does not know. */
+function isForbidden(exitCode: number, stderr: string): boolean {
+  return exitCode === errno.EACCES || (exitCode === errno.EPERM && /not permitted|\bEPERM\b/i.test(stderr));
 }
 
 /** The line that says what went wrong: `rbd: …` where there is one, without time stamps of the client's log. */
