@@ -105,6 +105,12 @@ describe('a command', () => {
     expect(seen).toEqual(['one', 'stop']);
   });
 
+  test('that prints more than is kept is stopped', async () => {
+    const file = script('prints', 'head -c 3000000 /dev/zero; exec sleep 1000');
+    const refused = await failure(exec(file, [], { deadline: 60_000, stdoutLimit: 2_000_000 }));
+    expect(refused.message).toMatch(/printed more than 2000000 bytes$/);
+  });
+
   test('that dies by a signal has failed', async () => {
     expect((await failure(exec(script('die', 'kill -SEGV $$'), [], { deadline: 10_000 }))).code).toBe(
       'COMMAND_FAILED',

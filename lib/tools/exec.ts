@@ -32,11 +32,13 @@ export interface CommandOptions {
   onStdout?: (chunk: Buffer, stop: () => void) => void;
   /** Milliseconds between SIGTERM and SIGKILL. */
   killGrace?: number;
+  /** Bytes of stdout that are kept at most; default: 64 MiB. */
+  stdoutLimit?: number;
 }
 
 export interface CommandResult {
   exitCode: number;
-  /** Whole, at most 64 MiB; empty where `onStdout`, `onStdoutLine` or `output` takes it. */
+  /** Whole, at most `stdoutLimit`; empty where `onStdout`, `onStdoutLine` or `output` takes it. */
   stdout: string;
   /** The last 64 KiB. */
   stderr: string;
@@ -55,7 +57,7 @@ export type Exec = (
   options: CommandOptions,
 ) => Promise<CommandResult>;
 
-const stdoutLimit = 64 * 1024 * 1024;
+const defaultStdoutLimit = 64 * 1024 * 1024;
 const stderrLimit = 64 * 1024;
 const lineLimit = 1024 * 1024;
 const longestShown = 1_000;
@@ -95,7 +97,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     });
     const stop = new Stopper(child, options.killGrace ?? 5_000);
     const flows = startFlows(child, options, stop);
-    const { onStdout, onStdoutLine, onStderrLine } = options;
+    const { onStdout, onStdoutLine, onStderrLine, stdoutLimit = defaultStdoutLimit } = options;
     if (onStdout !== undefined) {
       child.stdout.on('data', (chunk: Buffer) => {
         onStdout(chunk, () => {

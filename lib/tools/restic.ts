@@ -41,6 +41,8 @@ export interface ResticLimits {
 /** Seconds to wait for another process's lock. */
 const lockPatience = 30;
 const queryDeadline = 300_000;
+/** Bytes of all snapshots as JSON, 1.1 KiB each: somewhat less than what a string can hold (V8: 512 MiB). */
+const listLimit = 448 * 1024 * 1024;
 /** The flag keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
 const deviceFeature = 'device-id-for-hardlinks=true';
 
@@ -94,7 +96,7 @@ export class Restic {
       `--retry-lock=${lockPatience}s`,
       ...(tags.length === 0 ? [] : ['--tag', tags.join(',')]),
     ];
-    const result = await this.run(this.#argv(args), options);
+    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, ...options });
     if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
     return parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
   }
@@ -105,7 +107,7 @@ export class Restic {
   ): Promise<{ snapshots: ResticSnapshot[]; unreadable: string[] }> {
     const lock = options?.noLock ? '--no-lock' : `--retry-lock=${lockPatience}s`;
     const args = ['snapshots', '--json', lock, ...(options?.noCache ? ['--no-cache'] : [])];
-    const result = await this.run(this.#argv(args), options);
+    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, ...options });
     if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
     return {
       snapshots: parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot),
