@@ -72,7 +72,7 @@ describe('reading', () => {
   });
 
   test('a server that goes on failing is given up within patience', async () => {
-    const api = await context.connect();
+    const api = await context.connect({ patience: 60_000 });
     inject({ mode: 500 });
     const { error, milliseconds } = await timed(api.list(namespacesPath, { patience: 1_500 }));
     expect(error).toMatchObject({ code: 'KUBE_FAILED', status: 500, retryable: true });
@@ -81,7 +81,7 @@ describe('reading', () => {
   });
 
   test('a server that does not answer any more is KUBE_UNREACHABLE', async () => {
-    const api = await context.connect();
+    const api = await context.connect({ patience: 60_000 });
     await api.list(namespacesPath);
     inject({ mode: 'timeout' });
     const { error, milliseconds } = await timed(
@@ -126,8 +126,8 @@ describe('reading', () => {
 
   test('a signal ends the waiting at once, with its own reason', async () => {
     const stop = new AbortController();
-    const api = await context.connect({ signal: stop.signal });
-    inject({ mode: 429, retryAfter: 20 });
+    const api = await context.connect({ signal: stop.signal, patience: 60_000 });
+    inject({ mode: 429, retryAfter: 30 });
     const waiting = timed(api.list(namespacesPath));
     const hanging = timed(api.list(leasesPath('default')));
     setTimeout(() => {
