@@ -166,7 +166,7 @@ describe('with a metadata server', () => {
       if (step === 'backing up') frozen = freeze();
     };
     try {
-      const options = { onStep, path: slowly, timeout: 5_000 };
+      const options = { onStep, path: slowly, timeout: 15_000 };
       const { result, leftovers } = await rig.backup(rig.dynamic('own', path, own.name), options);
       await frozen;
       expect(result).toMatchObject({ outcome: 'failed', snapshot: null });
