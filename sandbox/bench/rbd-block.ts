@@ -33,63 +33,74 @@ export const rbdBlock: Bench = async ({ folder, quick, tell }) => {
   }
 };
 
-type Side = 'ours' | 'bare';
+/** `relayed` is the bare pipe with `cat` in it: what any process costs that takes each byte in and gives it out again. */
+const sides = ['ours', 'bare', 'relayed'] as const;
+type Side = (typeof sides)[number];
+const phases = ['new', 'unchanged'] as const;
+type Phase = (typeof phases)[number];
+type Costs = Record<Side, Record<Phase, Cost[]>>;
 
 async function compareStreams(bed: TestBed, volume: Volume, rounds: number, tell: (text: string) => void) {
-  const costs: Record<Side, Record<'new' | 'unchanged', Cost[]>> = {
+  const costs: Costs = {
     ours: { new: [], unchanged: [] },
     bare: { new: [], unchanged: [] },
+    relayed: { new: [], unchanged: [] },
   };
-  const stored: Record<Side, number> = { ours: 0, bare: 0 };
+  const stored: Record<Side, number> = { ours: 0, bare: 0, relayed: 0 };
   const { source, name, scope } = await prepare(bed.cluster, volume.image);
   const env = { ...bed.cluster.env };
   const bare = ['rbd', 'export-diff', '--no-progress', `${volume.image}@${name}`, '-'];
+  const commands: Record<Side, readonly string[]> = {
+    ours: source.command,
+    bare,
+    relayed: ['bash', '-c', 'set -o pipefail; "$@" | cat', 'bash', ...bare],
+  };
   for (let round = 0; round < rounds; round += 1) {
-    tell(`round ${round + 1} of ${rounds}: both streams into an empty repository, then unchanged`);
+    tell(`round ${round + 1} of ${rounds}: the streams into an empty repository, then unchanged`);
     const repositories: Record<Side, Repository> = {
       ours: await bed.repository(),
       bare: await bed.repository(),
+      relayed: await bed.repository(),
     };
-    for (const phase of ['new', 'unchanged'] as const) {
-      await inTurn(round, [
-        async () => {
-          costs.ours[phase].push(await backUpPipe(repositories.ours, source.command, env));
-        },
-        async () => {
-          costs.bare[phase].push(await backUpPipe(repositories.bare, bare, env));
-        },
-      ]);
+    for (const phase of phases) {
+      await inTurn(
+        round,
+        sides.map((side) => async () => {
+          costs[side][phase].push(await backUpPipe(repositories[side], commands[side], env));
+        }),
+      );
     }
-    for (const side of ['ours', 'bare'] as const) {
+    for (const side of sides) {
       stored[side] = await bytesIn(repositories[side]);
       await rm(repositories[side].folder, { recursive: true });
     }
   }
   await scope.release();
-  const figures = (['new', 'unchanged'] as const).flatMap((phase) => [
+  const figures = phases.flatMap((phase) => [
     ratio(`${phase}, wall against the bare pipe`, costs, phase, 'wall', 1.08),
     ratio(`${phase}, processor against the bare pipe`, costs, phase, 'processor', 1.15),
   ]);
   return [
     ...figures,
     atMost('stored, against the bare pipe', stored.ours / stored.bare, 1.01, '×'),
+    ...phases.flatMap((phase) => [relay(costs, phase, 'wall'), relay(costs, phase, 'processor')]),
     information('the bare pipe, new, wall', median(costs.bare.new.map(({ wall }) => wall)), 's'),
     information('the bare pipe, unchanged, wall', median(costs.bare.unchanged.map(({ wall }) => wall)), 's'),
   ];
 }
 
-function ratio(
-  what: string,
-  costs: Record<Side, Record<'new' | 'unchanged', Cost[]>>,
-  phase: 'new' | 'unchanged',
-  kind: keyof Cost,
-  limit: number,
-) {
-  const [ours, bare] = (['ours', 'bare'] as const).map((side) =>
-    median(costs[side][phase].map((cost) => cost[kind])),
-  );
-  const formula = `${ours?.toFixed(2) ?? '?'} s / ${bare?.toFixed(2) ?? '?'} s`;
-  return atMost(what, (ours ?? Number.NaN) / (bare ?? Number.NaN), limit, '×', formula);
+function ratio(what: string, costs: Costs, phase: Phase, kind: keyof Cost, limit: number) {
+  const [ours, bare] = [middle(costs.ours, phase, kind), middle(costs.bare, phase, kind)];
+  return atMost(what, ours / bare, limit, '×', `${ours.toFixed(2)} s / ${bare.toFixed(2)} s`);
+}
+
+function relay({ relayed, bare }: Costs, phase: Phase, kind: keyof Cost) {
+  const ratio = middle(relayed, phase, kind) / middle(bare, phase, kind);
+  return information(`\`cat\` in the bare pipe, ${phase}, ${kind}`, ratio, '×');
+}
+
+function middle(costs: Record<Phase, Cost[]>, phase: Phase, kind: keyof Cost): number {
+  return median(costs[phase].map((cost) => cost[kind]));
 }
 
 /** Snapshot, listings and the whole stream, as restic reads it: from a pipe. */
