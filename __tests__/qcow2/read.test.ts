@@ -159,7 +159,9 @@ describe('openImage', () => {
       const at = seeded.integer(32, dataOffset - 1);
       const broken = Buffer.from(image);
       broken[at] = (broken[at] ?? 0) ^ (1 << seeded.integer(0, 7));
-      await expect(openImage(cut(broken, clusterSize))).rejects.toMatchObject({ code: 'MALFORMED' });
+      // A bit may also say that the image is encrypted, or compressed.
+      const code: unknown = expect.stringMatching(/^(MALFORMED|UNSUPPORTED)$/);
+      await expect(openImage(cut(broken, clusterSize))).rejects.toMatchObject({ code });
     });
   });
 
