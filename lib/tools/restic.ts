@@ -96,9 +96,7 @@ export class Restic {
       `--retry-lock=${lockPatience}s`,
       ...(tags.length === 0 ? [] : ['--tag', tags.join(',')]),
     ];
-    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, ...options });
-    if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
-    return parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
+    return (await this.#list(args, options)).snapshots;
   }
 
   /** All snapshots, and the ids of those whose file cannot be read: restic passes them over and exits 0. */
@@ -107,12 +105,18 @@ export class Restic {
   ): Promise<{ snapshots: ResticSnapshot[]; unreadable: string[] }> {
     const lock = options?.noLock ? '--no-lock' : `--retry-lock=${lockPatience}s`;
     const args = ['snapshots', '--json', lock, ...(options?.noCache ? ['--no-cache'] : [])];
+    const { snapshots, stderr } = await this.#list(args, options);
+    return {
+      snapshots,
+      unreadable: [...stderr.matchAll(/^Ignoring "([0-9a-f]{64})"/gm)].flatMap(([, id]) => id ?? []),
+    };
+  }
+
+  async #list(args: readonly string[], options: Partial<CommandOptions> | undefined) {
     const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, ...options });
     if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
-    return {
-      snapshots: parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot),
-      unreadable: [...result.stderr.matchAll(/^Ignoring "([0-9a-f]{64})"/gm)].flatMap(([, id]) => id ?? []),
-    };
+    const snapshots = parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
+    return { snapshots, stderr: result.stderr };
   }
 
   /** One snapshot, from the repository itself and not from the local cache. */

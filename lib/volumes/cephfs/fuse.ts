@@ -74,10 +74,7 @@ class FuseMount implements CephfsMount {
     const end = performance.now() + mountedWithin;
     while ((await mountedAt(namespace, clientDirectory)) === null) {
       signal.throwIfAborted();
-      if (!daemon.alive()) {
-        await daemon.ended;
-        throw mountError(this.request, daemon.stderr());
-      }
+      if (!daemon.alive()) throw mountError(this.request, daemon.stderr());
       if (performance.now() > end) {
         const message = `ceph-fuse: nothing is mounted after ${mountedWithin / 1000} s`;
         throw new CephbackupError('CEPHFS_UNAVAILABLE', message, { retryable: true });

@@ -11,17 +11,16 @@ const errors = { EPERM: 1, ENOENT: 2, EIO: 5, EACCES: 13, ESTALE: 116, ETIMEDOUT
  * Where both clients print the errno. The threads of ceph-fuse write at once, and one's line of the log may come into the
  * middle of another's message: then the errno begins a line.
  */
-const errnoPrinted = /(?:^\(|failed with \(|mount error )(\d+)/m;
+const errnoPrinted = /(?:^\(|failed with \(|mount error )(\d+)/;
 
 /** What a failed mount means, by all that the client wrote to stderr. */
 export function mountError(
   { fs, root }: Pick<CephfsMountRequest, 'fs' | 'root'>,
   stderr: string,
 ): CephbackupError {
-  const errno = errnoPrinted.exec(stderr)?.[1];
-  const message = stderr.split('\n').find((line) => errnoPrinted.test(line)) ?? stderr;
-  const text = `mount of ${root} of the filesystem ${fs}: ${lastLine(message)}`;
-  switch (Number(errno)) {
+  const telling = stderr.split('\n').find((line) => errnoPrinted.test(line)) ?? stderr;
+  const text = `mount of ${root} of the filesystem ${fs}: ${lastLine(telling)}`;
+  switch (Number(errnoPrinted.exec(telling)?.[1])) {
     case errors.ENOENT:
       return new CephbackupError(isSubvolume(root) ? 'SUBVOLUME_NOT_FOUND' : 'DIRECTORY_NOT_FOUND', text);
     case errors.EPERM:
