@@ -2,15 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { exportImageCommand } from '../lib/commands/hidden.js';
+import { exportImageCommand } from '../lib/volumes/block/internal-command.js';
 
 // The global `process`: importing node:process makes a stdout that is a pipe one that does not block.
 if (process.argv[2] === exportImageCommand) {
-  const { exportImage } = await import('../lib/commands/export-image.js');
+  const { exportImage } = await import('../lib/volumes/block/producer.js');
   process.exit(await exportImage(process.argv[3] ?? '', process.env));
 }
 
-const { main } = await import('../lib/cli/main.js');
+const [{ main }, { commands }] = await Promise.all([
+  import('../lib/cli/main.js'),
+  import('../lib/commands/index.js'),
+]);
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
@@ -18,6 +21,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 // kubectl runs its plugin `cephbackup` by the name `kubectl-cephbackup`.
 const called = path.basename(process.argv[1] ?? '');
 const code = await main({
+  commands,
   name: called === 'kubectl-cephbackup' ? 'kubectl cephbackup' : 'cephbackup',
   argv: process.argv.slice(2),
   env: process.env,

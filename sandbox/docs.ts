@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { runOptions, variableOf, type OptionDefinition } from '../lib/cli/options.js';
+import { runOptions } from '../lib/commands/run/options.js';
+import { variableOf, type OptionDefinition } from '../lib/cli/options.js';
 import { catalogue } from '../lib/errors/catalogue.js';
-import { exitCodes } from '../lib/run/exit-code.js';
+import { exitCodes } from '../lib/errors/exit-code.js';
 
 const errorsPage = 'docs/errors.md';
 const readme = 'README.md';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { serverCommand } from '../lib/tools/namespace.js';
+import { serverCommand } from '../lib/tools/node/namespace.js';
 import { Daemon, attempt, run, type RunOptions, type RunResult } from './process.js';
 
 /**

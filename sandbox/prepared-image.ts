@@ -1,13 +1,13 @@
 import process from 'node:process';
 import type { PlannedVolume } from '../lib/plan/types.js';
-import { silent } from '../lib/report/logger.js';
-import { Redactor } from '../lib/report/redactor.js';
-import { Scope } from '../lib/run/scope.js';
-import { childEnvironment } from '../lib/tools/environment.js';
-import { createExec } from '../lib/tools/exec.js';
-import { imageSpec, Rbd } from '../lib/tools/rbd.js';
-import type { StreamSource } from '../lib/volumes/driver.js';
-import { RbdBlockDriver } from '../lib/volumes/rbd-block.js';
+import { silent } from '../lib/log/logger.js';
+import { Redactor } from '../lib/log/redactor.js';
+import { Scope } from '../lib/ownership/scope.js';
+import { childEnvironment } from '../lib/tools/process/environment.js';
+import { createExec } from '../lib/tools/process/exec.js';
+import { imageSpec, Rbd } from '../lib/tools/rbd/images.js';
+import type { StreamSource } from '../lib/repository/source.js';
+import { RbdBlockDriver } from '../lib/volumes/block/driver.js';
 import type { CephCluster } from './ceph.js';
 import { cephbackupProgram } from './tools.js';
 

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { BlockingWriter } from '../lib/tools/stream.js';
+import { BlockingWriter } from '../lib/tools/process/stream.js';
 import { checkout } from './checkout.js';
 import { exportOf, replaceRbd } from './replaced-rbd.js';
 

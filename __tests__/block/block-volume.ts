@@ -5,8 +5,8 @@ import path from 'node:path';
 import process from 'node:process';
 import type { CephCluster } from '../../sandbox/ceph.js';
 import { CephbackupError } from '../../lib/errors/error.js';
-import { parseProducerError } from '../../lib/volumes/block/producer-error.js';
-import type { StreamSource } from '../../lib/volumes/driver.js';
+import { parseProducerError } from '../../lib/repository/producer-error.js';
+import type { StreamSource } from '../../lib/repository/source.js';
 import type { Prepared } from '../../sandbox/prepared-image.js';
 import { banner, data, end, size, zeros } from './records.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { subvolumeSpec } from '../../lib/tools/ceph-fs.js';
+import { subvolumeSpec } from '../../lib/tools/ceph/fs.js';
 import { placeOf } from '../../lib/volumes/cephfs/place.js';
 
 const uuid = '308fa52e-a490-4517-9dee-34f8ee161077';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { rightsOfRun } from '../../lib/doctor/kubernetes.js';
+import { rightsOfRun } from '../../lib/commands/doctor/checks/kubernetes.js';
 import { describeWithHelm, find, podOf, programOf, render, type Values } from './helm.js';
 
 interface Rights {

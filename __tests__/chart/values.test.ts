@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import yaml from 'js-yaml';
-import { commands } from '../../lib/cli/commands.js';
+import { commands } from '../../lib/commands/index.js';
 import { chart, withValuesTable } from '../../sandbox/chart/readme.js';
 import { chartValues } from '../../sandbox/chart/values-table.js';
 import { flips } from './flips.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { commands } from '../../lib/cli/commands.js';
-import { resolveOptions, runOptions, variableOf } from '../../lib/cli/options.js';
+import { commands } from '../../lib/commands/index.js';
+import { resolveOptions, variableOf } from '../../lib/cli/options.js';
+import { runOptions } from '../../lib/commands/run/options.js';
 import { parseCommandLine } from '../../lib/cli/program.js';
 import { boolean, duration, shard, size, time, type Parsed } from '../../lib/cli/values.js';
 
@@ -85,7 +86,7 @@ describe('options', () => {
 });
 
 describe('command line', () => {
-  const parse = (...argv: string[]) => parseCommandLine(argv, '1.2.3');
+  const parse = (...argv: string[]) => parseCommandLine(commands, argv, '1.2.3');
 
   test('a command with options', () => {
     expect(

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { CephbackupError } from '../../lib/errors/error.js';
-import { nearest } from '../../lib/doctor/ceph.js';
-import { failed, NotChecked, ok, warning, type Check } from '../../lib/doctor/check.js';
-import { examine } from '../../lib/doctor/examine.js';
-import { hostOf, serviceOf } from '../../lib/doctor/repository-place.js';
-import { Setup, type SetupParts } from '../../lib/doctor/setup.js';
+import { nearest } from '../../lib/commands/doctor/checks/ceph.js';
+import { failed, NotChecked, ok, warning, type Check } from '../../lib/commands/doctor/check.js';
+import { examine } from '../../lib/commands/doctor/examine.js';
+import { hostOf, serviceOf } from '../../lib/commands/doctor/checks/repository/place.js';
+import { Setup, type SetupParts } from '../../lib/commands/doctor/setup.js';
 
 const noSetup = new Setup({} as SetupParts);
 const check = (name: string, run: Check['run']): Check => ({ name, run });

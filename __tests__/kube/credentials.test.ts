@@ -11,7 +11,7 @@ import type { KubeApi } from '../../lib/kube/api.js';
 import { connectKube } from '../../lib/kube/client.js';
 import type { ClusterFields, UserFields } from '../../lib/kube/kubeconfig.js';
 import { namespacesPath } from '../../lib/kube/paths.js';
-import { silent } from '../../lib/report/logger.js';
+import { silent } from '../../lib/log/logger.js';
 import { kubeContext } from '../support/kube/context.js';
 
 const context = kubeContext(false);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { KubeApi } from '../../lib/kube/api.js';
-import type { LeaseObject } from '../../lib/kube/lease-record.js';
-import { acquireLease, readLease, type Lease } from '../../lib/kube/lease.js';
+import type { LeaseObject } from '../../lib/kube/lease/record.js';
+import { acquireLease, readLease, type Lease } from '../../lib/kube/lease/acquire.js';
 import type { Fault, Faults, SeenRequest } from '../../sandbox/kube/index.js';
 import { recordingLogger } from '../support/kube/logger.js';
 import { kubeContext } from '../support/kube/context.js';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { KubeApi } from '../../lib/kube/api.js';
-import { acquireLease, readLease, type Lease, type LeaseOptions } from '../../lib/kube/lease.js';
-import type { LeaseObject } from '../../lib/kube/lease-record.js';
+import { acquireLease, readLease, type Lease, type LeaseOptions } from '../../lib/kube/lease/acquire.js';
+import type { LeaseObject } from '../../lib/kube/lease/record.js';
 import { leasePath } from '../../lib/kube/paths.js';
-import { silent } from '../../lib/report/logger.js';
+import { silent } from '../../lib/log/logger.js';
 import type { KubeContext } from '../support/kube/context.js';
 
 /** The real ones divided by 30: a lease of 2 s, renewed every half second. */

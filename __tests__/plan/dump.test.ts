@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
-import { parseDump } from '../../lib/kube/dump.js';
+import { parseDump } from '../../lib/kube/dump/read.js';
 import type { Inventory } from '../../lib/kube/types.js';
 
 const object = (kind: string, name: string, namespace?: string) => ({

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Inventory } from '../../lib/kube/types.js';
-import { parseDump } from '../../lib/kube/dump.js';
+import { parseDump } from '../../lib/kube/dump/read.js';
 import { parseClusters } from '../../lib/plan/clusters.js';
 import { listDocument } from '../../lib/plan/document.js';
 import { buildPlan } from '../../lib/plan/plan.js';
-import { listTable } from '../../lib/report/list-table.js';
+import { listTable } from '../../lib/commands/list/table.js';
 import { Random } from './random.js';
 import { everything, inventory, now, prefix, rbd } from './world.js';
 

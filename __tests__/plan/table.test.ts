@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseQuantity } from '../../lib/kube/quantity.js';
-import { listTable } from '../../lib/report/list-table.js';
-import { age, bytes, formatTable } from '../../lib/report/table.js';
+import { listTable } from '../../lib/commands/list/table.js';
+import { age, bytes, formatTable } from '../../lib/cli/output/table.js';
 import { now, planOf } from './world.js';
 
 describe('quantities of Kubernetes in bytes', () => {

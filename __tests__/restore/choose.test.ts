@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { asCephbackupError } from '../../lib/errors/error.js';
-import { backupsOf, groupByClaim, type Backup } from '../../lib/restore/backups.js';
-import { chooseBackup, type Wanted } from '../../lib/restore/choose.js';
-import { clusterScope } from '../../lib/restore/clusters.js';
-import type { ResticSnapshot } from '../../lib/tools/restic.js';
+import { backupsOf, groupByClaim, type Backup } from '../../lib/repository/claims.js';
+import { chooseBackup, type Wanted } from '../../lib/repository/choose.js';
+import { clusterScope } from '../../lib/repository/clusters.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
 
 let number = 0;
 const backup = (time: string, fields: Partial<Backup> = {}): Backup => ({

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { nearestFirst } from '../../lib/restore/saved-manifests.js';
+import { nearestFirst } from '../../lib/repository/saved-manifests.js';
 
 test('the manifests of the run that made a backup come first, also where runs follow each other at once', () => {
   const saved = [0, 8_000, 10_000, 11_000, 90_000].map((time) => ({ id: `at-${time}`, time, cluster: 'c' }));

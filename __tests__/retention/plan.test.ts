@@ -2,12 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import { keepArguments } from '../../lib/retention/keep.js';
 import { neededManifests } from '../../lib/retention/manifests.js';
 import { planRetention, type RetentionInput } from '../../lib/retention/plan.js';
-import { retention, unusedLimit } from '../../lib/cli/values.js';
+import { retention, unusedLimit } from '../../lib/commands/prune/options.js';
 import { refuseWrongClock } from '../../lib/kube/skew.js';
-import { lockGuidance, describeLock, parseLock } from '../../lib/tools/restic-lock.js';
-import { parseStatistics } from '../../lib/tools/restic-prune.js';
-import { decideUnlock } from '../../lib/tools/restic-unlock.js';
-import type { ResticSnapshot } from '../../lib/tools/restic.js';
+import { lockGuidance, describeLock, parseLock } from '../../lib/tools/restic/locks.js';
+import { parseStatistics } from '../../lib/tools/restic/prune.js';
+import { decideUnlock } from '../../lib/tools/restic/unlock.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
 
 const hours = 3_600_000;
 

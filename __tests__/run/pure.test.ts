@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { catalogue, type ErrorCode } from '../../lib/errors/catalogue.js';
 import { CephbackupError } from '../../lib/errors/error.js';
 import { History, pointInTime } from '../../lib/repository/history.js';
-import { silent } from '../../lib/report/logger.js';
-import { exitCode } from '../../lib/run/exit-code.js';
+import { silent } from '../../lib/log/logger.js';
+import { exitCode } from '../../lib/errors/exit-code.js';
 import {
   installationId,
   isScratchName,
@@ -11,9 +11,9 @@ import {
   objectNumbers,
   ownerOf,
   scratchName,
-} from '../../lib/run/names.js';
-import { Scope } from '../../lib/run/scope.js';
-import type { ResticSnapshot } from '../../lib/tools/restic.js';
+} from '../../lib/ownership/names.js';
+import { Scope } from '../../lib/ownership/scope.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
 
 describe('names', () => {
   test('the installation is the first 8 hex digits of a SHA-256', () => {

@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { installationId } from '../../lib/run/names.js';
+import { installationId } from '../../lib/ownership/names.js';
 import { attachImage } from '../../sandbox/ceph.js';
 import { resticProgram, searchPath } from '../../sandbox/tools.js';
 import { worldChanges } from '../../sandbox/world.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { statusOf, type StatusRequest } from '../../lib/plan/status.js';
 import { crossCheck } from '../../lib/repository/cross-check.js';
-import { statusTable } from '../../lib/report/status-table.js';
-import type { ResticSnapshot } from '../../lib/tools/restic.js';
+import { statusTable } from '../../lib/commands/status/table.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
 import { now, planOf, prefix, type Entry } from '../plan/world.js';
 
 const hour = 3_600_000;

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { resolveProgram } from '../../lib/tools/exec.js';
+import { resolveProgram } from '../../lib/tools/process/exec.js';
 
 /** What a faulty program does instead of, or besides, the real thing. */
 export type FaultMode =

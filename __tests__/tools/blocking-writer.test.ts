@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { checkout } from '../../sandbox/checkout.js';
 
 const size = 4 * 1024 * 1024;
-const built = pathToFileURL(path.join(checkout, 'dist/lib/tools/stream.js')).href;
+const built = pathToFileURL(path.join(checkout, 'dist/lib/tools/process/stream.js')).href;
 
 /** Importing node:process sets O_NONBLOCK on a stdout that is a pipe. */
 const program = `

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { cephError } from '../../lib/tools/ceph-connection.js';
+import { cephError } from '../../lib/tools/ceph/connection.js';
 
 test.each([
   [1, 'rbd: error opening image disk: (1) Operation not permitted', 'CEPH_FORBIDDEN'],

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { CephbackupError } from '../../lib/errors/error.js';
-import { silent } from '../../lib/report/logger.js';
-import { Redactor } from '../../lib/report/redactor.js';
-import { createExec } from '../../lib/tools/exec.js';
+import { silent } from '../../lib/log/logger.js';
+import { Redactor } from '../../lib/log/redactor.js';
+import { createExec } from '../../lib/tools/process/exec.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cephbackup-exec-'));
 const redactor = new Redactor();

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
-import { silent } from '../../lib/report/logger.js';
-import { Redactor } from '../../lib/report/redactor.js';
-import { createExec } from '../../lib/tools/exec.js';
+import { silent } from '../../lib/log/logger.js';
+import { Redactor } from '../../lib/log/redactor.js';
+import { createExec } from '../../lib/tools/process/exec.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cephbackup-flow-'));
 const exec = createExec({ env: { PATH: process.env.PATH ?? '' }, log: silent, redactor: new Redactor() });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Exec } from '../../lib/tools/exec.js';
-import { Restic } from '../../lib/tools/restic.js';
+import type { Exec } from '../../lib/tools/process/exec.js';
+import { Restic } from '../../lib/tools/restic/restic.js';
 
 /** A restic that succeeds at once, and the argv it was given. */
 function recording(): { exec: Exec; calls: (readonly string[])[] } {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { damageIn } from '../../lib/verify/damage.js';
+import { damageIn } from '../../lib/verify/damage/damage.js';
 import { withinBytes, type Candidate } from '../../lib/verify/rotation.js';
 import { TarReader } from '../../lib/verify/tar.js';
 

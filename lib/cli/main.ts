@@ -1,14 +1,15 @@
 import type { Readable } from 'node:stream';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
-import type { CommandContext, CommandOutput } from '../commands/context.js';
-import type { Logger } from '../report/logger.js';
-import { exitCodes, signalCodes, type EndingSignal } from '../run/exit-code.js';
+import type { CommandContext, CommandDefinition, CommandOutput } from './command.js';
+import type { Logger } from '../log/logger.js';
+import { exitCodes, signalCodes, type EndingSignal } from '../errors/exit-code.js';
 import { parseCommandLine, type CommandLine } from './program.js';
 import { resolveOptions } from './options.js';
 import type { Surroundings } from './surroundings.js';
 
 /** What the program is started with: the process, or a test. */
 export interface Start {
+  commands: readonly CommandDefinition[];
   /** What it was called as: `cephbackup`, or `kubectl cephbackup` where it is kubectl's plugin. */
   name: string;
   argv: readonly string[];
@@ -25,7 +26,7 @@ export interface Start {
 /** The whole program; returns its exit code. Never throws. */
 export async function main(start: Start): Promise<number> {
   const json = wantsJson(start);
-  const line = parseCommandLine(start.argv, start.version, start.name);
+  const line = parseCommandLine(start.commands, start.argv, start.version, start.name);
   if (line.type === 'help') {
     await start.stdout(line.text);
     return 0;

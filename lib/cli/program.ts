@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { commands, type CommandDefinition, type Operand } from './commands.js';
+import type { CommandDefinition, Operand } from './command.js';
 import { variableOf, type OptionDefinition, type RawOptions } from './options.js';
 import { text } from './values.js';
 
@@ -12,7 +12,12 @@ export type CommandLine =
  * What a command line asks for. Nothing is run and nothing printed here.
  * @param name as the help calls the program
  */
-export function parseCommandLine(argv: readonly string[], version: string, name = 'cephbackup'): CommandLine {
+export function parseCommandLine(
+  commands: readonly CommandDefinition[],
+  argv: readonly string[],
+  version: string,
+  name = 'cephbackup',
+): CommandLine {
   let printed = '';
   const parsed: CommandLine[] = [];
   const program = new Command(name)

@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { Writable } from 'node:stream';
-import type { CommandContext } from '../commands/context.js';
+import type { CommandContext } from './command.js';
 import { CephbackupError } from '../errors/error.js';
 import { repositorySecrets } from '../repository/configuration.js';
-import { createLogger, type Logger, type LogLevel } from '../report/logger.js';
-import { liveProgress, logProgress, type Progress } from '../report/progress.js';
-import { Redactor } from '../report/redactor.js';
-import { signalCodes, type EndingSignal } from '../run/exit-code.js';
-import { childEnvironment, secretValues } from '../tools/environment.js';
-import { createExec } from '../tools/exec.js';
+import { createLogger, type Logger, type LogLevel } from '../log/logger.js';
+import { liveProgress, logProgress, type Progress } from '../run/progress.js';
+import { Redactor } from '../log/redactor.js';
+import { signalCodes, type EndingSignal } from '../errors/exit-code.js';
+import { childEnvironment, secretValues } from '../tools/process/environment.js';
+import { createExec } from '../tools/process/exec.js';
 import type { Start } from './main.js';
 import { variableOf } from './options.js';
 

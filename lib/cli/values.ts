@@ -1,5 +1,4 @@
-import type { Budget } from '../verify/rotation.js';
-import { isImageSpecName, type ImageSpec } from '../tools/image-spec.js';
+import { isImageSpecName, type ImageSpec } from '../tools/rbd/image-spec.js';
 
 /** Parsers for the values of options. Each returns the value, or a text that says what is expected instead. */
 export type Parsed<T> = { value: T } | { expected: string };
@@ -17,36 +16,11 @@ export const duration: Parser<number> = (text) => {
     : { expected: 'a duration with a unit, e.g. 90s, 15m, 26h or 7d' };
 };
 
-/** A duration for which something is kept. To restic `6m` are months: nobody keeps a backup for six minutes. */
-export const retention: Parser<number> = (text) => {
-  const parsed = duration(text);
-  return 'value' in parsed && text.endsWith('m') && parsed.value < 3_600_000
-    ? { expected: 'at least 60m: m are minutes here, not months (180d are half a year)' }
-    : parsed;
-};
-
 /** `500MiB`, `2GiB` in bytes. */
 export const size: Parser<number> = (text) => {
   const match = /^(\d+(?:\.\d+)?)(B|[KMGT]iB)$/.exec(text);
   const bytes = Number(match?.[1]) * (sizes[match?.[2] ?? ''] ?? NaN);
   return bytes > 0 ? { value: Math.round(bytes) } : { expected: 'a size with a unit, e.g. 500MiB or 2GiB' };
-};
-
-/** How much a repository may hold that nothing needs, as restic takes it: bytes, `5%` or `unlimited`. */
-export const unusedLimit: Parser<string> = (text) => {
-  if (text === 'unlimited' || /^\d{1,2}(\.\d+)?%$/.test(text)) return { value: text };
-  const parsed = text === '0' ? { value: 0 } : size(text);
-  return 'value' in parsed
-    ? { value: String(parsed.value) }
-    : { expected: 'a size such as 500MiB, a percentage such as 5%, or unlimited' };
-};
-
-/** `2h` or `500GiB`: a duration or a size. */
-export const budget: Parser<Budget> = (text) => {
-  const [time, amount] = [duration(text), size(text)];
-  if ('value' in time) return { value: { milliseconds: time.value } };
-  if ('value' in amount) return { value: { bytes: amount.value } };
-  return { expected: 'a duration or a size with a unit, e.g. 2h or 500GiB' };
 };
 
 /** `http://` or `https://`, perhaps with credentials. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
-import { printable, type Logger } from '../report/logger.js';
-import { redactUrls } from '../report/redactor.js';
+import { printable, type Logger } from '../log/logger.js';
+import { redactUrls } from '../log/redactor.js';
 import type { ClockReading, KubeApi, ListOptions, PatchType, RequestOptions, WriteOptions } from './api.js';
 import { CredentialSource } from './credentials.js';
 import { describeRequest, statusError } from './errors.js';

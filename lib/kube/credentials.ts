@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { CephbackupError } from '../errors/error.js';
-import { childEnvironment } from '../tools/environment.js';
+import { childEnvironment } from '../tools/process/environment.js';
 import type { Connection } from './connection.js';
 import type { ClusterFields, ExecFields, UserFields } from './kubeconfig.js';
 

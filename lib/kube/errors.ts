@@ -1,5 +1,5 @@
 import { CephbackupError } from '../errors/error.js';
-import { printable } from '../report/logger.js';
+import { printable } from '../log/logger.js';
 
 /** Long enough for "X is forbidden: User … cannot list …", too short for a whole object. */
 const messageLimit = 400;

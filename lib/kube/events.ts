@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { asCephbackupError } from '../errors/error.js';
-import { printable } from '../report/logger.js';
-import { rfc3339 } from '../report/time.js';
+import { printable } from '../log/logger.js';
+import { rfc3339 } from '../log/time.js';
 import type { KubeApi, RequestOptions } from './api.js';
 import { hasStatus } from './errors.js';
 import { eventsPath } from './paths.js';

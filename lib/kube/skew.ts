@@ -1,5 +1,5 @@
 import { CephbackupError } from '../errors/error.js';
-import { rfc3339 } from '../report/time.js';
+import { rfc3339 } from '../log/time.js';
 import type { ClockReading } from './api.js';
 
 /** Milliseconds. */

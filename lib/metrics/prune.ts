@@ -1,4 +1,4 @@
-import type { PruneReport } from '../report/prune-table.js';
+import type { PruneReport } from '../retention/report.js';
 import { single, type Family } from './family.js';
 
 /** What a prune says that succeeded; one that failed says nothing, and what the last one said stays. */

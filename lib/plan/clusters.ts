@@ -1,5 +1,5 @@
 import { CephbackupError } from '../errors/error.js';
-import { printable } from '../report/logger.js';
+import { printable } from '../log/logger.js';
 import { fields, text } from './objects.js';
 import { quote } from './warnings.js';
 

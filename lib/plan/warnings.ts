@@ -1,4 +1,4 @@
-import { printable } from '../report/logger.js';
+import { printable } from '../log/logger.js';
 
 /** An annotation may have 256 KiB; a warning is a line that somebody reads. */
 const longest = 80;

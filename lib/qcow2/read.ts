@@ -15,7 +15,7 @@ import {
 } from './format.js';
 import { l1EntriesFor, sizeRefcounts } from './layout.js';
 import type { Range } from './ranges.js';
-import { expectZeros, readL2Tables, readRefcounts, TableCheck } from './read-tables.js';
+import { expectZeros, readL2Tables, readRefcounts, TableCheck } from './tables.js';
 
 export interface ReadOptions {
   /** Bytes that each map of the image may take in memory; the default holds tens of millions of extents. */

@@ -1,10 +1,10 @@
 import { CephbackupError } from '../errors/error.js';
-import { printable } from '../report/logger.js';
-import type { CommandOptions } from '../tools/exec.js';
-import { repositoryError, type BackupSummary, type Restic } from '../tools/restic.js';
-import { count, errorItem, errorText, parseMessage } from '../tools/restic-messages.js';
-import { parseProducerError } from '../volumes/block/producer-error.js';
-import type { BackupSource } from '../volumes/driver.js';
+import { printable } from '../log/logger.js';
+import type { CommandOptions } from '../tools/process/exec.js';
+import { repositoryError, type BackupSummary, type Restic } from '../tools/restic/restic.js';
+import { count, errorItem, errorText, parseMessage } from '../tools/restic/messages.js';
+import { parseProducerError } from './producer-error.js';
+import type { BackupSource } from './source.js';
 
 export interface BackupRequest {
   source: BackupSource;

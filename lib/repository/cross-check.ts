@@ -1,8 +1,8 @@
 import { markedSnapshot } from '../plan/marks.js';
 import type { Stored } from '../plan/status.js';
 import type { PlannedVolume } from '../plan/types.js';
-import { rfc3339 } from '../report/time.js';
-import type { ResticSnapshot } from '../tools/restic.js';
+import { rfc3339 } from '../log/time.js';
+import type { ResticSnapshot } from '../tools/restic/restic.js';
 import { tagValue } from './tags.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { ResticSnapshot } from '../tools/restic.js';
+import type { ResticSnapshot } from '../tools/restic/restic.js';
 import { tagValue } from './tags.js';
 
 /** What the repository holds of one cluster, by the UID of the claim. */

@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../kube/types.js';
 import type { PlannedVolume } from '../plan/types.js';
-import type { Restic } from '../tools/restic.js';
-import { writeUnnamedFile } from '../tools/unnamed-file.js';
+import type { Restic } from '../tools/restic/restic.js';
+import { writeUnnamedFile } from '../tools/process/unnamed-file.js';
 import { backupSource } from './backup.js';
 
 export const manifestsHost = 'k8s-manifests';

@@ -1,5 +1,5 @@
 import { CephbackupError } from '../errors/error.js';
-import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic.js';
+import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
 
 export interface ProofRequest {
   summary: BackupSummary;

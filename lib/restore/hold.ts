@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
-import type { StartDaemon } from '../tools/daemon.js';
-import type { Environment } from '../tools/environment.js';
-import type { RbdWriter } from '../tools/rbd-write.js';
-import { formatImage, type ImageSpec, type Rbd } from '../tools/rbd.js';
+import type { StartDaemon } from '../tools/process/daemon.js';
+import type { Environment } from '../tools/process/environment.js';
+import type { RbdWriter } from '../tools/rbd/write.js';
+import { formatImage, type ImageSpec, type Rbd } from '../tools/rbd/images.js';
 import type { RestoreJob } from './job.js';
 
 export interface HoldTools {

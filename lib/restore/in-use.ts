@@ -2,7 +2,7 @@ import { CephbackupError } from '../errors/error.js';
 import type { KubeApi, RequestOptions } from '../kube/api.js';
 import { podsInPath, volumeAttachmentsPath } from '../kube/paths.js';
 import type { KubeObject } from '../kube/types.js';
-import { printable } from '../report/logger.js';
+import { printable } from '../log/logger.js';
 
 interface Pod extends KubeObject {
   spec?: {

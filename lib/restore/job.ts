@@ -1,8 +1,8 @@
-import type { Logger } from '../report/logger.js';
-import type { Leftover, Scope } from '../run/scope.js';
-import type { Exec } from '../tools/exec.js';
-import type { Restic } from '../tools/restic.js';
-import type { Backup } from './backups.js';
+import type { Logger } from '../log/logger.js';
+import type { Leftover, Scope } from '../ownership/scope.js';
+import type { Exec } from '../tools/process/exec.js';
+import type { Restic } from '../tools/restic/restic.js';
+import type { Backup } from '../repository/claims.js';
 
 /**
  * What state a target is in, for whoever has to decide what to do with it: nothing was written; something was, but not

@@ -1,5 +1,5 @@
-import { persist } from '../tools/persist.js';
-import type { ImageSpec, Rbd } from '../tools/rbd.js';
+import { persist } from '../waiting/persist.js';
+import type { ImageSpec, Rbd } from '../tools/rbd/images.js';
 import { deadClientPatience, pollInterval } from './hold.js';
 
 /** Removes a drill's image, also one whose writer was killed just now. Succeeds where it does not exist. */

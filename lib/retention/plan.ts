@@ -1,8 +1,8 @@
 import { manifestsHost } from '../repository/manifests.js';
 import { areClaimTags, areManifestTags, tagValue } from '../repository/tags.js';
-import { rfc3339 } from '../report/time.js';
-import { backupsOf, groupByClaim, newest, type Backup, type StoredClaim } from '../restore/backups.js';
-import type { ResticSnapshot } from '../tools/restic.js';
+import { rfc3339 } from '../log/time.js';
+import { backupsOf, groupByClaim, newest, type Backup, type StoredClaim } from '../repository/claims.js';
+import type { ResticSnapshot } from '../tools/restic/restic.js';
 import { neededManifests } from './manifests.js';
 
 /** What restic's own rules say of one snapshot of a claim. */

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
-import type { StoredClaim } from '../restore/backups.js';
-import type { Restic, ResticSnapshot } from '../tools/restic.js';
-import { forgetVerdicts, type ForgetVerdict, type Options } from '../tools/restic-prune.js';
+import type { StoredClaim } from '../repository/claims.js';
+import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import { forgetVerdicts, type ForgetVerdict, type Options } from '../tools/restic/prune.js';
 import type { Verdict } from './plan.js';
 
 /** restic processes at a time. */

@@ -1,6 +1,6 @@
 import { CephbackupError, type ErrorReport } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
-import type { Leftover } from './scope.js';
+import type { Leftover } from '../ownership/scope.js';
 
 export type Outcome = 'succeeded' | 'unchanged' | 'failed' | 'not-attempted';
 

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
-import type { Leftover } from './scope.js';
+import type { Leftover } from '../ownership/scope.js';
 import { backupVolume, type VolumeTools } from './volume.js';
 
 export interface ExecuteRequest {

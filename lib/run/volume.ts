@@ -4,16 +4,17 @@ import { BackupError, backupSource, type BackupRequest } from '../repository/bac
 import { pointInTime, type History } from '../repository/history.js';
 import { proveSnapshot } from '../repository/proof.js';
 import { claimTags } from '../repository/tags.js';
-import type { Logger } from '../report/logger.js';
-import type { Progress } from '../report/progress.js';
-import { rfc3339 } from '../report/time.js';
-import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic.js';
-import type { Exec } from '../tools/exec.js';
-import type { BackupSource, VolumeDriver, VolumeJob } from '../volumes/driver.js';
-import { deadline } from './deadline.js';
+import type { Logger } from '../log/logger.js';
+import type { Progress } from './progress.js';
+import { rfc3339 } from '../log/time.js';
+import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import type { Exec } from '../tools/process/exec.js';
+import type { BackupSource } from '../repository/source.js';
+import type { VolumeDriver, VolumeJob } from '../volumes/driver.js';
+import { deadline } from '../waiting/deadline.js';
 import type { Recorder } from './recorder.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
-import { Scope, type Leftover } from './scope.js';
+import { Scope, type Leftover } from '../ownership/scope.js';
 
 export interface VolumeTools {
   exec: Exec;

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../errors/error.js';
-import { rfc3339 } from '../report/time.js';
+import { rfc3339 } from '../log/time.js';
 import { snapshotGuidance } from './guidance.js';
-import { describeLost, type LostSnapshot } from './lost.js';
+import { describeLost, type LostSnapshot } from './damage/lost.js';
 import type { ProofEnd } from './prove-claims.js';
 import type { ClaimProof } from './report.js';
 

@@ -1,5 +1,5 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
-import type { Restic, ResticSnapshot } from '../tools/restic.js';
+import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
 import { TarReader } from './tar.js';
 
 export interface FilesJob {

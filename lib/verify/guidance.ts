@@ -1,4 +1,4 @@
-import type { Damage } from './damage.js';
+import type { Damage } from './damage/damage.js';
 
 const first = 'First find out why the storage lost or changed it, and stop that. ';
 

@@ -1,9 +1,9 @@
 import pLimit from 'p-limit';
 import { CephbackupError } from '../errors/error.js';
-import type { Logger } from '../report/logger.js';
-import { StepProgress } from '../restore/progress.js';
-import type { Damage } from './damage.js';
-import { failureOf } from './proof.js';
+import type { Logger } from '../log/logger.js';
+import { StepProgress } from '../log/step-progress.js';
+import type { Damage } from './damage/damage.js';
+import { failureOf } from './failure.js';
 import type { DrillTarget, ProofOutcome } from './report.js';
 import type { Candidate } from './rotation.js';
 

@@ -1,5 +1,5 @@
 import type { ErrorReport } from '../errors/error.js';
-import type { Leftover } from '../run/scope.js';
+import type { Leftover } from '../ownership/scope.js';
 
 /**
  * `failed`: it is not known whether the backup is sound, because it could not be read for another reason than damage.

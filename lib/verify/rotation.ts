@@ -1,4 +1,4 @@
-import { newest, type Backup, type StoredClaim } from '../restore/backups.js';
+import { newest, type Backup, type StoredClaim } from '../repository/claims.js';
 
 /** How much one call reads: until so many milliseconds have passed, or so many bytes. */
 export type Budget = { milliseconds: number } | { bytes: number };

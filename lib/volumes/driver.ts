@@ -1,7 +1,7 @@
 import type { PlannedVolume } from '../plan/types.js';
-import type { Logger } from '../report/logger.js';
-import type { Leftover, Scope } from '../run/scope.js';
-import type { NamespaceRef } from '../tools/exec.js';
+import type { Logger } from '../log/logger.js';
+import type { Leftover, Scope } from '../ownership/scope.js';
+import type { BackupSource } from '../repository/source.js';
 
 /** One volume's backup while it is in progress. */
 export interface VolumeJob {
@@ -22,38 +22,6 @@ export interface VolumeJob {
    */
   pointInTime(asked?: number): number;
 }
-
-/** A directory whose contents become the snapshot's root. */
-export interface DirectorySource {
-  type: 'directory';
-  /** The mount namespace in which `path` exists. */
-  namespace: NamespaceRef;
-  /** The same in every run of every volume: restic records it. */
-  path: string;
-  /** restic options that this kind of filesystem needs, e.g. `--ignore-inode`. */
-  resticOptions: string[];
-  /**
-   * After restic has read everything: is what was read still what was prepared?
-   * @throws CephbackupError MOUNT_WRONG and the like; the backup then does not count.
-   */
-  confirm(): Promise<void>;
-}
-
-/** The output of a command that becomes one file of the snapshot. */
-export interface StreamSource {
-  type: 'stream';
-  /** Path of the file within the snapshot, e.g. `/disk.qcow2`. */
-  filename: string;
-  /** argv of the producer; it runs below restic, and its failure keeps restic from saving a snapshot. */
-  command: string[];
-  /** Bytes that the producer will write, exactly. */
-  length: number;
-  /** Exact size in bytes of the image's snapshot, to be told in the manifests; null where the source is no image. */
-  imageSize: number | null;
-  confirm(): Promise<void>;
-}
-
-export type BackupSource = DirectorySource | StreamSource;
 
 /** One per kind of volume. */
 export interface VolumeDriver {

@@ -1,4 +1,4 @@
-import { formatTable } from '../../lib/report/table.js';
+import { formatTable } from '../../lib/cli/output/table.js';
 
 /** One thing that was measured, and the limit it has to keep. */
 export interface Figure {

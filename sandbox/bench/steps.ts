@@ -1,4 +1,4 @@
-import { formatTable } from '../../lib/report/table.js';
+import { formatTable } from '../../lib/cli/output/table.js';
 
 /** Seconds a volume of each step, of the script and of the program; what only the program does has no other side. */
 export function stepsTable(

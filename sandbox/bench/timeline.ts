@@ -1,4 +1,4 @@
-import { formatTable } from '../../lib/report/table.js';
+import { formatTable } from '../../lib/cli/output/table.js';
 
 /** One external command of a run, or `map`. */
 export interface TimedCommand {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import type { KubeApi } from '../../../lib/kube/api.js';
 import { connectKube } from '../../../lib/kube/client.js';
-import { silent, type Logger } from '../../../lib/report/logger.js';
+import { silent, type Logger } from '../../../lib/log/logger.js';
 import { startKube, type Rule, type SandboxKube } from '../../../sandbox/kube/index.js';
 
 /** A Kubernetes API for the tests of one file, and connections to it. */

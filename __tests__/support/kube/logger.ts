@@ -1,4 +1,4 @@
-import { silent, type Logger } from '../../../lib/report/logger.js';
+import { silent, type Logger } from '../../../lib/log/logger.js';
 
 /** A logger that keeps its warnings. */
 export function recordingLogger(warnings: string[]): Logger {

@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { openImage, Qcow2Error, type ImageReader } from '../../qcow2/index.js';
-import { imagePath } from '../../volumes/rbd-block.js';
+import { imagePath } from '../../volumes/block/driver.js';
 import type { RestoreJob } from '../job.js';
 
 /** A disk as it comes out of the repository. */

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { count } from '../../tools/restic-messages.js';
+import { count } from '../../tools/restic/messages.js';
 import { reach, type WritableDirectory } from './confined.js';
 import type { Differences } from './differences.js';
 

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
-import { printable } from '../../report/logger.js';
-import { readError } from '../../tools/restic.js';
-import { count, parseMessage } from '../../tools/restic-messages.js';
+import { printable } from '../../log/logger.js';
+import { readError } from '../../tools/restic/restic.js';
+import { count, parseMessage } from '../../tools/restic/messages.js';
 import type { RestoreJob } from '../job.js';
 import type { WritableDirectory } from './confined.js';
 import { AttributeComparison } from './compare-attributes.js';

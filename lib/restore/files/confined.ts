@@ -2,11 +2,11 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
-import type { StartDaemon } from '../../tools/daemon.js';
-import type { Environment } from '../../tools/environment.js';
-import type { NamespaceRef } from '../../tools/exec.js';
-import { mountLocally, safeMountOptions } from '../../tools/mount.js';
-import { openNamespace, pathInside, readMounts, volumeDirectory } from '../../tools/namespace.js';
+import type { StartDaemon } from '../../tools/process/daemon.js';
+import type { Environment } from '../../tools/process/environment.js';
+import type { NamespaceRef } from '../../tools/process/exec.js';
+import { mountLocally, safeMountOptions } from '../../tools/node/mount.js';
+import { openNamespace, pathInside, readMounts, volumeDirectory } from '../../tools/node/namespace.js';
 import type { RestoreJob } from '../job.js';
 
 export interface ConfineTools {

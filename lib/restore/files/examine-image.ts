@@ -1,6 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
-import { volumeDirectory } from '../../tools/namespace.js';
-import { formatImage } from '../../tools/rbd.js';
+import { volumeDirectory } from '../../tools/node/namespace.js';
+import { formatImage } from '../../tools/rbd/images.js';
 import type { RestoreJob } from '../job.js';
 import { compareFiles } from './compare-files.js';
 import { mapFilesystem, mountFilesystem, type FilesImageTarget, type Mapped } from './image-filesystem.js';

@@ -1,9 +1,9 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { Exec } from '../../tools/exec.js';
-import { checkExt, checkXfs, examineExt, filesystemFamily } from '../../tools/fsck.js';
-import { mount, mountedAt, safeMountOptions, unmount } from '../../tools/mount.js';
-import { volumeDirectory, type MountNamespace } from '../../tools/namespace.js';
-import { familyOf, type FilesystemType } from '../../volumes/rbd-filesystem.js';
+import type { Exec } from '../../tools/process/exec.js';
+import { checkExt, checkXfs, examineExt, filesystemFamily } from '../../tools/node/fsck.js';
+import { mount, mountedAt, safeMountOptions, unmount } from '../../tools/node/mount.js';
+import { volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
+import { familyOf, type FilesystemType } from '../../volumes/rbd/filesystem.js';
 import type { MappedDevice } from '../../volumes/mappers/mapper.js';
 import { hasContent } from './confined.js';
 import { isUnclean } from './unclean.js';

@@ -2,9 +2,9 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
-import { printable } from '../../report/logger.js';
-import { isDamage, readError } from '../../tools/restic.js';
-import { count, errorItem, errorText, parseMessage } from '../../tools/restic-messages.js';
+import { printable } from '../../log/logger.js';
+import { isDamage, readError } from '../../tools/restic/restic.js';
+import { count, errorItem, errorText, parseMessage } from '../../tools/restic/messages.js';
 import type { RestoreJob } from '../job.js';
 import { reach, type WritableDirectory } from './confined.js';
 

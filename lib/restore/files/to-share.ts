@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume } from '../../plan/types.js';
-import { openNamespace } from '../../tools/namespace.js';
-import { msModeOf, type CephfsTools } from '../../volumes/cephfs.js';
+import { openNamespace } from '../../tools/node/namespace.js';
+import { msModeOf, type CephfsTools } from '../../volumes/cephfs/driver.js';
 import { clientDirectory, mountInScope } from '../../volumes/cephfs/client.js';
 import { locateShare } from '../../volumes/cephfs/locate.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';

@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/exec.js';
-import type { FilesystemType } from '../../volumes/rbd-filesystem.js';
+import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
+import type { FilesystemType } from '../../volumes/rbd/filesystem.js';
 
 type Options = Partial<CommandOptions> & { namespace: NamespaceRef };
 

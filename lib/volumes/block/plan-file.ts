@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ExtentList } from '../../qcow2/extents.js';
-import { writeUnnamedFile, type UnnamedFile } from '../../tools/unnamed-file.js';
+import { writeUnnamedFile, type UnnamedFile } from '../../tools/process/unnamed-file.js';
 
 /** What the producer needs to know, decided before it starts. */
 export interface ExportPlan {

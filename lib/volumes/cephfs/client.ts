@@ -1,9 +1,9 @@
-import type { Scope } from '../../run/scope.js';
-import type { CephConnection } from '../../tools/ceph-connection.js';
-import type { StartDaemon } from '../../tools/daemon.js';
-import type { Environment } from '../../tools/environment.js';
-import type { Exec, NamespaceRef } from '../../tools/exec.js';
-import { stateDirectory } from '../../tools/namespace.js';
+import type { Scope } from '../../ownership/scope.js';
+import type { CephConnection } from '../../tools/ceph/connection.js';
+import type { StartDaemon } from '../../tools/process/daemon.js';
+import type { Environment } from '../../tools/process/environment.js';
+import type { Exec, NamespaceRef } from '../../tools/process/exec.js';
+import { stateDirectory } from '../../tools/node/namespace.js';
 
 /** Where a client mounts, inside the volume's namespace. */
 export const clientDirectory = `${stateDirectory}/cephfs`;

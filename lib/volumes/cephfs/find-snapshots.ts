@@ -1,5 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type NamespaceRef } from '../../tools/exec.js';
+import { lastLine, type NamespaceRef } from '../../tools/process/exec.js';
 import { clientDirectory, type ClientTools } from './client.js';
 import { isUuid } from './place.js';
 

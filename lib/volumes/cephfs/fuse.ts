@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
-import { connectionArguments } from '../../tools/ceph-connection.js';
-import type { Daemon } from '../../tools/daemon.js';
-import { mountedAt } from '../../tools/mount.js';
-import { pathInside } from '../../tools/namespace.js';
+import { connectionArguments } from '../../tools/ceph/connection.js';
+import type { Daemon } from '../../tools/process/daemon.js';
+import { mountedAt } from '../../tools/node/mount.js';
+import { pathInside } from '../../tools/node/namespace.js';
 import {
   clientDirectory,
   mountTimeout,

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
-import { completeConf } from '../../tools/ceph-conf.js';
-import { mountedAt } from '../../tools/mount.js';
-import { pathInside, stateDirectory } from '../../tools/namespace.js';
+import { completeConf } from '../../tools/ceph/conf.js';
+import { mountedAt } from '../../tools/node/mount.js';
+import { pathInside, stateDirectory } from '../../tools/node/namespace.js';
 import {
   clientDirectory,
   mountTimeout,

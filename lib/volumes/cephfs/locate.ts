@@ -1,8 +1,8 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { CephfsSource, PlannedVolume } from '../../plan/types.js';
-import { CephFs, subvolumeSpec, type Filesystem, type SubvolumeSpec } from '../../tools/ceph-fs.js';
-import type { Exec } from '../../tools/exec.js';
-import type { ClientsFor } from '../rbd-image.js';
+import { CephFs, subvolumeSpec, type Filesystem, type SubvolumeSpec } from '../../tools/ceph/fs.js';
+import type { Exec } from '../../tools/process/exec.js';
+import type { ClientsFor } from '../rbd/image.js';
 import { noGroup, placeOf, type Place } from './place.js';
 
 /** The `ceph fs` commands for the cluster of a volume. */

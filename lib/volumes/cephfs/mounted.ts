@@ -1,10 +1,10 @@
 import { asCephbackupError } from '../../errors/error.js';
-import type { CephFs } from '../../tools/ceph-fs.js';
-import { openNamespace } from '../../tools/namespace.js';
-import { persist } from '../../tools/persist.js';
-import type { CephfsTools } from '../cephfs.js';
+import type { CephFs } from '../../tools/ceph/fs.js';
+import { openNamespace } from '../../tools/node/namespace.js';
+import { persist } from '../../waiting/persist.js';
+import type { CephfsTools } from './driver.js';
 import { SnapshotDirectory } from './snapshots.js';
-import type { NamespaceRef } from '../../tools/exec.js';
+import type { NamespaceRef } from '../../tools/process/exec.js';
 
 export interface MountedDirectory {
   cephFs: CephFs;

@@ -1,6 +1,6 @@
 import { asCephbackupError } from '../../errors/error.js';
-import { lastLine, type Exec, type NamespaceRef } from '../../tools/exec.js';
-import { mountedAt, mountLocally, safeMountOptions } from '../../tools/mount.js';
+import { lastLine, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
+import { mountedAt, mountLocally, safeMountOptions } from '../../tools/node/mount.js';
 
 /** Milliseconds that a mount or umount may take which asks no server. */
 const localDeadline = 15_000;

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
-import { forbidden } from '../../tools/ceph-fs.js';
-import type { Environment } from '../../tools/environment.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/exec.js';
+import { forbidden } from '../../tools/ceph/fs.js';
+import type { Environment } from '../../tools/process/environment.js';
+import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
 import { clientDirectory } from './client.js';
 
 /** Milliseconds; all of these ask the metadata server. */

@@ -1,11 +1,11 @@
 import { asCephbackupError } from '../../errors/error.js';
 import type { CephfsSource } from '../../plan/types.js';
-import { ownerOf } from '../../run/names.js';
-import { silent } from '../../report/logger.js';
-import type { Leftover } from '../../run/scope.js';
-import { formatSubvolume, subvolumeSpec, type CephFs } from '../../tools/ceph-fs.js';
+import { ownerOf } from '../../ownership/names.js';
+import { silent } from '../../log/logger.js';
+import type { Leftover } from '../../ownership/scope.js';
+import { formatSubvolume, subvolumeSpec, type CephFs } from '../../tools/ceph/fs.js';
 import type { AuditRequest, SweepReport, Sweeper, SweepRequest } from '../driver.js';
-import type { CephfsTools } from '../cephfs.js';
+import type { CephfsTools } from './driver.js';
 import { findFilesystem } from './locate.js';
 import { findSnapshots, type FoundSnapshot } from './find-snapshots.js';
 import { withMounted } from './mounted.js';

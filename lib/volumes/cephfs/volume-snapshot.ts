@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { Resource } from '../../run/scope.js';
-import { formatSubvolume } from '../../tools/ceph-fs.js';
-import type { CephfsTools } from '../cephfs.js';
+import type { Resource } from '../../ownership/scope.js';
+import { formatSubvolume } from '../../tools/ceph/fs.js';
+import type { CephfsTools } from './driver.js';
 import type { VolumeJob } from '../driver.js';
 import type { LocatedShare } from './locate.js';
 import { removeSnapshotDirectory } from './mounted.js';

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
-import { completeConf } from '../../tools/ceph-conf.js';
-import { mountedAt } from '../../tools/mount.js';
-import { exportDirectory, pathInside, serverCommand, stateDirectory } from '../../tools/namespace.js';
-import { formatImage } from '../../tools/rbd.js';
+import { completeConf } from '../../tools/ceph/conf.js';
+import { mountedAt } from '../../tools/node/mount.js';
+import { exportDirectory, pathInside, serverCommand, stateDirectory } from '../../tools/node/namespace.js';
+import { formatImage } from '../../tools/rbd/images.js';
 import type { Mapper, MapperTools, MapRequest } from './mapper.js';
 
 const exportWithin = 60_000;

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine } from '../../tools/exec.js';
-import { stateDirectory } from '../../tools/namespace.js';
-import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd.js';
+import { lastLine } from '../../tools/process/exec.js';
+import { stateDirectory } from '../../tools/node/namespace.js';
+import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
 import type { Mapper, MapperTools, MapRequest } from './mapper.js';
 
 /** The kernel's own RBD client. A mapping is global to the node and outlives its process: the sweep knows it, too. */

@@ -1,10 +1,10 @@
-import type { Logger } from '../../report/logger.js';
-import type { Scope } from '../../run/scope.js';
-import type { Environment } from '../../tools/environment.js';
-import type { StartDaemon } from '../../tools/daemon.js';
-import type { Exec } from '../../tools/exec.js';
-import type { MountNamespace } from '../../tools/namespace.js';
-import type { ImageSpec, Rbd } from '../../tools/rbd.js';
+import type { Logger } from '../../log/logger.js';
+import type { Scope } from '../../ownership/scope.js';
+import type { Environment } from '../../tools/process/environment.js';
+import type { StartDaemon } from '../../tools/process/daemon.js';
+import type { Exec } from '../../tools/process/exec.js';
+import type { MountNamespace } from '../../tools/node/namespace.js';
+import type { ImageSpec, Rbd } from '../../tools/rbd/images.js';
 
 export interface MapRequest {
   image: ImageSpec;

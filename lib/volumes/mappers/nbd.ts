@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type Exec } from '../../tools/exec.js';
-import { formatImage } from '../../tools/rbd.js';
+import { lastLine, type Exec } from '../../tools/process/exec.js';
+import { formatImage } from '../../tools/rbd/images.js';
 import type { Mapper, MapperTools } from './mapper.js';
 
 const mapWithin = 60_000;

@@ -1,0 +1,82 @@
+import type { Readable } from 'node:stream';
+import type { Family } from '../metrics/family.js';
+import type { Logger } from '../log/logger.js';
+import type { Progress } from '../run/progress.js';
+import type { Redactor } from '../log/redactor.js';
+import type { EndingSignal } from '../errors/exit-code.js';
+import type { Definitions, Values } from './options.js';
+import type { Parser } from './values.js';
+import type { Exec } from '../tools/process/exec.js';
+
+/** Everything a command gets from outside; only `lib/cli` and `bin` know the process itself. */
+export interface CommandContext<Options> {
+  options: Options;
+  operands: readonly string[];
+  env: NodeJS.ProcessEnv;
+  stdin: Readable;
+  hostname: string;
+  /** Whether this program runs as root. */
+  root: boolean;
+  /** Aborts on SIGTERM, SIGINT and at --run-timeout; its reason is a CephbackupError. */
+  signal: AbortSignal;
+  /** The signal that asked this program to end, if one did. */
+  endedBy: () => EndingSignal | null;
+  /** UTC milliseconds. */
+  clock: () => number;
+  log: Logger;
+  redactor: Redactor;
+  exec: Exec;
+  progress: () => Progress;
+}
+
+export interface CommandOutput {
+  /** What `-o json` prints. */
+  document: unknown;
+  /** What is printed otherwise; ends with a newline, or is empty. A function where it is dear to make. */
+  table: string | (() => string);
+  exitCode: number;
+  /** What `--metrics-file` and `--metrics-push` get besides the exit code. */
+  metrics?: readonly Family[];
+}
+
+export type Command<Options> = (context: CommandContext<Options>) => Promise<CommandOutput>;
+
+/** A command as the command line knows it. Its code is loaded only when it is used: `--help` must be quick. */
+export interface CommandDefinition {
+  name: string;
+  description: string;
+  options: Definitions;
+  operand: Operand | null;
+  /** Whether restic's configuration is checked before the command starts. */
+  repository(values: Record<string, unknown>): boolean;
+  /** What is wrong beyond each option by itself. */
+  check(values: Record<string, unknown>, env: NodeJS.ProcessEnv): Promise<string[]>;
+  load(): Promise<Command<never>>;
+}
+
+export interface Operand {
+  name: string;
+  description: string;
+  most: number;
+  least: number;
+  parse: Parser<unknown>;
+}
+
+/** A definition whose functions get the values of its own options. */
+export function define<D extends Definitions>(
+  definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'repository' | 'check'> & {
+    options: D;
+    operand?: Operand;
+    repository?: (values: Values<D>) => boolean;
+    check?: (values: Values<D>, env: NodeJS.ProcessEnv) => Promise<string[]>;
+    load: () => Promise<Command<Values<D>>>;
+  },
+): CommandDefinition {
+  const { repository = () => false, operand = null, check = () => Promise.resolve([]) } = definition;
+  return {
+    ...definition,
+    operand,
+    repository: (values) => repository(values as Values<D>),
+    check: (values, env) => check(values as Values<D>, env),
+  };
+}

@@ -1,0 +1,56 @@
+import { printable } from '../../log/logger.js';
+
+/** kubectl's distance between columns. */
+const gap = '   ';
+
+/** A table as kubectl prints it: aligned, without lines; control characters in cells are made visible. */
+export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [headers, ...rows].map((row) => row.map(printable));
+  const widths = headers.map((_, column) =>
+    cells.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
+  );
+  const line = (row: readonly string[]) =>
+    `${row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join(gap)
+      .trimEnd()}\n`;
+  return cells.map(line).join('');
+}
+
+/** The time from `date` to `now` as kubectl prints ages [apimachinery pkg/util/duration/duration.go]. */
+export function age(date: Date, now: Date): string {
+  const seconds = Math.trunc((now.getTime() - date.getTime()) / 1000);
+  if (Number.isNaN(seconds) || seconds < -1) return '<invalid>';
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
+    number,
+    number,
+    number,
+  ];
+  if (seconds < 0) return '0s';
+  if (seconds < 120) return `${seconds}s`;
+  if (minutes < 10) return two(minutes, 'm', seconds % 60, 's');
+  if (minutes < 180) return `${minutes}m`;
+  if (hours < 8) return two(hours, 'h', minutes % 60, 'm');
+  if (hours < 48) return `${hours}h`;
+  if (days < 8) return two(days, 'd', hours % 24, 'h');
+  if (days < 730) return `${days}d`;
+  const years = Math.floor(days / 365);
+  return years < 8 ? two(years, 'y', days % 365, 'd') : `${years}y`;
+}
+
+/** Bytes as Kubernetes writes quantities, with one decimal at most: `512`, `1.5Gi`. */
+export function bytes(count: number): string {
+  let value = count;
+  let unit = 0;
+  const units = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
+  // 1023.96Ki would be printed as 1024Ki.
+  while (Math.round(value * 10) >= 10_240 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${Math.round(value * 10) / 10}${units[unit] ?? ''}`;
+}
+
+function two(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large}${largeUnit}` : `${large}${largeUnit}${small}${smallUnit}`;
+}

@@ -1,0 +1,10 @@
+import { define } from '../../cli/command.js';
+import { cleanupOptions } from './options.js';
+
+export const cleanupCommand = define({
+  name: 'cleanup',
+  description: 'remove what crashed runs of this installation left in Ceph and on this node',
+  options: cleanupOptions,
+  check: async (values) => (await import('../shared/checks.js')).volumeMistakes(values),
+  load: async () => (await import('./cleanup.js')).cleanup,
+});

@@ -1,0 +1,19 @@
+import { define, type CommandDefinition } from '../../cli/command.js';
+import { oneOf } from '../../cli/values.js';
+import { completionOptions } from './options.js';
+
+/** @param commands all of them, this one included: what can be completed */
+export const completionCommand = (commands: () => readonly CommandDefinition[]) =>
+  define({
+    name: 'completion',
+    description: 'print a script that completes command lines: source <(cephbackup completion bash)',
+    options: completionOptions,
+    operand: {
+      name: 'bash|zsh|fish',
+      description: 'the shell',
+      least: 1,
+      most: 1,
+      parse: oneOf('bash', 'zsh', 'fish'),
+    },
+    load: async () => (await import('./completion.js')).completion(commands()),
+  });

@@ -1,0 +1,6 @@
+import type { Definitions } from '../../cli/options.js';
+import { commonOptions } from '../shared/options.js';
+
+const { output, logLevel, logFormat } = commonOptions;
+
+export const completionOptions = { output, logLevel, logFormat } satisfies Definitions;

@@ -1,0 +1,10 @@
+import { define } from '../../cli/command.js';
+import { listOptions } from './options.js';
+
+export const listCommand = define({
+  name: 'list',
+  description: 'show every claim with its verdict, the reason, its kind and its last backup',
+  options: listOptions,
+  check: async (values, env) => (await import('../shared/checks.js')).selectionMistakes(values, env),
+  load: async () => (await import('./list.js')).list,
+});

@@ -1,0 +1,14 @@
+import type { Definitions } from '../../cli/options.js';
+import { text } from '../../cli/values.js';
+import { commonOptions, selectionOptions } from '../shared/options.js';
+
+export const listOptions = {
+  ...commonOptions,
+  ...selectionOptions,
+  from: {
+    flag: '--from',
+    placeholder: 'FILE',
+    description: 'read a `kubectl get ns,pv,pvc -A -o json` (or yaml) dump instead of the API; - is stdin',
+    parse: text,
+  },
+} satisfies Definitions;

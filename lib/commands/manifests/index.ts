@@ -1,0 +1,13 @@
+import { define } from '../../cli/command.js';
+import { claimOperand } from '../shared/operands.js';
+import { manifestsOptions } from './options.js';
+
+export const manifestsCommand = define({
+  name: 'manifests',
+  description: 'print the saved PVC, and a static PV for its restored volume, ready for `kubectl apply`',
+  options: manifestsOptions,
+  operand: { ...claimOperand, least: 1, most: 1 },
+  repository: () => true,
+  check: async (values) => (await import('../shared/checks.js')).choiceMistakes(values),
+  load: async () => (await import('./manifests.js')).manifests,
+});

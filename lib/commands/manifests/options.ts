@@ -1,0 +1,28 @@
+import type { Definitions } from '../../cli/options.js';
+import { boolean } from '../../cli/values.js';
+import {
+  commonOptions,
+  limitUpload,
+  limitDownload,
+  cluster,
+  uid,
+  snapshot,
+  asOf,
+  toImage,
+} from '../shared/options.js';
+
+export const manifestsOptions = {
+  ...commonOptions,
+  limitUpload,
+  limitDownload,
+  cluster,
+  uid,
+  snapshot,
+  asOf,
+  toImage: { ...toImage, description: 'the restored image, where its name is not the old one' },
+  claimOnly: {
+    flag: '--claim-only',
+    description: 'only the PVC, unbound: its storage class provides a new volume',
+    parse: boolean,
+  },
+} satisfies Definitions;

@@ -1,0 +1,62 @@
+import type { PlannedVolume } from '../../plan/types.js';
+import { diskToFile, type FileTarget } from '../../restore/block/to-file.js';
+import { diskToImage } from '../../restore/block/to-image.js';
+import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
+import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ImageSpec } from '../../tools/rbd/images.js';
+import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
+import { manifestOf, newImage } from './manifest.js';
+import { claimsOf, imageTools, refuseUsed, type Assignment, type PlaceContext } from './place.js';
+
+export async function diskIntoFile(
+  job: RestoreJob,
+  snapshots: readonly ResticSnapshot[],
+  target: FileTarget,
+): Promise<RestoreOutcome> {
+  const manifest = await manifestOfDisk(job, snapshots);
+  return diskToFile(job, target, manifest?.image?.sizeBytes ?? null);
+}
+
+export async function diskIntoNewImage(
+  { context, job, snapshots, place }: Assignment<PlaceContext>,
+  image: ImageSpec,
+  clients: CephClients = place.clientsFor(null),
+): Promise<RestoreOutcome> {
+  const manifest = await manifestOfDisk(job, snapshots);
+  const target = {
+    image,
+    tools: imageTools(context, clients),
+    existing: 'refuse' as const,
+    made: await newImage(job, clients.ceph, manifest),
+    metadata: manifest?.image?.metadata ?? {},
+    confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
+  };
+  return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
+}
+
+/** Into the image that a claim has already. */
+export async function diskIntoClaim(
+  { context, job, snapshots, place }: Assignment,
+  volume: PlannedVolume,
+): Promise<RestoreOutcome> {
+  if (volume.details?.encrypted === true) {
+    job.warn(
+      'the volume is encrypted: what was backed up can be read only if its key is that of the backed up volume',
+    );
+  }
+  const { image } = await locateImage(place.clientsFor)(volume, job.signal);
+  const manifest = await manifestOfDisk(job, snapshots);
+  const target = {
+    image,
+    tools: imageTools(context, place.clientsFor(volume.details?.monitors ?? null)),
+    existing: 'if-blank' as const,
+    made: { features: null, dataPool: null },
+    metadata: {},
+    confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
+  };
+  return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
+}
+
+function manifestOfDisk(job: RestoreJob, snapshots: readonly ResticSnapshot[]) {
+  return manifestOf(job, snapshots, ({ image }) => image !== null);
+}

@@ -1,0 +1,24 @@
+import { define } from '../../cli/command.js';
+import { claimOperand } from '../shared/operands.js';
+import { restoreOptions } from './options.js';
+
+export const restoreCommand = define({
+  name: 'restore',
+  description: 'bring a backup back: to an image, a claim, a directory or a file',
+  options: restoreOptions,
+  operand: { ...claimOperand, least: 1, most: 1 },
+  repository: () => true,
+  check: async (values) => {
+    const [{ choiceMistakes, clusterMistakes, volumeMistakes }, { targetMistakes }] = await Promise.all([
+      import('../shared/checks.js'),
+      import('./checks.js'),
+    ]);
+    return [
+      ...targetMistakes(values),
+      ...choiceMistakes(values),
+      ...volumeMistakes(values),
+      ...clusterMistakes(values),
+    ];
+  },
+  load: async () => (await import('./restore.js')).restore,
+});

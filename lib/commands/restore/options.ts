@@ -1,0 +1,59 @@
+import type { Definitions } from '../../cli/options.js';
+import { boolean, claimName, innerPath, oneOf, path } from '../../cli/values.js';
+import {
+  commonOptions,
+  selectionOptions,
+  volumeOptions,
+  cluster,
+  uid,
+  snapshot,
+  asOf,
+  toImage,
+} from '../shared/options.js';
+
+export const restoreOptions = {
+  ...commonOptions,
+  ...volumeOptions,
+  cephClusters: selectionOptions.cephClusters,
+  cluster,
+  uid,
+  snapshot,
+  asOf,
+  toImage: { ...toImage, description: 'restore to a new image (with --force: an existing one)' },
+  toPvc: {
+    flag: '--to-pvc',
+    placeholder: 'NAMESPACE/NAME',
+    description: 'restore into the volume of a claim that nobody uses',
+    parse: claimName,
+  },
+  toDirectory: {
+    flag: '--to-directory',
+    placeholder: 'DIR',
+    description:
+      'restore files into an empty or new directory; with --force existing files are overwritten, none deleted',
+    parse: path,
+  },
+  toFile: {
+    flag: '--to-file',
+    placeholder: 'FILE',
+    description: 'restore a disk to a new file',
+    parse: path,
+  },
+  format: {
+    flag: '--format',
+    placeholder: 'qcow2|raw',
+    description: 'format of --to-file (default: qcow2)',
+    parse: oneOf('qcow2', 'raw'),
+  },
+  path: {
+    flag: '--path',
+    placeholder: 'PATH',
+    description: 'only this part of a filesystem; arrives at TARGET/PATH',
+    parse: innerPath,
+  },
+  force: {
+    flag: '--force',
+    description: 'overwrite what exists; never what is in use',
+    parse: boolean,
+  },
+} satisfies Definitions;

@@ -1,0 +1,132 @@
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { restoreTable, stateText, type RestoreReport } from './table.js';
+import { rfc3339 } from '../../log/time.js';
+import { backupsOf } from '../../repository/claims.js';
+import { chooseBackup } from '../../repository/choose.js';
+import { clusterScope } from '../../repository/clusters.js';
+import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
+import { contentOf, describeTarget, refuseUnsuitable, type Target } from '../../restore/target.js';
+import { StepProgress } from '../../log/step-progress.js';
+import { exitCode } from '../../errors/exit-code.js';
+import { Scope } from '../../ownership/scope.js';
+import { formatImage } from '../../tools/rbd/images.js';
+import type { Command } from '../../cli/command.js';
+import { ownCluster } from '../shared/own-cluster.js';
+import { requireRestic, resticOf } from '../shared/repository.js';
+import { perform } from './methods.js';
+import { openPlace, type RestoreContext, type RestoreValues } from './place.js';
+import { wantedOf } from '../shared/wanted.js';
+
+/** Brings a backup back. Only the target that is named is written. */
+export const restore: Command<RestoreValues> = async (context) => {
+  const target = targetOf(context.options);
+  const { backup, snapshots, warnings } = await choose(context);
+  const content = contentOf(backup.kind);
+  refuseUnsuitable(content, target, context.options.path);
+
+  const started = performance.now();
+  const intoCeph = target.type === 'image' || target.type === 'pvc';
+  const place = intoCeph ? await openPlace(context) : null;
+  const progress = new StepProgress(context.log);
+  const scope = new Scope(context.hostname, context.log);
+  const job: RestoreJob = {
+    backup,
+    restic: resticOf(context),
+    exec: context.exec,
+    force: context.options.force === true,
+    signal: AbortSignal.any([context.signal, progress.stalled, ...(place?.lease ? [place.lease.lost] : [])]),
+    log: context.log,
+    scope,
+    newScope: () => new Scope(context.hostname, context.log),
+    leftovers: [],
+    state: 'untouched',
+    step: progress.step,
+    moved: progress.moved,
+    warn: (text) => {
+      warnings.push(text);
+      context.log.warn(text);
+    },
+  };
+  let outcome: RestoreOutcome | null = null;
+  let error: CephbackupError | null = null;
+  try {
+    outcome = await perform(context, job, { content, target, place, snapshots });
+  } catch (thrown) {
+    error = asCephbackupError(job.signal.aborted ? job.signal.reason : thrown);
+  }
+  const leftovers = [...job.leftovers, ...(await scope.release())];
+  progress.close();
+  await place?.lease?.release();
+
+  const { state } = job;
+  if (error !== null) {
+    error = withState(error, target, state);
+    context.log.error(error.message, { code: error.code, guidance: error.guidance });
+  }
+  const report: RestoreReport = {
+    claim: { cluster: backup.cluster, namespace: backup.namespace, pvc: backup.pvc, uid: backup.uid },
+    snapshot: backup.id,
+    time: rfc3339(backup.time),
+    kind: backup.kind,
+    target: { type: target.type, name: nameOf(target), state, sizeBytes: outcome?.diskSize ?? null },
+    path: context.options.path,
+    bytesWritten: outcome?.bytesWritten ?? 0,
+    files: outcome?.files ?? null,
+    verified: outcome !== null,
+    seconds: Math.round(performance.now() - started) / 1000,
+    leftovers,
+    warnings,
+    error: error?.report() ?? null,
+  };
+  const code = exitCode(context.endedBy(), error === null ? [] : [error], leftovers);
+  return { document: report, table: restoreTable(report), exitCode: code };
+};
+
+/** @throws CephbackupError SNAPSHOT_NOT_FOUND, CLAIM_AMBIGUOUS, CLUSTER_UNCLEAR, REPOSITORY_… */
+async function choose(context: RestoreContext) {
+  const { options, operands, signal, log } = context;
+  const restic = resticOf(context);
+  const [{ snapshots, unreadable }, own] = await Promise.all([
+    restic.survey({ signal }),
+    ownCluster(context),
+    requireRestic(restic, signal),
+  ]);
+  const warnings = [
+    ...own.warnings,
+    ...unreadable.map(
+      (id) => `the file of snapshot ${id} cannot be read: it may have been newer than the one chosen`,
+    ),
+  ];
+  for (const warning of warnings) log.warn(warning);
+  const backups = backupsOf(snapshots);
+  const scope = clusterScope(options.cluster, own.name, new Set(backups.map(({ cluster }) => cluster)));
+  const backup = chooseBackup(backups, wantedOf(operands[0] ?? '', options), scope);
+  log.info('chosen', { snapshot: backup.id.slice(0, 8), time: rfc3339(backup.time), kind: backup.kind });
+  return { backup, snapshots, warnings };
+}
+
+function targetOf({ toImage, toPvc, toDirectory, toFile, format }: RestoreValues): Target {
+  if (toImage !== null) return { type: 'image', image: toImage };
+  if (toDirectory !== null) return { type: 'directory', path: toDirectory };
+  if (toFile !== null) return { type: 'file', path: toFile, format: format ?? 'qcow2' };
+  const [namespace = '', pvc = ''] = (toPvc ?? '').split('/');
+  return { type: 'pvc', namespace, pvc };
+}
+
+/** As the option names it. */
+function nameOf(target: Target): string {
+  switch (target.type) {
+    case 'image':
+      return formatImage(target.image);
+    case 'pvc':
+      return `${target.namespace}/${target.pvc}`;
+    default:
+      return target.path;
+  }
+}
+
+/** Whoever reads of a failure has to know what it means for the target. */
+function withState(error: CephbackupError, target: Target, state: RestoreJob['state']): CephbackupError {
+  const message = `${error.message}; ${describeTarget(target)}: ${stateText(state)}`;
+  return new CephbackupError(error.code, message, { guidance: error.guidance, cause: error });
+}

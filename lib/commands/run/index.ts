@@ -1,0 +1,17 @@
+import { define } from '../../cli/command.js';
+import { runOptions } from './options.js';
+
+export const runCommand = define({
+  name: 'run',
+  description: 'back up every selected volume',
+  options: runOptions,
+  repository: ({ dryRun }) => dryRun !== true,
+  check: async (values, env) => {
+    const { selectionMistakes, volumeMistakes } = await import('../shared/checks.js');
+    return [...selectionMistakes(values, env), ...(values.dryRun === true ? [] : volumeMistakes(values))];
+  },
+  load: async () => {
+    const { withMetrics } = await import('../shared/metrics.js');
+    return withMetrics('run', (await import('./start.js')).startRun);
+  },
+});

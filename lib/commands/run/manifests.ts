@@ -1,0 +1,124 @@
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { readStorageClasses } from '../../kube/inventory.js';
+import type { StorageClass } from '../../kube/types.js';
+import type { Plan, PlannedVolume, Reason } from '../../plan/types.js';
+import { claimManifest, saveManifests, type ImageFacts, type Manifests } from '../../repository/manifests.js';
+import type { Restic } from '../../tools/restic/restic.js';
+import { readImageFacts } from '../../volumes/rbd/facts.js';
+import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
+import type { Cluster } from '../shared/cluster.js';
+import type { CommandContext } from '../../cli/command.js';
+
+export interface ManifestsRequest {
+  cluster: Cluster;
+  plan: Plan;
+  restic: Restic;
+  lease: { runId: string };
+  /** Settles when the repository is open, or cannot be opened. */
+  opened: Promise<unknown>;
+  clientsFor: ClientsFor;
+  signal: AbortSignal;
+}
+
+/** Claims that are no claims of Ceph volumes. */
+const notConsidered: ReadonlySet<Reason> = new Set(['not-bound', 'claim-mismatch', 'not-ceph']);
+
+/** Saves what is needed to recreate the claims, before any volume is marked. */
+export class RunManifests {
+  readonly warnings: string[] = [];
+  /** What could not be saved. */
+  readonly errors: CephbackupError[] = [];
+  /** What was saved last; null where nothing was. Settles, and never rejects. */
+  #saved: Promise<Manifests | null>;
+
+  constructor(
+    private readonly context: CommandContext<{ concurrency: number | null }>,
+    private readonly request: ManifestsRequest,
+  ) {
+    // Earlier than any backup of this run: what is saved again has the time of a backup, and is nearer to it.
+    const time = context.clock() - 1000;
+    this.#saved = this.#attempt(null, () => this.#save(time));
+  }
+
+  /** Resolves when everything that was asked for is saved, or cannot be. */
+  async end(): Promise<void> {
+    await this.#saved;
+  }
+
+  /**
+   * Resolves when a volume may be marked: when its manifest is saved, or cannot be. Images may be resized before their
+   * snapshot is taken: where its size is another, all manifests are saved once more.
+   *
+   * @param imageSize of the snapshot that was backed up, in bytes; null where the manifests tell none
+   * @param time of the backup, milliseconds since the epoch
+   */
+  async mayMark(volume: PlannedVolume, imageSize: number | null, time: number): Promise<void> {
+    // One after the other: each builds on the one before.
+    this.#saved = this.#saved.then((saved) => {
+      if (saved === null || imageSize === null) return saved;
+      return this.#attempt(saved, () => this.#corrected(saved, volume, imageSize, time));
+    });
+    await this.#saved;
+  }
+
+  async #save(time: number): Promise<Manifests | null> {
+    const { cluster, plan, lease, clientsFor, signal, opened } = this.request;
+    const considered = plan.volumes.filter(({ reason }) => !notConsidered.has(reason));
+    if (considered.length === 0) return null;
+    const { log, options, clock } = this.context;
+    const [storageClasses, images] = await Promise.all([
+      readStorageClasses(cluster.api, { signal }).catch((thrown: unknown): StorageClass[] => {
+        this.warnings.push(`storage classes are not saved: ${asCephbackupError(thrown).message}`);
+        return [];
+      }),
+      readImageFacts(considered, locateImage(clientsFor), options.concurrency ?? 4, signal),
+    ]);
+    for (const problem of images.problems) log.debug(problem);
+    // A repository that cannot be opened is told by whoever opens it.
+    const usable = await opened.then(
+      () => true,
+      () => false,
+    );
+    if (!usable) return null;
+    const claims = considered.map((volume) => claimManifest(volume, images.facts.get(volume.uid) ?? null));
+    const about = { version: 1 as const, cluster: cluster.name, run: lease.runId };
+    return this.#put({ ...about, time: new Date(clock()).toISOString(), claims, storageClasses }, time);
+  }
+
+  async #corrected(
+    saved: Manifests,
+    { uid, namespace, pvc, details }: PlannedVolume,
+    imageSize: number,
+    time: number,
+  ): Promise<Manifests> {
+    const old = saved.claims.find((claim) => claim.uid === uid)?.image ?? null;
+    // Without its metadata, which may be its key, an encrypted image is better not told of: older manifests may know it.
+    if (old?.sizeBytes === imageSize || (old === null && details?.encrypted)) return saved;
+    this.context.log.debug(`${namespace}/${pvc}: saving its manifest again, with the size of the snapshot`);
+    const image: ImageFacts = { metadata: old?.metadata ?? {}, sizeBytes: imageSize };
+    const claims = saved.claims.map((claim) => (claim.uid === uid ? { ...claim, image } : claim));
+    return this.#put({ ...saved, claims }, time);
+  }
+
+  async #put(manifests: Manifests, time: number): Promise<Manifests> {
+    const { restic, signal } = this.request;
+    const id = await saveManifests(restic, manifests, time, signal);
+    const { log } = this.context;
+    log.info('saved manifests', { snapshot: id.slice(0, 8), claims: manifests.claims.length });
+    return manifests;
+  }
+
+  /** What was saved; where that fails, what was saved `before`. */
+  async #attempt(before: Manifests | null, save: () => Promise<Manifests | null>): Promise<Manifests | null> {
+    try {
+      return await save();
+    } catch (thrown) {
+      const cause = asCephbackupError(thrown);
+      const message = `the manifests of this run could not be saved: ${cause.message}`;
+      if (!this.request.signal.aborted) {
+        this.errors.push(new CephbackupError('MANIFESTS_NOT_SAVED', message, { cause }));
+      }
+      return before;
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { asCephbackupError } from '../../errors/error.js';
+import { tenantText } from '../../errors/tenant.js';
+import type { KubeApi } from '../../kube/api.js';
+import { recordEvent, type BackupEvent } from '../../kube/events.js';
+import { markBackup, markFailure } from '../../kube/marks.js';
+import type { PlannedVolume } from '../../plan/types.js';
+import type { Logger } from '../../log/logger.js';
+import { rfc3339 } from '../../log/time.js';
+import type { Recorder } from '../../run/recorder.js';
+
+export interface RecorderOptions {
+  api: KubeApi;
+  prefix: string;
+  runId: string;
+  log: Logger;
+  /** UTC milliseconds. */
+  clock: () => number;
+}
+
+/** Milliseconds for what must still be recorded when the run was stopped already. */
+const successPatience = 60_000;
+const failurePatience = 10_000;
+
+/** Records in the cluster: annotations on the PersistentVolume, an Event on the claim. */
+export function clusterRecorder({ api, prefix, runId, log, clock }: RecorderOptions): Recorder {
+  const target = ({ pv, uid }: PlannedVolume) => ({ pv: pv ?? '', claimUid: uid, prefix });
+  const tell = async (volume: PlannedVolume, reason: BackupEvent['reason'], message: string) => {
+    const claim = { namespace: volume.namespace, name: volume.pvc, uid: volume.uid };
+    const event = { claim, reason, message, runId, time: clock() };
+    const warning = await recordEvent(api, event, { signal: AbortSignal.timeout(failurePatience) });
+    if (warning !== null) log.warn(warning);
+  };
+  return {
+    async succeeded(volume, { time, attempt, snapshot }) {
+      const backup = { lastBackup: rfc3339(time), snapshotId: snapshot, attempt: rfc3339(attempt) };
+      // A signal of its own: a proven backup is marked although the run is being stopped.
+      const signal = AbortSignal.timeout(2 * successPatience);
+      const mark = await markBackup(
+        api,
+        { ...target(volume), ...backup },
+        { signal, patience: successPatience },
+      );
+      if (mark === 'marked') {
+        await tell(
+          volume,
+          'BackupSucceeded',
+          `Backed up as of ${rfc3339(time)}, snapshot ${snapshot.slice(0, 8)}.`,
+        );
+      }
+      return mark;
+    },
+    async failed(volume, { attempt, error }) {
+      try {
+        const failure = { ...target(volume), attempt: rfc3339(attempt), code: error.code };
+        const signal = AbortSignal.timeout(failurePatience);
+        await markFailure(api, failure, { signal, patience: failurePatience });
+      } catch (thrown) {
+        log.warn(`could not annotate the failure: ${asCephbackupError(thrown).message}`);
+      }
+      await tell(volume, 'BackupFailed', tenantText(error));
+    },
+  };
+}

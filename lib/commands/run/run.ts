@@ -1,0 +1,196 @@
+import { setMaxListeners } from 'node:events';
+import type { runOptions } from './options.js';
+import type { Values } from '../../cli/options.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { acquireLease, type Lease } from '../../kube/lease/acquire.js';
+import { runMetrics } from '../../metrics/run.js';
+import { buildPlan } from '../../plan/plan.js';
+import type { Plan } from '../../plan/types.js';
+import { markedSnapshot } from '../../plan/marks.js';
+import { History } from '../../repository/history.js';
+import { tagValue } from '../../repository/tags.js';
+import { runTable } from './table.js';
+import { exitCode } from '../../errors/exit-code.js';
+import { objectName, objectNumbers } from '../../ownership/names.js';
+import { notAttempted, type RunReport } from '../../run/report.js';
+import { executeVolumes, type ExecuteResult } from '../../run/run.js';
+import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
+import { cephClients } from '../shared/ceph.js';
+import { policyOf, readCluster, type Cluster } from '../shared/cluster.js';
+import type { CommandContext, CommandOutput } from '../../cli/command.js';
+import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
+import { RunManifests } from './manifests.js';
+import { clusterRecorder } from './recorder.js';
+import type { OpeningRepository } from '../shared/repository.js';
+import { shardOf } from '../../cli/shard.js';
+import { auditRun, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
+
+export type RunValues = Values<typeof runOptions>;
+
+interface Start {
+  /** UTC milliseconds. */
+  started: number;
+  restic: Restic;
+  /** Takes longer to open than the cluster to read and the first steps in Ceph: all of it is done at once. */
+  repository: OpeningRepository;
+}
+
+/** Backs up every selected volume. */
+export async function run(
+  context: CommandContext<RunValues>,
+  { started, restic, repository }: Start,
+): Promise<CommandOutput> {
+  const cluster = await readCluster(context);
+  const plan = planOf(context, cluster);
+  const lease = await takeLease(context, cluster);
+  try {
+    const refused = await repository.refused();
+    const ended =
+      refused === null
+        ? await execute(context, { cluster, plan, lease, restic, opened: repository.snapshots })
+        : unusable(plan, refused);
+    return finish(context, started, lease.runId, plan, ended);
+  } finally {
+    await lease.release();
+  }
+}
+
+/** @throws CephbackupError NOTHING_SELECTED, TOOL_MISSING */
+function planOf(context: CommandContext<RunValues>, cluster: Cluster): Plan {
+  const plan = buildPlan(
+    cluster.inventory,
+    policyOf(context.options, context.env),
+    new Date(context.clock()),
+  );
+  for (const warning of plan.warnings) context.log.warn(warning);
+  if (plan.selected === 0 && context.options.allowEmpty !== true) {
+    throw new CephbackupError('NOTHING_SELECTED', 'no claim is selected for backup');
+  }
+  const volumes = plan.volumes.filter(({ backup }) => backup);
+  checkPrograms(context, volumes);
+  return plan;
+}
+
+interface Ended extends ExecuteResult {
+  warnings: string[];
+}
+
+async function takeLease(context: CommandContext<RunValues>, cluster: Cluster): Promise<Lease> {
+  const { env, hostname, log, signal } = context;
+  const group = env.CEPHBACKUP_RUN_GROUP?.trim() ?? '';
+  const shard = shardOf(context.options.shard, env);
+  return acquireLease({
+    api: cluster.api,
+    namespace: cluster.leaseNamespace,
+    group: group === '' ? null : group,
+    member: shard === null ? hostname : `${hostname}-${shard.index}`,
+    hostname,
+    signal,
+    log,
+  });
+}
+
+interface Execution {
+  cluster: Cluster;
+  plan: Plan;
+  lease: Lease;
+  restic: Restic;
+  /** All snapshots of the repository, once it is open. */
+  opened: Promise<ResticSnapshot[]>;
+}
+
+async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
+  const { options, log, hostname, clock, exec } = context;
+  const { cluster, plan, lease, restic, opened } = execution;
+  const { api, prefix, installation } = cluster;
+  const signal = AbortSignal.any([context.signal, lease.lost]);
+  setMaxListeners(0, signal);
+  const clientsFor = cephClients(context);
+  const volumes = plan.volumes.filter(({ backup }) => backup);
+  const sweeping = sweepers(context, clientsFor);
+  const names = new Set<string>();
+  const numbers = objectNumbers(lease.ordinal);
+
+  const liveRuns = new Set([lease.runId]);
+  const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
+  const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
+  const history = opened.then(
+    (snapshots) => new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
+  );
+  history.catch(() => undefined);
+  let allUnwound: () => void = () => undefined;
+  const audit = new Promise<void>((resolve) => (allUnwound = resolve)).then(() =>
+    auditRun(sweeping, names, volumes, log),
+  );
+  const result = await executeVolumes({
+    volumes,
+    concurrency: options.concurrency ?? 4,
+    signal,
+    mayBegin: () => lease.healthy(),
+    allUnwound: () => {
+      allUnwound();
+    },
+    nextName: () => {
+      const name = objectName(installation, lease.runId, numbers.next().value);
+      names.add(name);
+      return name;
+    },
+    tools: {
+      exec,
+      restic,
+      history,
+      recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
+      driverFor: drivers(context, clientsFor),
+      clusterName: cluster.name,
+      node: hostname,
+      volumeTimeout: options.volumeTimeout,
+      markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
+      clock,
+      log,
+      progress: context.progress(),
+      mayMark: (...volume) => manifests.mayMark(...volume),
+    },
+  });
+  const [swept, audited, notOpened] = await Promise.all([
+    sweep,
+    audit,
+    opened.then(() => null, asCephbackupError),
+    manifests.end(),
+  ]);
+  const errors = [notOpened, ...result.errors, ...manifests.errors].filter((error) => error !== null);
+  if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
+  return {
+    volumes: result.volumes,
+    errors,
+    leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
+    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings],
+  };
+}
+
+/** Nothing can be backed up: every volume says so. */
+function unusable(plan: Plan, error: CephbackupError): Ended {
+  const volumes = plan.volumes
+    .filter(({ backup }) => backup)
+    .map((volume) => notAttempted(volume, error).result);
+  return { volumes, errors: [error], leftovers: [], warnings: [] };
+}
+
+function finish(context: CommandContext<RunValues>, started: number, run: string, plan: Plan, ended: Ended) {
+  const { log } = context;
+  const code = exitCode(context.endedBy(), ended.errors, ended.leftovers);
+  // What made the whole run fail, not one volume.
+  const error = ended.errors.find(({ kind }) => kind !== 'failed');
+  if (error !== undefined) log.error(error.message, { code: error.code, guidance: error.guidance });
+  const report: RunReport = {
+    run,
+    started: new Date(started).toISOString(),
+    finished: new Date(context.clock()).toISOString(),
+    exitCode: code,
+    volumes: ended.volumes,
+    leftovers: ended.leftovers,
+    warnings: [...plan.warnings, ...ended.warnings],
+    ...(error === undefined ? {} : { error: error.report() }),
+  };
+  for (const warning of ended.warnings) log.warn(warning);
+  return { document: report, table: runTable(report), exitCode: code, metrics: runMetrics(report, plan) };
+}

@@ -1,0 +1,23 @@
+import type { RunReport } from '../../run/report.js';
+import { bytes, formatTable } from '../../cli/output/table.js';
+import { leftoverLines } from '../../cli/output/leftovers.js';
+
+/** What became of each volume, then what needs attention. */
+export function runTable({ volumes, leftovers, exitCode }: RunReport): string {
+  const rows = volumes.map((volume) => [
+    volume.namespace,
+    volume.pvc,
+    volume.kind ?? '<none>',
+    volume.outcome,
+    volume.snapshot?.slice(0, 8) ?? '<none>',
+    bytes(volume.bytesRead),
+    bytes(volume.bytesAdded),
+    `${volume.seconds.toFixed(1)}s`,
+    volume.error === null ? '' : `${volume.error.code}: ${volume.error.message}`,
+  ]);
+  const headers = ['NAMESPACE', 'PVC', 'KIND', 'OUTCOME', 'SNAPSHOT', 'READ', 'ADDED', 'TIME', 'ERROR'];
+  const table = rows.length === 0 ? 'No volumes to back up.\n' : formatTable(headers, rows);
+  const good = volumes.filter(({ outcome }) => outcome === 'succeeded' || outcome === 'unchanged').length;
+  const summary = `\n${good} of ${volumes.length} volumes backed up, exit code ${exitCode}\n`;
+  return `${table}${leftoverLines('Left behind', leftovers)}${summary}`;
+}

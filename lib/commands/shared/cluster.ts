@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import type { Values } from '../../cli/options.js';
+import type { commonOptions, selectionOptions } from './options.js';
+import type { KubeApi } from '../../kube/api.js';
+import { connectKube } from '../../kube/client.js';
+import { clusterIdOf, readInventory } from '../../kube/inventory.js';
+import type { Inventory } from '../../kube/types.js';
+import { parseClusters } from '../../plan/clusters.js';
+import type { Policy } from '../../plan/policy.js';
+import { installationId } from '../../ownership/names.js';
+import type { CommandContext } from '../../cli/command.js';
+import { shardOf } from '../../cli/shard.js';
+
+export const defaultPrefix = 'cephbackup.hpc.nyu.edu';
+
+type SelectionValues = Values<typeof selectionOptions> & { annotationPrefix: string | null };
+type ClusterValues = Pick<
+  Values<typeof commonOptions>,
+  'kubeconfig' | 'clusterName' | 'leaseNamespace' | 'annotationPrefix'
+>;
+
+/** The policy that the options describe. @throws CephbackupError USAGE */
+export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Policy {
+  const { namespaces, excludeNamespaces, pvcs, selector, storageClasses, minAge, cephClusters } = options;
+  return {
+    prefix: options.annotationPrefix ?? defaultPrefix,
+    namespaces,
+    excludeNamespaces,
+    pvcs,
+    selector,
+    storageClasses,
+    minAge,
+    shard: shardOf(options.shard, env),
+    clusters: cephClusters === null ? null : parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters),
+  };
+}
+
+/** The options that narrow a run, left out: for commands that look at all claims. */
+export const notNarrowed = {
+  namespaces: [],
+  excludeNamespaces: [],
+  pvcs: [],
+  selector: null,
+  storageClasses: [],
+  minAge: null,
+  shard: null,
+};
+
+/** The Kubernetes cluster of this start of the program. */
+export interface Cluster {
+  api: KubeApi;
+  inventory: Inventory;
+  /** UID of the namespace kube-system. */
+  uid: string;
+  /** The tag `cluster=` in the repository. */
+  name: string;
+  prefix: string;
+  leaseNamespace: string;
+  /** Whose objects in Ceph are ours. */
+  installation: string;
+}
+
+/** @throws CephbackupError KUBE_… */
+export async function readCluster(context: CommandContext<ClusterValues>): Promise<Cluster> {
+  const { options, env, log, signal } = context;
+  const api = await connectKube({ kubeconfig: options.kubeconfig, env, log, signal });
+  const inventory = await readInventory(api, { signal });
+  const uid = clusterIdOf(inventory.namespaces);
+  const prefix = options.annotationPrefix ?? defaultPrefix;
+  const leaseNamespace = options.leaseNamespace ?? api.contextNamespace;
+  const installation = installationId(uid, leaseNamespace, prefix);
+  return { api, inventory, uid, name: options.clusterName ?? uid, prefix, leaseNamespace, installation };
+}

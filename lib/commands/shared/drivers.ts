@@ -1,0 +1,146 @@
+import { execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import type { Values } from '../../cli/options.js';
+import type { volumeOptions } from './options.js';
+import { CephbackupError } from '../../errors/error.js';
+import type { PlannedVolume, VolumeKind } from '../../plan/types.js';
+import { startDaemon } from '../../tools/process/daemon.js';
+import { belowResticArgv, childEnvironment } from '../../tools/process/environment.js';
+import { resolveProgram } from '../../tools/process/exec.js';
+import type { Sweeper, VolumeDriver } from '../../volumes/driver.js';
+import { CephfsDriver, type CephfsTools } from '../../volumes/cephfs/driver.js';
+import type { CephfsClient, ClientTools } from '../../volumes/cephfs/client.js';
+import { fuseClient } from '../../volumes/cephfs/fuse.js';
+import { kernelClient } from '../../volumes/cephfs/kernel.js';
+import { cephFsClients } from '../../volumes/cephfs/locate.js';
+import { CephfsSweeper } from '../../volumes/cephfs/sweep.js';
+import { fuse } from '../../volumes/mappers/fuse.js';
+import { krbd } from '../../volumes/mappers/krbd.js';
+import type { Mapper, MapperTools } from '../../volumes/mappers/mapper.js';
+import { nbd } from '../../volumes/mappers/nbd.js';
+import { RbdBlockDriver } from '../../volumes/block/driver.js';
+import { RbdFilesystemDriver } from '../../volumes/rbd/filesystem.js';
+import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
+import { RbdSweeper } from '../../volumes/rbd/sweep.js';
+import type { CommandContext } from '../../cli/command.js';
+import { exportImageCommand } from '../../volumes/block/internal-command.js';
+
+type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck' | 'cephfsClient'>;
+
+const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
+  krbd,
+  nbd,
+  fuse,
+};
+
+const cephfsClients: Record<'kernel' | 'fuse', (tools: ClientTools) => CephfsClient> = {
+  kernel: kernelClient,
+  fuse: fuseClient,
+};
+
+/** The driver for each kind of volume: a new kind is one more line. */
+export function drivers(
+  context: CommandContext<VolumeValues>,
+  clientsFor: ClientsFor,
+): (volume: PlannedVolume) => VolumeDriver {
+  const { options, env, exec } = context;
+  const tools = { exec, startDaemon, env: childEnvironment(env) };
+  const locate = locateImage(clientsFor);
+  const mapper = mapperOf(context);
+  const known: Partial<Record<VolumeKind, VolumeDriver>> = {
+    'rbd-block': new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' }),
+    'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
+    cephfs: new CephfsDriver(cephfsTools(context, clientsFor)),
+  };
+  return ({ kind }) => {
+    const driver = kind === null ? undefined : known[kind];
+    if (driver !== undefined) return driver;
+    throw new CephbackupError(
+      'VOLUME_UNSUPPORTED',
+      `volumes of kind ${kind ?? 'unknown'} are not supported yet`,
+    );
+  };
+}
+
+/** The way to mount CephFS that was chosen. */
+export function cephfsClientOf({
+  options,
+  env,
+  exec,
+}: CommandContext<Pick<VolumeValues, 'cephfsClient'>>): CephfsClient {
+  return cephfsClients[options.cephfsClient ?? 'kernel']({ exec, startDaemon, env: childEnvironment(env) });
+}
+
+/** How images are mapped, as the options say. */
+export function mapperOf({ options, env, exec }: CommandContext<Pick<VolumeValues, 'mapper'>>): Mapper {
+  return mappers[options.mapper ?? 'krbd']({ exec, startDaemon, env: childEnvironment(env) });
+}
+
+export function cephfsTools(
+  { options, env, exec }: CommandContext<Pick<VolumeValues, 'cephfsClient'>>,
+  clientsFor: ClientsFor,
+): CephfsTools {
+  const tools = { exec, startDaemon, env: childEnvironment(env) };
+  const client = cephfsClients[options.cephfsClient ?? 'kernel'](tools);
+  return { ...tools, client, cephFsFor: cephFsClients(exec, clientsFor) };
+}
+
+/** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
+function producer(env: NodeJS.ProcessEnv): string[] {
+  const program = fileURLToPath(new URL('../../bin/cephbackup.js', import.meta.url));
+  return [...belowResticArgv(env), execPath, program, exportImageCommand];
+}
+
+/** What looks for leftovers of earlier runs, one for each kind of storage. */
+export function sweepers(
+  context: CommandContext<Pick<VolumeValues, 'cephfsClient'>>,
+  clientsFor: ClientsFor,
+): Sweeper[] {
+  const { hostname } = context;
+  return [
+    new RbdSweeper(clientsFor, hostname),
+    new CephfsSweeper(cephfsTools(context, clientsFor), hostname),
+  ];
+}
+
+/** Programs that each kind of volume needs. */
+const needs: Record<VolumeKind, readonly string[]> = {
+  'rbd-filesystem': ['rbd', 'unshare', 'nsenter', 'mount', 'umount', 'e2fsck', 'od', 'find'],
+  'rbd-block': ['rbd', 'env', 'mkfifo'],
+  cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find', 'ls', 'stat', 'mkdir', 'rmdir'],
+};
+const cephfsNeeds = { kernel: ['mount.ceph'], fuse: ['ceph-fuse'] };
+const mapperNeeds = { krbd: ['mknod'], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
+
+/** Every program that a run of these kinds of volumes starts. */
+export function neededPrograms(
+  { cephfsClient, mapper }: Pick<VolumeValues, 'cephfsClient' | 'mapper'>,
+  kinds: ReadonlySet<VolumeKind>,
+): string[] {
+  const wanted = new Set([
+    'restic',
+    'setpriv',
+    ...[...kinds].flatMap((kind) => needs[kind]),
+    ...(kinds.has('cephfs') ? cephfsNeeds[cephfsClient ?? 'kernel'] : []),
+    ...(kinds.has('rbd-filesystem') ? mapperNeeds[mapper ?? 'krbd'] : []),
+  ]);
+  return [...wanted];
+}
+
+/** All programs that are missing for these volumes, in one error. @throws CephbackupError TOOL_MISSING */
+export function checkPrograms(
+  { options, env }: CommandContext<VolumeValues>,
+  volumes: readonly PlannedVolume[],
+): void {
+  const kinds = new Set(volumes.flatMap(({ kind }) => kind ?? []));
+  const missing = neededPrograms(options, kinds).filter((program) => {
+    try {
+      resolveProgram(program, env.PATH);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (missing.length === 0) return;
+  throw new CephbackupError('TOOL_MISSING', `not on PATH: ${missing.join(', ')}`);
+}

@@ -1,0 +1,90 @@
+import type { metricsOptions } from './options.js';
+import type { Values } from '../../cli/options.js';
+import { asCephbackupError } from '../../errors/error.js';
+import { redactUrls } from '../../log/redactor.js';
+import { exitCodes, signalCodes } from '../../errors/exit-code.js';
+import type { Command, CommandContext } from '../../cli/command.js';
+import type { Family } from '../../metrics/family.js';
+
+type MetricsValues = Values<typeof metricsOptions> & {
+  shard?: { index: number } | null;
+  dryRun?: boolean | null;
+};
+
+/** A command that says how it went where `--metrics-file` and `--metrics-push` want it, also where it fails. */
+export function withMetrics<O extends MetricsValues>(name: string, command: Command<O>): Command<O> {
+  return async (context) => {
+    const { metricsFile, metricsPush, dryRun } = context.options;
+    if ((metricsFile === null && metricsPush === null) || dryRun === true) return command(context);
+    if (metricsPush !== null) context.redactor.add(new URL(metricsPush).password);
+    const started = context.clock();
+    try {
+      const output = await command(context);
+      await deliver(context, { name, started, exitCode: output.exitCode, families: output.metrics ?? null });
+      return output;
+    } catch (thrown) {
+      const signal = context.endedBy();
+      const exitCode = signal === null ? exitCodes[asCephbackupError(thrown).kind] : signalCodes[signal];
+      await deliver(context, { name, started, exitCode, families: null });
+      throw thrown;
+    }
+  };
+}
+
+interface Delivery {
+  name: string;
+  /** Milliseconds. */
+  started: number;
+  exitCode: number;
+  /** Null where the command failed as a whole: what it had said of each volume stays. */
+  families: readonly Family[] | null;
+}
+
+/** Never throws: metrics that cannot be delivered are a warning. */
+async function deliver(
+  context: CommandContext<MetricsValues>,
+  { name, started, exitCode, families }: Delivery,
+) {
+  const { options, env, log, clock } = context;
+  const [{ commandMetrics, owned }, { registryOf }] = await Promise.all([
+    import('../../metrics/command.js'),
+    import('../../metrics/registry.js'),
+  ]);
+  const all = [...commandMetrics(name, { started, finished: clock(), exitCode }), ...(families ?? [])];
+  const registry = registryOf(all);
+  const names = new Set(all.map((family) => family.name));
+  const replaced = (metric: string) =>
+    families === null
+      ? names.has(metric)
+      : (owned[name] ?? []).some((beginning) => metric.startsWith(beginning));
+  const attempt = async (what: string, action: () => Promise<void>) => {
+    try {
+      await action();
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      log.warn(redactUrls(`metrics could not be ${what}: ${why}`));
+    }
+  };
+  const { metricsFile, metricsPush } = options;
+  if (metricsFile !== null) {
+    await attempt('written', async () =>
+      (await import('../../metrics/file.js')).writeMetricsFile(
+        metricsFile,
+        await registry.metrics(),
+        replaced,
+      ),
+    );
+  }
+  if (metricsPush !== null) {
+    const shard = options.shard?.index ?? env.JOB_COMPLETION_INDEX;
+    const grouping = { command: name, ...(shard === undefined ? {} : { shard: String(shard) }) };
+    await attempt('pushed', async () =>
+      (await import('../../metrics/push.js')).pushMetrics({
+        url: metricsPush,
+        grouping,
+        registry,
+        replace: families !== null,
+      }),
+    );
+  }
+}

@@ -1,0 +1,255 @@
+import type { Definitions } from '../../cli/options.js';
+import {
+  boolean,
+  claimName,
+  duration,
+  imageName,
+  integer,
+  matching,
+  objectName,
+  oneOf,
+  path,
+  shard,
+  text,
+  time,
+  webUrl,
+} from '../../cli/values.js';
+
+/** A value of the tag `cluster=`. */
+const clusterTag = matching(/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, 'letters, digits and _ . : -');
+
+const dnsPrefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** Options of every command. */
+export const commonOptions = {
+  output: {
+    flag: '--output',
+    short: '-o',
+    placeholder: 'table|json',
+    description: 'how results are printed (default: table)',
+    parse: oneOf('table', 'json'),
+  },
+  kubeconfig: {
+    flag: '--kubeconfig',
+    placeholder: 'PATH',
+    description: 'kubeconfig file (default: in-cluster, else the default kubeconfig)',
+    parse: text,
+  },
+  annotationPrefix: {
+    flag: '--annotation-prefix',
+    placeholder: 'PREFIX',
+    description: 'prefix of the annotations (default: cephbackup.hpc.nyu.edu)',
+    parse: matching(dnsPrefix, 'a DNS name such as cephbackup.example.com'),
+  },
+  clusterName: {
+    flag: '--cluster-name',
+    placeholder: 'NAME',
+    description: 'name of this cluster in the repository (default: the UID of namespace kube-system)',
+    parse: clusterTag,
+  },
+  leaseNamespace: {
+    flag: '--lease-namespace',
+    placeholder: 'NS',
+    description: 'namespace of the lease (default: that of the pod, else of the kubeconfig context)',
+    parse: objectName,
+  },
+  runTimeout: {
+    flag: '--run-timeout',
+    placeholder: 'DURATION',
+    description: 'limit for the whole command (default: none)',
+    parse: duration,
+  },
+  logLevel: {
+    flag: '--log-level',
+    placeholder: 'LEVEL',
+    description: 'debug, info, warn or error (default: info)',
+    parse: oneOf('debug', 'info', 'warn', 'error'),
+  },
+  logFormat: {
+    flag: '--log-format',
+    placeholder: 'text|json',
+    description: 'format of the log on stderr (default: text)',
+    parse: oneOf('text', 'json'),
+  },
+} satisfies Definitions;
+
+/** Which claims. What the first ones leave out is not listed at all; --min-age and --shard give a reason. */
+export const selectionOptions = {
+  namespaces: {
+    flag: '--namespace',
+    placeholder: 'NS',
+    description: 'only claims of this namespace (repeatable)',
+    parse: objectName,
+    repeated: true,
+  },
+  excludeNamespaces: {
+    flag: '--exclude-namespace',
+    placeholder: 'NS',
+    description: 'no claims of this namespace (repeatable)',
+    parse: objectName,
+    repeated: true,
+  },
+  pvcs: {
+    flag: '--pvc',
+    placeholder: 'NS/NAME',
+    description: 'only this claim (repeatable)',
+    parse: claimName,
+    repeated: true,
+  },
+  selector: {
+    flag: '--selector',
+    placeholder: 'LABELS',
+    description: "only claims with these labels (Kubernetes' selector syntax)",
+    parse: text,
+  },
+  storageClasses: {
+    flag: '--storage-class',
+    placeholder: 'NAME',
+    description: 'only claims of this storage class (repeatable)',
+    parse: objectName,
+    repeated: true,
+  },
+  minAge: {
+    flag: '--min-age',
+    placeholder: 'DURATION',
+    description: 'leave out volumes backed up more recently',
+    parse: duration,
+  },
+  shard: {
+    flag: '--shard',
+    placeholder: 'I/N',
+    description: 'only the claims of shard I of N, I from 0',
+    parse: shard,
+  },
+  cephClusters: {
+    flag: '--ceph-clusters',
+    placeholder: 'FILE',
+    description: "ceph-csi's config.json: monitors, RADOS namespace and subvolume group by clusterID",
+    parse: text,
+  },
+} satisfies Definitions;
+
+/** How volumes are reached and read. */
+export const volumeOptions = {
+  concurrency: {
+    flag: '--concurrency',
+    placeholder: 'N',
+    description: 'volumes at a time (default: 4)',
+    parse: integer(1, 256),
+  },
+  volumeTimeout: {
+    flag: '--volume-timeout',
+    placeholder: 'DURATION',
+    description: 'limit for each volume (default: none)',
+    parse: duration,
+  },
+  mapper: {
+    flag: '--mapper',
+    placeholder: 'krbd|nbd|fuse',
+    description: 'how RBD images are mapped (default: krbd)',
+    parse: oneOf('krbd', 'nbd', 'fuse'),
+  },
+  cephfsClient: {
+    flag: '--cephfs-client',
+    placeholder: 'kernel|fuse',
+    description: 'how CephFS is mounted (default: kernel)',
+    parse: oneOf('kernel', 'fuse'),
+  },
+  fsck: {
+    flag: '--fsck',
+    placeholder: 'preen|full',
+    description: 'how thoroughly clones are checked (default: preen)',
+    parse: oneOf('preen', 'full'),
+  },
+  cephConf: {
+    flag: '--ceph-conf',
+    placeholder: 'FILE',
+    description: 'ceph.conf (default: CEPH_CONF, else /etc/ceph/ceph.conf)',
+    parse: text,
+  },
+  cephUser: {
+    flag: '--ceph-user',
+    placeholder: 'NAME',
+    description: 'Ceph user without "client." (default: admin)',
+    parse: matching(/^(?!client\.)[A-Za-z0-9_.-]+$/, 'a user name without "client."'),
+  },
+  cephKeyring: {
+    flag: '--ceph-keyring',
+    placeholder: 'FILE',
+    description: "keyring of the Ceph user (default: ceph.conf's)",
+    parse: text,
+  },
+  limitUpload: {
+    flag: '--limit-upload',
+    placeholder: 'KIB',
+    description: 'limit for restic uploads in KiB/s',
+    parse: integer(1, 2 ** 31),
+  },
+  limitDownload: {
+    flag: '--limit-download',
+    placeholder: 'KIB',
+    description: 'limit for restic downloads in KiB/s',
+    parse: integer(1, 2 ** 31),
+  },
+} satisfies Definitions;
+
+/** Where a command says how it went. */
+export const metricsOptions = {
+  metricsFile: {
+    flag: '--metrics-file',
+    placeholder: 'FILE',
+    description:
+      "write metrics to this file, for node exporter's textfile collector (a name that ends in .prom)",
+    parse: path,
+  },
+  metricsPush: {
+    flag: '--metrics-push',
+    placeholder: 'URL',
+    description: 'push metrics to this Pushgateway',
+    parse: webUrl,
+  },
+} satisfies Definitions;
+
+export const dryRun = {
+  flag: '--dry-run',
+  description: 'say what would be done, and touch nothing',
+  parse: boolean,
+};
+
+export const { limitUpload, limitDownload } = volumeOptions;
+
+export const cluster = {
+  flag: '--cluster',
+  placeholder: 'NAME|all',
+  description:
+    "whose backups to look at (default: this cluster's; without a Kubernetes API: all, if they are of one cluster)",
+  parse: clusterTag,
+};
+
+export const uid = {
+  flag: '--uid',
+  placeholder: 'UID',
+  description: 'which claim, where several had the name one after the other',
+  parse: matching(/^[A-Za-z0-9][A-Za-z0-9-]*$/, 'the UID of a claim'),
+};
+
+export const snapshot = {
+  flag: '--snapshot',
+  placeholder: 'ID|latest',
+  description: 'which backup (default: latest)',
+  parse: matching(/^(latest|[0-9a-f]{4,64})$/, 'latest, or at least 4 hex digits of the id of a snapshot'),
+};
+
+export const asOf = {
+  flag: '--as-of',
+  placeholder: 'TIME',
+  description: 'the newest backup that is not younger than this, e.g. 2026-01-31T12:00:00Z',
+  parse: time,
+};
+
+export const toImage = {
+  flag: '--to-image',
+  placeholder: 'POOL[/RADOSNS]/IMAGE',
+  description: 'a new image',
+  parse: imageName,
+};

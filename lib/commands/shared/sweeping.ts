@@ -1,0 +1,55 @@
+import { asCephbackupError } from '../../errors/error.js';
+import type { PlannedVolume } from '../../plan/types.js';
+import type { Logger } from '../../log/logger.js';
+import type { Leftover } from '../../ownership/scope.js';
+import type { Sweeper, SweepRequest } from '../../volumes/driver.js';
+
+export interface Swept {
+  leftovers: Leftover[];
+  warnings: string[];
+}
+
+/** Removes what crashed runs left. May run beside the backups: names tell whose they are. */
+export async function sweepEarlierRuns(
+  sweepers: readonly Sweeper[],
+  request: Omit<SweepRequest, 'thorough' | 'dryRun'>,
+): Promise<Swept> {
+  const reports = await Promise.all(
+    sweepers.map((sweeper) => sweeper.sweep({ ...request, thorough: false, dryRun: false })),
+  );
+  return {
+    leftovers: reports.flatMap(({ leftovers }) => leftovers),
+    warnings: reports.flatMap(({ problems }) => problems),
+  };
+}
+
+/** Milliseconds; what cannot be audited by then is said. */
+const auditLimit = 60_000;
+
+/** Looks once more, after the last volume, whether everything that this run made is gone. Never throws. */
+export async function auditRun(
+  sweepers: readonly Sweeper[],
+  names: ReadonlySet<string>,
+  volumes: readonly PlannedVolume[],
+  log: Logger,
+): Promise<Swept> {
+  if (names.size === 0) return { leftovers: [], warnings: [] };
+  // A signal of its own: a run that was stopped must know, too.
+  const signal = AbortSignal.timeout(auditLimit);
+  const ends = await Promise.allSettled(sweepers.map((sweeper) => sweeper.audit({ names, volumes, signal })));
+  const warnings = ends.flatMap((end) =>
+    end.status === 'rejected'
+      ? [`could not look for leftovers: ${asCephbackupError(end.reason).message}`]
+      : [],
+  );
+  const leftovers = ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
+  for (const { kind, name, reason } of leftovers) log.error(`left behind: ${kind} ${name}`, { reason });
+  return { leftovers, warnings };
+}
+
+/** One entry for each thing, the first reason first. */
+export function uniqueLeftovers(leftovers: readonly Leftover[]): Leftover[] {
+  return [
+    ...new Map(leftovers.toReversed().map((one) => [`${one.kind} ${one.name}`, one])).values(),
+  ].toReversed();
+}

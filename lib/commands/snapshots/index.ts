@@ -1,0 +1,12 @@
+import { define } from '../../cli/command.js';
+import { claimOperand } from '../shared/operands.js';
+import { snapshotsOptions } from './options.js';
+
+export const snapshotsCommand = define({
+  name: 'snapshots',
+  description: 'show what the repository holds, by claim; needs neither Kubernetes nor Ceph',
+  options: snapshotsOptions,
+  operand: { ...claimOperand, least: 0, most: 1 },
+  repository: () => true,
+  load: async () => (await import('./snapshots.js')).snapshots,
+});

@@ -1,0 +1,80 @@
+import type { snapshotsOptions } from './options.js';
+import type { Values } from '../../cli/options.js';
+import { asCephbackupError } from '../../errors/error.js';
+import { readClaims } from '../../kube/inventory.js';
+import { snapshotsTable, type SnapshotsReport } from './table.js';
+import { rfc3339 } from '../../log/time.js';
+import { backupsOf, groupByClaim, type StoredClaim } from '../../repository/claims.js';
+import { clusterScope, elsewhere } from '../../repository/clusters.js';
+import type { Command, CommandContext } from '../../cli/command.js';
+import { ownCluster, type OwnCluster } from '../shared/own-cluster.js';
+import { surveyRepository } from '../shared/repository.js';
+
+type SnapshotsValues = Values<typeof snapshotsOptions>;
+
+/** Shows what the repository holds. Kubernetes is asked, where it can be, which of the claims still exist. */
+export const snapshots: Command<SnapshotsValues> = async (context) => {
+  const { options, operands, log } = context;
+  const [survey, { own, existing, warnings }] = await Promise.all([
+    surveyRepository(context),
+    readOwn(context),
+  ]);
+  warnings.push(...survey.unreadable.map((id) => `the file of snapshot ${id} cannot be read: run verify`));
+
+  const [namespace, pvc] = (operands[0] ?? '').split('/');
+  const backups = backupsOf(survey.snapshots).filter(
+    (backup) => pvc === undefined || (backup.namespace === namespace && backup.pvc === pvc),
+  );
+  const present = new Set(backups.map(({ cluster }) => cluster));
+  const scope = clusterScope(options.cluster, own.name, present);
+  const claims = groupByClaim(backups.filter(({ cluster }) => scope.includes(cluster)));
+  if (claims.length === 0 && present.size > 0) warnings.push(`nothing in ${scope.name}${elsewhere(present)}`);
+
+  for (const warning of warnings) log.warn(warning);
+  const report = {
+    claims: claims.map((claim) => toReport(claim, claim.cluster === own.name ? existing : null)),
+    warnings,
+  };
+  return { document: report, table: snapshotsTable(report, own.name), exitCode: 0 };
+};
+
+interface Own {
+  own: OwnCluster;
+  /** UIDs of the claims that exist; null where that is not known. */
+  existing: ReadonlySet<string> | null;
+  warnings: string[];
+}
+
+async function readOwn(context: CommandContext<SnapshotsValues>): Promise<Own> {
+  const own = await ownCluster(context);
+  const { api, warnings } = own;
+  if (api === null) return { own, existing: null, warnings };
+  try {
+    const claims = await readClaims(api, { signal: context.signal });
+    return { own, existing: new Set(claims.flatMap(({ metadata }) => metadata?.uid ?? [])), warnings };
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const { message } = asCephbackupError(thrown);
+    return { own, existing: null, warnings: [...warnings, `not known which claims exist: ${message}`] };
+  }
+}
+
+function toReport(
+  { cluster, namespace, pvc, uid, backups }: StoredClaim,
+  existing: ReadonlySet<string> | null,
+): SnapshotsReport['claims'][number] {
+  return {
+    cluster,
+    namespace,
+    pvc,
+    uid,
+    exists: existing === null ? null : existing.has(uid),
+    snapshots: backups.map(({ id, time, kind, sizeBytes, pv }) => ({
+      id,
+      time: rfc3339(time),
+      kind,
+      sizeBytes,
+      pv,
+    })),
+  };
+}

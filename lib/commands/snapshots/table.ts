@@ -1,0 +1,42 @@
+import { bytes, formatTable } from '../../cli/output/table.js';
+
+/** What `snapshots` prints: a stable format, times RFC 3339 UTC, newest last. */
+export interface SnapshotsReport {
+  claims: {
+    cluster: string;
+    namespace: string;
+    pvc: string;
+    uid: string;
+    /** Whether the claim still exists; null where that is not known. */
+    exists: boolean | null;
+    snapshots: { id: string; time: string; kind: string; sizeBytes: number | null; pv: string | null }[];
+  }[];
+  warnings: string[];
+}
+
+const existence = new Map([
+  [true, 'yes'],
+  [false, 'no'],
+  [null, '<unknown>'],
+]);
+
+/** One line a snapshot. The cluster is shown where it is not the one that this program speaks with. */
+export function snapshotsTable({ claims }: SnapshotsReport, own: string | null): string {
+  if (claims.length === 0) return 'No backups.\n';
+  const foreign = claims.some(({ cluster }) => cluster !== own);
+  const headers = ['NAMESPACE', 'PVC', 'UID', 'EXISTS', 'SNAPSHOT', 'TIME', 'KIND', 'SIZE'];
+  const rows = claims.flatMap(({ cluster, namespace, pvc, uid, exists, snapshots }) =>
+    snapshots.map(({ id, time, kind, sizeBytes }) => [
+      ...(foreign ? [cluster] : []),
+      namespace,
+      pvc,
+      uid,
+      existence.get(exists) ?? '',
+      id.slice(0, 8),
+      time,
+      kind,
+      sizeBytes === null ? '<unknown>' : bytes(sizeBytes),
+    ]),
+  );
+  return formatTable([...(foreign ? ['CLUSTER'] : []), ...headers], rows);
+}

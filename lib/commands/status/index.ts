@@ -1,0 +1,13 @@
+import { define } from '../../cli/command.js';
+import { statusOptions } from './options.js';
+
+export const statusCommand = define({
+  name: 'status',
+  description: 'show how old the last backup of each claim is, what failed, and what is not covered',
+  options: statusOptions,
+  repository: ({ repository }) => repository === true,
+  // The shards of a run are no concern of a status, which is of all claims.
+  check: async (values) =>
+    (await import('../shared/checks.js')).selectionMistakes({ ...values, minAge: null, shard: null }, {}),
+  load: async () => (await import('./status.js')).status,
+});

@@ -1,0 +1,28 @@
+import type { Definitions } from '../../cli/options.js';
+import { boolean, duration } from '../../cli/values.js';
+import { listOptions } from '../list/options.js';
+import { commonOptions, selectionOptions, volumeOptions } from '../shared/options.js';
+
+export const statusOptions = {
+  ...commonOptions,
+  namespaces: selectionOptions.namespaces,
+  excludeNamespaces: selectionOptions.excludeNamespaces,
+  pvcs: selectionOptions.pvcs,
+  selector: selectionOptions.selector,
+  storageClasses: selectionOptions.storageClasses,
+  cephClusters: selectionOptions.cephClusters,
+  from: listOptions.from,
+  maxAge: {
+    flag: '--max-age',
+    placeholder: 'DURATION',
+    description: 'exit 1 if a claim has no backup, or none so recent, e.g. 26h',
+    parse: duration,
+  },
+  repository: {
+    flag: '--repository',
+    description: 'look into the repository, too: exit 1 if a marked backup is not there',
+    parse: boolean,
+  },
+  limitUpload: volumeOptions.limitUpload,
+  limitDownload: volumeOptions.limitDownload,
+} satisfies Definitions;

@@ -1,0 +1,91 @@
+import type { ClaimStatus, StatusReport, StatusTotals } from '../../plan/status.js';
+import { printable } from '../../log/logger.js';
+import { age, bytes, formatTable } from '../../cli/output/table.js';
+
+const headers = [
+  'NAMESPACE',
+  'PVC',
+  'KIND',
+  'STATE',
+  'LAST BACKUP',
+  'LAST ATTEMPT',
+  'LAST ERROR',
+  'VERIFIED',
+  'SIZE',
+];
+
+/** The claims that are to be backed up, those that are not covered, what to do about failures, and sums. */
+export function statusTable({ volumes, totals }: StatusReport, now: Date): string {
+  if (volumes.length === 0) return 'No claims found.\n';
+  const selected = volumes.filter(({ backup }) => backup);
+  const uncovered = volumes.filter(({ covered }) => !covered);
+  const parts = [
+    selected.length === 0
+      ? 'No claim is to be backed up.\n'
+      : formatTable(
+          headers,
+          selected.map((claim) => row(claim, now)),
+        ),
+    uncovered.length === 0 ? '' : `Not covered:\n${indent(uncoveredTable(uncovered))}`,
+    section('What to do:', selected.flatMap(advice)),
+    sums(totals),
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+function row(claim: ClaimStatus, now: Date): string[] {
+  const { namespace, pvc, kind, state, sizeBytes, lastError } = claim;
+  const ago = (time: string | null, none: string) => (time === null ? none : age(new Date(time), now));
+  return [
+    namespace,
+    pvc,
+    kind ?? '<none>',
+    state,
+    ago(claim.lastBackup, '<never>'),
+    ago(claim.lastAttempt, '<none>'),
+    lastError ?? '<none>',
+    ago(claim.lastVerified, '<never>'),
+    sizeBytes === null ? '<unknown>' : bytes(sizeBytes),
+  ];
+}
+
+function uncoveredTable(claims: readonly ClaimStatus[]): string {
+  return formatTable(
+    ['NAMESPACE', 'PVC', 'REASON', 'WHY'],
+    claims.map(({ namespace, pvc, reason, why }) => [namespace, pvc, reason, why ?? '']),
+  );
+}
+
+function advice({ namespace, pvc, lastError, guidance, repository }: ClaimStatus): string[] {
+  const name = `${namespace}/${pvc}`;
+  const lines = lastError === null ? [] : [`${name}: ${lastError}: ${guidance ?? 'an unknown code'}`];
+  if (repository?.problem === 'mark-without-snapshot')
+    lines.push(`${name}: its backup is not in the repository any more: back it up with \`cephbackup run\``);
+  if (repository?.problem === 'snapshot-without-mark')
+    lines.push(
+      `${name}: snapshot ${repository.newestSnapshot?.slice(0, 8) ?? ''} of ${repository.newestTime ?? ''} is not marked as proven: the next run makes another`,
+    );
+  return lines;
+}
+
+function sums({ selected, ok, stale, never, missing, failed, notCovered, ...rest }: StatusTotals): string {
+  const states = [
+    `${ok} ok`,
+    ...Object.entries({ stale, never, missing })
+      .filter(([, count]) => count > 0)
+      .map(([state, count]) => `${count} ${state}`),
+  ];
+  const oldest = rest.oldestBackup === null ? '' : `; the oldest backup is of ${rest.oldestBackup}`;
+  return (
+    `${selected} to be backed up (${bytes(rest.sizeBytes)}): ${states.join(', ')}; ` +
+    `${failed} failed in the last attempt; ${notCovered} not covered${oldest}\n`
+  );
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `${title}\n${lines.map((line) => `  ${printable(line)}\n`).join('')}`;
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}

@@ -1,0 +1,21 @@
+import { define } from '../../cli/command.js';
+import { claimOperand } from '../shared/operands.js';
+import { verifyOptions } from './options.js';
+
+export const verifyCommand = define({
+  name: 'verify',
+  description: 'prove that backups restore: read them back, all of each, and check what comes',
+  options: verifyOptions,
+  operand: { ...claimOperand, least: 0, most: Infinity },
+  repository: () => true,
+  check: async (values) => {
+    // Nothing else of it needs Ceph.
+    if (values.drill !== true) return [];
+    const { clusterMistakes, volumeMistakes } = await import('../shared/checks.js');
+    return [...volumeMistakes(values), ...clusterMistakes(values)];
+  },
+  load: async () => {
+    const { withMetrics } = await import('../shared/metrics.js');
+    return withMetrics('verify', (await import('./verify.js')).verify);
+  },
+});

@@ -1,7 +1,0 @@
-import type { Wanted } from '../restore/choose.js';
-
-/** The backup that operand and options ask for. */
-export function wantedOf(claim: string, { uid, snapshot, asOf }: Omit<Wanted, 'namespace' | 'pvc'>): Wanted {
-  const [namespace = '', pvc = ''] = claim.split('/');
-  return { namespace, pvc, uid, snapshot, asOf };
-}

@@ -1,0 +1,80 @@
+import { CephbackupError } from '../errors/error.js';
+import { manifestsFile, manifestsHost, type ClaimManifest, type Manifests } from './manifests.js';
+import { tagValue } from './tags.js';
+import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
+
+/** A snapshot that holds the manifests of a run. */
+export interface SavedManifests {
+  id: string;
+  /** Milliseconds since the epoch. */
+  time: number;
+  cluster: string;
+}
+
+export interface FoundManifest {
+  /** Where it was found. */
+  saved: SavedManifests;
+  claim: ClaimManifest;
+}
+
+export function savedManifests(snapshots: readonly ResticSnapshot[]): SavedManifests[] {
+  return snapshots.flatMap(({ id, time, hostname, tags }) => {
+    const cluster = tagValue(tags, 'cluster');
+    const isOne = hostname === manifestsHost && tagValue(tags, 'kind') === 'manifests';
+    return isOne && cluster !== null ? [{ id, time: Date.parse(time), cluster }] : [];
+  });
+}
+
+/**
+ * Those that the run of a backup of this time saved come first: a run dates its manifests shortly before its first backup,
+ * and those that it saves again for a resized image with that backup's own time. So the last ones before count most, then
+ * the first ones after.
+ */
+export function nearestFirst(saved: readonly SavedManifests[], time: number): SavedManifests[] {
+  const before = saved.filter((one) => one.time <= time);
+  const after = saved.filter((one) => one.time > time);
+  return [...newestFirst(before), ...newestFirst(after).toReversed()];
+}
+
+export function newestFirst(saved: readonly SavedManifests[]): SavedManifests[] {
+  return saved.toSorted((a, b) => b.time - a.time);
+}
+
+/** A run that was narrowed saves the manifests of its own claims alone, so that the first ones may lack a claim. */
+const attempts = 20;
+
+/**
+ * The first claim that `isMeant` in these manifests, in their order; null where it is in none of the first 20.
+ * @throws CephbackupError MANIFESTS_INVALID, REPOSITORY_…, RESTIC_FAILED
+ */
+export async function findManifest(
+  restic: Restic,
+  ordered: readonly SavedManifests[],
+  isMeant: (claim: ClaimManifest) => boolean,
+  signal: AbortSignal,
+): Promise<FoundManifest | null> {
+  for (const saved of ordered.slice(0, attempts)) {
+    const { claims } = await readManifests(restic, saved.id, signal);
+    const claim = claims.find(isMeant);
+    if (claim !== undefined) return { saved, claim };
+  }
+  return null;
+}
+
+async function readManifests(restic: Restic, id: string, signal: AbortSignal): Promise<Manifests> {
+  const chunks: Uint8Array[] = [];
+  const collect = async (stream: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of stream) chunks.push(chunk);
+  };
+  await restic.dump(id, manifestsFile, collect, { signal });
+  try {
+    const manifests = JSON.parse(Buffer.concat(chunks).toString()) as Partial<Manifests> | null;
+    if (manifests?.version !== 1 || !Array.isArray(manifests.claims)) throw new Error('not of version 1');
+    return manifests as Manifests;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CephbackupError('MANIFESTS_INVALID', `snapshot ${id.slice(0, 8)} holds no manifests: ${why}`, {
+      cause,
+    });
+  }
+}

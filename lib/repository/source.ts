@@ -1,0 +1,33 @@
+import type { NamespaceRef } from '../tools/process/exec.js';
+
+/** A directory whose contents become the snapshot's root. */
+export interface DirectorySource {
+  type: 'directory';
+  /** The mount namespace in which `path` exists. */
+  namespace: NamespaceRef;
+  /** The same in every run of every volume: restic records it. */
+  path: string;
+  /** restic options that this kind of filesystem needs, e.g. `--ignore-inode`. */
+  resticOptions: string[];
+  /**
+   * After restic has read everything: is what was read still what was prepared?
+   * @throws CephbackupError MOUNT_WRONG and the like; the backup then does not count.
+   */
+  confirm(): Promise<void>;
+}
+
+/** The output of a command that becomes one file of the snapshot. */
+export interface StreamSource {
+  type: 'stream';
+  /** Path of the file within the snapshot, e.g. `/disk.qcow2`. */
+  filename: string;
+  /** argv of the producer; it runs below restic, and its failure keeps restic from saving a snapshot. */
+  command: string[];
+  /** Bytes that the producer will write, exactly. */
+  length: number;
+  /** Exact size in bytes of the image's snapshot, to be told in the manifests; null where the source is no image. */
+  imageSize: number | null;
+  confirm(): Promise<void>;
+}
+
+export type BackupSource = DirectorySource | StreamSource;

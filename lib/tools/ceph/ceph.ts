@@ -1,0 +1,33 @@
+import { cephError, connectionArguments, type CephConnection } from './connection.js';
+import type { CommandOptions, Exec } from '../process/exec.js';
+import { numberField, parseJsonObjects, stringField } from '../process/json.js';
+
+const deadline = 120_000;
+
+/** The `ceph` program with one connection. */
+export class Ceph {
+  constructor(
+    private readonly exec: Exec,
+    readonly connection: CephConnection,
+  ) {}
+
+  /** Runs a command and returns what it printed as JSON text. @throws CephbackupError COMMAND_FAILED … */
+  async json(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<string> {
+    const argv = [...connectionArguments(this.connection), ...args, '--format', 'json'];
+    const result = await this.exec('ceph', argv, { deadline, ...options });
+    if (result.exitCode !== 0)
+      throw cephError('COMMAND_FAILED', `ceph ${args.slice(0, 3).join(' ')}`, result);
+    return result.stdout;
+  }
+
+  /** Pool names by their numeric id. */
+  async pools(options: Partial<CommandOptions> = {}): Promise<Map<number, string>> {
+    const pools = parseJsonObjects(await this.json(['osd', 'lspools'], options), 'ceph osd lspools');
+    return new Map(
+      pools.map((pool) => [
+        numberField(pool, 'poolnum', 'ceph osd lspools'),
+        stringField(pool, 'poolname', 'ceph osd lspools'),
+      ]),
+    );
+  }
+}

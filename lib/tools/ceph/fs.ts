@@ -1,0 +1,209 @@
+import { CephbackupError } from '../../errors/error.js';
+import { cephError, connectionArguments, errno, type CephConnection } from './connection.js';
+import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
+import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+
+export interface Filesystem {
+  /** Ceph's numeric id (fscid), as volume handles carry it. */
+  id: number;
+  name: string;
+  /** Whether a metadata server is active for each of its ranks. */
+  available: boolean;
+}
+
+export interface Filesystems {
+  all: Filesystem[];
+  /** What a client gets that names none. */
+  defaultId: number | null;
+}
+
+export interface SubvolumeSpec {
+  fs: string;
+  /** Null for subvolumes without a group. */
+  group: string | null;
+  subvolume: string;
+}
+
+/** Milliseconds. A dead client's session, which can hold up the manager, lasts 60 s. */
+const deadline = 120_000;
+
+/** Names that cannot be taken for an option or another place by any Ceph tool. */
+const safeName = /^[A-Za-z0-9_.+=:][A-Za-z0-9_.+=:@-]*$/;
+
+/** A spec out of names that a PersistentVolume gives. @throws CephbackupError SOURCE_NAME_INVALID */
+export function subvolumeSpec(fs: string, group: string | null, subvolume: string): SubvolumeSpec {
+  for (const name of [fs, subvolume, ...(group === null ? [] : [group])]) {
+    if (safeName.test(name) && name !== '.' && name !== '..') continue;
+    throw new CephbackupError(
+      'SOURCE_NAME_INVALID',
+      `not a name of a filesystem, group or subvolume: ${JSON.stringify(name)}`,
+    );
+  }
+  return { fs, group, subvolume };
+}
+
+/** `fs/group/subvolume`. */
+export function formatSubvolume({ fs, group, subvolume }: SubvolumeSpec): string {
+  return [fs, ...(group === null ? [] : [group]), subvolume].join('/');
+}
+
+interface Question {
+  answer: Promise<Filesystems>;
+  /** Of who asked first. */
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * `ceph fs …` with one connection. Each call starts a Python program and most wait for the manager, which works on
+ * one command at a time: use few.
+ */
+export class CephFs {
+  #question: Question | null = null;
+
+  constructor(
+    private readonly exec: Exec,
+    readonly connection: CephConnection,
+  ) {}
+
+  async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.exec('ceph', [...connectionArguments(this.connection), ...args], { deadline, ...options });
+  }
+
+  /** Asked once; asked again if it failed, or if a filesystem was not available. */
+  async filesystems(options: Partial<CommandOptions> = {}): Promise<Filesystems> {
+    for (;;) {
+      const question = (this.#question ??= {
+        answer: this.#readFilesystems(options),
+        signal: options.signal,
+      });
+      try {
+        const found = await question.answer;
+        if (found.all.some(({ available }) => !available)) this.#forget(question);
+        return found;
+      } catch (thrown) {
+        this.#forget(question);
+        // What ended the volume that had asked, its deadline for example, need not end this one.
+        if (question.signal?.aborted !== true || options.signal === question.signal) throw thrown;
+        options.signal?.throwIfAborted();
+      }
+    }
+  }
+
+  #forget(question: Question): void {
+    if (this.#question === question) this.#question = null;
+  }
+
+  async #readFilesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {
+    const what = 'ceph fs dump';
+    const result = await this.#run(['fs', 'dump', '--format', 'json'], options);
+    if (result.exitCode !== 0) throw cephfsError('COMMAND_FAILED', what, result);
+    const dump = asObject(parseJson(result.stdout, what), what);
+    if (!Array.isArray(dump.filesystems)) {
+      throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: no list of filesystems`);
+    }
+    const { default_fscid: defaultId } = dump;
+    return {
+      all: dump.filesystems.map((entry) => toFilesystem(asObject(entry, what), what)),
+      defaultId: typeof defaultId === 'number' && defaultId >= 0 ? defaultId : null,
+    };
+  }
+
+  /** The directory of a subvolume within its filesystem. @throws CephbackupError SUBVOLUME_NOT_FOUND … */
+  async subvolumePath(spec: SubvolumeSpec, options?: Partial<CommandOptions>): Promise<string> {
+    const { fs, subvolume } = spec;
+    const result = await this.#run(['fs', 'subvolume', 'getpath', fs, subvolume, ...inGroup(spec)], options);
+    const path = result.stdout.trim();
+    if (result.exitCode === 0 && path.startsWith('/')) return path;
+    throw cephfsError('COMMAND_FAILED', `path of subvolume ${formatSubvolume(spec)}`, result);
+  }
+
+  /** Names of the subvolumes of a group; none where there is no such group. @throws CephbackupError CEPHFS_NOT_FOUND … */
+  async subvolumes(fs: string, group: string | null, options?: Partial<CommandOptions>): Promise<string[]> {
+    const what = `ceph fs subvolume ls ${fs}`;
+    const where = inGroup({ fs, group, subvolume: '' });
+    const result = await this.#run(['fs', 'subvolume', 'ls', fs, ...where, '--format', 'json'], options);
+    if (result.exitCode === 0)
+      return parseJsonObjects(result.stdout, what).map((entry) => stringField(entry, 'name', what));
+    const error = cephfsError('COMMAND_FAILED', what, result);
+    if (error.code === 'SUBVOLUME_NOT_FOUND') return [];
+    throw error;
+  }
+
+  /**
+   * Succeeds, without doing anything, where a snapshot of that name exists: look before, and after.
+   * @throws CephbackupError SNAPSHOT_FAILED, SNAPSHOT_LIMIT, SUBVOLUME_NOT_FOUND …
+   */
+  async createSnapshot(
+    spec: SubvolumeSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<void> {
+    const { fs, subvolume } = spec;
+    const args = ['fs', 'subvolume', 'snapshot', 'create', fs, subvolume, snapshot, ...inGroup(spec)];
+    const result = await this.#run(args, options);
+    if (result.exitCode !== 0)
+      throw cephfsError('SNAPSHOT_FAILED', `snapshot of ${formatSubvolume(spec)}`, result);
+  }
+
+  /**
+   * Succeeds where the snapshot, or its subvolume, does not exist. A subvolume that was removed with
+   * `--retain-snapshots` goes with its last snapshot.
+   */
+  async removeSnapshot(
+    spec: SubvolumeSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<void> {
+    const { fs, subvolume } = spec;
+    const args = ['fs', 'subvolume', 'snapshot', 'rm', fs, subvolume, snapshot, ...inGroup(spec)];
+    const result = await this.#run(args, options);
+    if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
+    throw cephfsError('COMMAND_FAILED', `removal of snapshot ${formatSubvolume(spec)}@${snapshot}`, result);
+  }
+}
+
+function inGroup({ group }: SubvolumeSpec): string[] {
+  return group === null ? [] : ['--group_name', group];
+}
+
+/** Format: `ceph fs dump`, the FSMap. */
+function toFilesystem(entry: Record<string, unknown>, what: string): Filesystem {
+  const map = asObject(entry.mdsmap, what);
+  const daemons = Object.values(asObject(map.info ?? {}, what)).map((daemon) => asObject(daemon, what));
+  const active = daemons.filter(({ state }) => state === 'up:active').length;
+  const ranks = Array.isArray(map.in) ? map.in.length : 1;
+  return {
+    id: numberField(entry, 'id', what),
+    name: stringField(map, 'fs_name', what),
+    available: active >= Math.max(ranks, 1),
+  };
+}
+
+/** mkdir in a `.snap` that is full (`mds_max_snaps_per_dir`). */
+const tooManyLinks = 31;
+
+/** A failed `ceph fs` command as the error it means for a volume. */
+function cephfsError(
+  fallback: 'SNAPSHOT_FAILED' | 'COMMAND_FAILED',
+  what: string,
+  result: CommandResult,
+): CephbackupError {
+  const { exitCode, stderr } = result;
+  const message = `${what}: ${lastLine(stderr)} (exit code ${exitCode})`;
+  if (exitCode === errno.ENOENT) {
+    // `FS 'x' not found`, `Volume 'x' not found`; else it is the group or the subvolume.
+    const missing = /(FS|volume) '.*' not found/i.test(stderr) ? 'CEPHFS_NOT_FOUND' : 'SUBVOLUME_NOT_FOUND';
+    return new CephbackupError(missing, message);
+  }
+  if (exitCode === tooManyLinks) return new CephbackupError('SNAPSHOT_LIMIT', message);
+  const error = cephError(fallback, what, result);
+  return error.code === 'CEPH_FORBIDDEN' ? forbidden(message) : error;
+}
+
+/** The user may not do what a backup of CephFS needs. */
+export function forbidden(message: string): CephbackupError {
+  return new CephbackupError('CEPH_FORBIDDEN', message, {
+    guidance:
+      'Give the Ceph user the capabilities that docs/cephfs.md lists, e.g. `ceph auth caps client.USER mon "allow r" mgr "allow rw" mds "allow rws fsname=FS" osd "allow r tag cephfs data=FS"`.',
+  });
+}

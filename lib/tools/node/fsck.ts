@@ -1,0 +1,90 @@
+import { CephbackupError } from '../../errors/error.js';
+import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+
+export type FsckPolicy = 'preen' | 'full';
+
+/** Milliseconds; the volume's own deadline is usually shorter. */
+const fsckDeadline = 6 * 3_600_000;
+
+/** The filesystems that a superblock's magic number tells apart here. */
+export type FilesystemFamily = 'ext' | 'xfs' | 'none' | 'other';
+
+/** Bytes read to tell a filesystem: up to btrfs' superblock at 64 KiB. */
+const probed = 68 * 1024;
+
+/**
+ * What the first bytes of a device say it is; `none` where they are all zero (never formatted). Only compared with
+ * what the PersistentVolume names, never used to choose: e2fsck would otherwise "repair" a foreign filesystem from a
+ * stale backup superblock. Read by a child, because a read from a dead Ceph does not end.
+ * Offsets: ext4 disk layout (`s_magic` at 1024 + 56), XFS algorithms & data structures (`sb_magicnum` at 0).
+ *
+ * @throws CephbackupError COMMAND_FAILED
+ */
+export async function filesystemFamily(
+  exec: Exec,
+  device: string,
+  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+): Promise<FilesystemFamily> {
+  const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probed), '--', device];
+  const result = await exec('od', args, { deadline: 120_000, ...options });
+  const bytes = Buffer.from(result.stdout.replace(/\s/g, ''), 'hex');
+  if (result.exitCode !== 0 || bytes.length < 2048) {
+    throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
+  }
+  if (bytes.readUInt16LE(1080) === 0xef53) return 'ext';
+  if (bytes.subarray(0, 4).toString('latin1') === 'XFSB') return 'xfs';
+  return bytes.every((byte) => byte === 0) ? 'none' : 'other';
+}
+
+/**
+ * Checks and repairs an ext2, ext3 or ext4 filesystem on a writable clone; replays its journal. Returns what was
+ * repaired, or null. Exit codes: e2fsck(8); 1 and 2 mean repaired.
+ *
+ * @throws CephbackupError FILESYSTEM_CORRUPT
+ */
+export async function checkExt(
+  exec: Exec,
+  device: string,
+  policy: FsckPolicy,
+  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+): Promise<string | null> {
+  const args = ['-p', ...(policy === 'full' ? ['-f'] : []), '--', device];
+  const result = await exec('e2fsck', args, { deadline: fsckDeadline, ...options });
+  const { exitCode } = result;
+  if (exitCode === 0) return null;
+  const said = lastLine(result.stdout + result.stderr);
+  if (exitCode > 0 && exitCode < 4) return `e2fsck repaired the clone (exit code ${exitCode}): ${said}`;
+  throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck: exit code ${exitCode}: ${said}`);
+}
+
+/** Looks through an ext2, ext3 or ext4 filesystem that was unmounted, and writes nothing. @throws CephbackupError FILESYSTEM_CORRUPT */
+export async function examineExt(
+  exec: Exec,
+  device: string,
+  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+): Promise<void> {
+  const result = await exec('e2fsck', ['-f', '-n', '--', device], { deadline: fsckDeadline, ...options });
+  if (result.exitCode === 0) return;
+  const said = lastLine(result.stdout + result.stderr);
+  throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck -n: exit code ${result.exitCode}: ${said}`);
+}
+
+/** Checks an XFS filesystem whose log was replayed, without changing it. @throws CephbackupError FILESYSTEM_CORRUPT */
+export async function checkXfs(
+  exec: Exec,
+  { path, loop }: { path: string; loop: boolean },
+  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+): Promise<void> {
+  const result = await exec(
+    'xfs_repair',
+    // `-f`: a regular file, which mount would attach to a loop device.
+    ['-n', ...(loop ? ['-f'] : []), '--', path],
+    {
+      deadline: fsckDeadline,
+      ...options,
+    },
+  );
+  if (result.exitCode === 0) return;
+  const said = lastLine(result.stdout + result.stderr);
+  throw new CephbackupError('FILESYSTEM_CORRUPT', `xfs_repair -n: exit code ${result.exitCode}: ${said}`);
+}

@@ -1,0 +1,66 @@
+import { release } from 'node:os';
+import { CephbackupError } from '../../errors/error.js';
+import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import { readMounts, type MountEntry } from './namespace.js';
+
+/** Milliseconds: a mount may replay a journal, an unmount has next to nothing to write. */
+const mountDeadline = 300_000;
+const unmountDeadline = 60_000;
+
+/** Nothing on a tenant's filesystem is ever executed, opened as a device, or followed as a link by path. */
+export function safeMountOptions(): string[] {
+  return ['nosuid', 'nodev', 'noexec', ...(kernelAtLeast(5, 10) ? ['nosymfollow'] : [])];
+}
+
+export interface MountRequest {
+  device: string;
+  directory: string;
+  /** Explicit: a filesystem's type is never guessed from its bytes. */
+  type: string;
+  options: readonly string[];
+  namespace: NamespaceRef;
+}
+
+/** @throws CephbackupError MOUNT_FAILED */
+export async function mount(
+  exec: Exec,
+  request: MountRequest,
+  options: Partial<CommandOptions>,
+): Promise<void> {
+  const { device, directory, type, namespace } = request;
+  const args = ['-t', type, '-o', request.options.join(','), '--', device, directory];
+  const result = await exec('mount', args, { deadline: mountDeadline, ...options, namespace });
+  if (result.exitCode === 0) return;
+  throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${lastLine(result.stderr)}`);
+}
+
+/** `mount` with arguments that name no server, as for bind mounts. @throws CephbackupError MOUNT_FAILED */
+export async function mountLocally(
+  exec: Exec,
+  namespace: NamespaceRef,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const result = await exec('mount', args, { namespace, signal, deadline: 60_000 });
+  if (result.exitCode === 0) return;
+  throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(result.stderr)}`);
+}
+
+/** Unmounts; succeeds where nothing is mounted. @throws CephbackupError COMMAND_FAILED (busy), COMMAND_TIMEOUT */
+export async function unmount(exec: Exec, namespace: NamespaceRef, directory: string): Promise<void> {
+  if ((await mountedAt(namespace, directory)) === null) return;
+  const result = await exec('umount', ['--', directory], { deadline: unmountDeadline, namespace });
+  if (result.exitCode === 0 || (await mountedAt(namespace, directory)) === null) return;
+  throw new CephbackupError('COMMAND_FAILED', `umount of ${directory}: ${lastLine(result.stderr)}`);
+}
+
+/** The uppermost mount at a directory, if any. */
+export async function mountedAt(namespace: NamespaceRef, directory: string): Promise<MountEntry | null> {
+  const mounts = await readMounts(namespace);
+  return mounts.findLast(({ mountPoint }) => mountPoint === directory) ?? null;
+}
+
+function kernelAtLeast(major: number, minor: number): boolean {
+  const [a = 0, b = 0] = release().split('.').map(Number);
+  return a > major || (a === major && b >= minor);
+}

@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises';
+import { CephbackupError } from '../../errors/error.js';
+import type { Daemon, StartDaemon } from '../process/daemon.js';
+import type { Environment } from '../process/environment.js';
+import type { NamespaceRef } from '../process/exec.js';
+
+/**
+ * A private mount namespace with a tmpfs at `stateDirectory`, held open by a child process. The kernel takes down all
+ * of its mounts when that child ends, however this program dies, and no other program on the node sees them.
+ */
+export interface MountNamespace extends NamespaceRef {
+  /** Ends the namespace, and with it every mount in it. */
+  close(): Promise<void>;
+}
+
+/** The same in every run on every node: restic records the path below which it reads. */
+export const stateDirectory = '/run/cephbackup';
+/** Where the volume is mounted, inside its namespace. */
+export const volumeDirectory = `${stateDirectory}/volume`;
+/**
+ * What a server in a namespace of its own (`serverCommand`) mounts here is seen in the volume's namespace, too. What is
+ * mounted elsewhere is not seen by the server.
+ */
+export const exportDirectory = `${stateDirectory}/export`;
+
+/** Static text: no foreign byte ever becomes part of it. `cat` lives until this program's end of the pipe closes. */
+const holder = `mkdir -p ${stateDirectory}
+mount -t tmpfs -o mode=0700,nosuid,noexec,size=16m cephbackup ${stateDirectory}
+mkdir ${volumeDirectory} ${exportDirectory}
+mount --make-shared -t tmpfs -o mode=0700,nosuid,noexec,size=1m cephbackup ${exportDirectory}
+echo ready
+exec cat`;
+
+const readyWithin = 30_000;
+
+/** @throws CephbackupError NAMESPACE_FAILED */
+export async function openNamespace(startDaemon: StartDaemon, env: Environment): Promise<MountNamespace> {
+  let announce: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => (announce = resolve));
+  const args = ['--mount', '--propagation', 'private', '--', 'sh', '-ec', holder];
+  const daemon = startDaemon('unshare', args, { env, onLine: announce });
+  try {
+    await within(ready, daemon);
+  } catch (thrown) {
+    await daemon.stop();
+    throw thrown;
+  }
+  return { pid: daemon.pid, close: () => daemon.stop() };
+}
+
+async function within(ready: Promise<void>, daemon: Daemon): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const failed = daemon.ended.then((message) => {
+    throw new CephbackupError('NAMESPACE_FAILED', `no private mount namespace: ${message}`);
+  });
+  const late = new Promise<never>((_, reject) => {
+    const error = new CephbackupError(
+      'NAMESPACE_FAILED',
+      `no private mount namespace after ${readyWithin / 1000} s`,
+    );
+    timer = setTimeout(reject, readyWithin, error);
+  });
+  try {
+    await Promise.race([ready, failed, late]);
+  } finally {
+    clearTimeout(timer);
+    failed.catch(() => undefined);
+  }
+}
+
+/**
+ * The command line that runs a server of files inside a namespace without making it a holder of what is mounted from them.
+ * A server that is killed as the last holder of a filesystem on its own file cannot end: the kernel takes down the
+ * filesystem, which waits for the server, before it closes the server's end of FUSE. Every loop device of the node waits
+ * with it.
+ */
+export function serverCommand(program: string, args: readonly string[]): [program: string, args: string[]] {
+  return ['unshare', ['--mount', '--propagation', 'unchanged', '--', program, ...args]];
+}
+
+/** How this program reaches a path inside the namespace. */
+export function pathInside({ pid }: NamespaceRef, path: string): string {
+  return `/proc/${pid}/root${path}`;
+}
+
+export interface MountEntry {
+  mountPoint: string;
+  /** The directory of the filesystem that is seen there: not its root where it is a bind mount. */
+  root: string;
+  /** `major:minor` of the device below. */
+  device: string;
+  fsType: string;
+  source: string;
+  /** Of the filesystem itself, as its driver shows them. */
+  options: string[];
+}
+
+/** The mounts of a namespace, in mount order; format: proc(5), `/proc/[pid]/mountinfo`. */
+export async function readMounts({ pid }: NamespaceRef): Promise<MountEntry[]> {
+  const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const fields = before.split(' ');
+      const [fsType = '', source = '', options = ''] = after.split(' ');
+      return {
+        mountPoint: unescape(fields[4] ?? ''),
+        root: unescape(fields[3] ?? ''),
+        device: fields[2] ?? '',
+        fsType,
+        source: unescape(source),
+        options: options.split(','),
+      };
+    });
+}
+
+/** mountinfo writes space, tab, newline and backslash in octal. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+}

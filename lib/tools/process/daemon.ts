@@ -1,0 +1,104 @@
+import { execa } from 'execa';
+import { CephbackupError } from '../../errors/error.js';
+import { lastLine, resolveProgram, wrapper, type NamespaceRef } from './exec.js';
+import type { Environment } from './environment.js';
+
+export interface Daemon {
+  pid: number;
+  /** Settles when the process has ended, with the last line it wrote to stderr. */
+  ended: Promise<string>;
+  /** What it wrote to stderr so far: the last 16 KiB. */
+  stderr(): string;
+  alive(): boolean;
+  /** Ends its stdin, for programs that end cleanly by that; then as `stop`. */
+  finish(): Promise<void>;
+  /** TERM, then KILL after 5 s. @throws CephbackupError COMMAND_TIMEOUT where not even KILL ends it. */
+  stop(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  env: Environment;
+  namespace?: NamespaceRef;
+  /** Each line of stdout. */
+  onLine?: (line: string) => void;
+}
+
+export type StartDaemon = (program: string, args: readonly string[], options: DaemonOptions) => Daemon;
+
+const killAfter = 5_000;
+const giveUpAfter = 10_000;
+
+/**
+ * Starts a program that serves until it is stopped (in the foreground, so that it dies with this program). Its stdin
+ * is a pipe that stays open as long as this program lives.
+ */
+export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine }) => {
+  const file = resolveProgram(program, env.PATH);
+  const child = execa('setpriv', [...wrapper(namespace === undefined ? {} : { namespace }), file, ...args], {
+    env,
+    extendEnv: false,
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    stdin: 'pipe',
+  });
+  if (child.pid === undefined)
+    throw new CephbackupError('COMMAND_FAILED', `${program}: could not be started`);
+  const pid = child.pid;
+  let stderr = '';
+  let pending = '';
+  let running = true;
+  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-16_384)));
+  child.stdout.on('data', (chunk: Buffer) => {
+    const lines = (pending + chunk.toString()).split('\n');
+    pending = (lines.pop() ?? '').slice(-65_536);
+    for (const line of lines) onLine?.(line);
+  });
+  child.stdin.on('error', () => undefined);
+  const ended = (async () => {
+    await child;
+    running = false;
+    return lastLine(stderr);
+  })();
+  const signal = (name: NodeJS.Signals) => {
+    try {
+      process.kill(-pid, name);
+    } catch {
+      // It has ended already.
+    }
+  };
+  const daemon: Daemon = {
+    pid,
+    ended,
+    stderr: () => stderr,
+    alive: () => running,
+    finish: async () => {
+      child.stdin.end();
+      let giveUp: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (giveUp = setTimeout(resolve, giveUpAfter)));
+      await Promise.race([ended, late]);
+      clearTimeout(giveUp);
+      if (running) await daemon.stop();
+    },
+    stop: async () => {
+      signal('SIGTERM');
+      const kill = setTimeout(signal, killAfter, 'SIGKILL');
+      let giveUp: NodeJS.Timeout | undefined;
+      const stuck = new Promise<never>((_, reject) => {
+        const error = new CephbackupError(
+          'COMMAND_TIMEOUT',
+          `${program} does not end, not even after SIGKILL`,
+        );
+        giveUp = setTimeout(reject, giveUpAfter, error);
+      });
+      try {
+        await Promise.race([ended, stuck]);
+      } finally {
+        clearTimeout(kill);
+        clearTimeout(giveUp);
+      }
+    },
+  };
+  return daemon;
+};

@@ -1,0 +1,155 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { CephbackupError } from '../../errors/error.js';
+import { printable } from '../../log/logger.js';
+import type { Environment } from './environment.js';
+
+/** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. Bytes. */
+const pipeSize = 64 * 1024;
+/** Smaller writes are gathered. Bytes. */
+const smallWrite = 16 * 1024;
+
+export interface StreamedCommand {
+  /** What the command prints, in a buffer that is used again for the next chunk. Blocks until there is something. */
+  chunks(): Generator<Buffer, void>;
+  /** Its exit code, or the signal that ended it; to be awaited after the last chunk. */
+  ended: Promise<string>;
+}
+
+/**
+ * Starts a command whose output is too much to go through Node's streams: it is read with plain blocking reads from a
+ * kernel pipe (Node itself connects children by sockets), which is what makes a copy in between nearly free. For a
+ * program that does nothing else meanwhile; the command dies with it. Its stderr is this program's.
+ *
+ * @throws CephbackupError COMMAND_FAILED
+ */
+export function streamCommand(program: string, args: readonly string[], env: Environment): StreamedCommand {
+  const { input, output } = openPipe(env);
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
+    env,
+    stdio: ['ignore', input, 'inherit'],
+  });
+  closeSync(input);
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once('error', (cause) => {
+      reject(new CephbackupError('COMMAND_FAILED', `${program} could not be started`, { cause }));
+    });
+    child.once('close', (code, signal) => {
+      resolve(signal ?? `exit code ${String(code)}`);
+    });
+  });
+  // Whoever sees the stream end too early asks for the reason; until then it must not be an unhandled rejection.
+  ended.catch(() => undefined);
+  return { ended, chunks: () => readChunks(output) };
+}
+
+function* readChunks(fd: number): Generator<Buffer, void> {
+  const buffer = Buffer.allocUnsafeSlow(pipeSize);
+  for (;;) {
+    const size = readSync(fd, buffer, 0, pipeSize, null);
+    if (size === 0) return;
+    yield size === pipeSize ? buffer : buffer.subarray(0, size);
+  }
+}
+
+/** Both ends of a kernel pipe: a named one, because Node cannot make others, that loses its name at once. */
+function openPipe(env: Environment): { input: number; output: number } {
+  const folder = mkdtempSync(path.join(env.TMPDIR ?? '/tmp', 'cephbackup-'));
+  try {
+    const name = path.join(folder, 'pipe');
+    const { status, stderr } = spawnSync('mkfifo', ['-m', '600', '--', name], { env, encoding: 'utf8' });
+    if (status !== 0) throw new CephbackupError('COMMAND_FAILED', `mkfifo: ${stderr}`);
+    // Opening one end waits for the other, unless both are opened together.
+    const both = openSync(name, 'r+');
+    const output = openSync(name, 'r');
+    const input = openSync(name, 'w');
+    closeSync(both);
+    return { input, output };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Runs a short command to its end while everything else waits, and returns what it prints.
+ *
+ * @throws CephbackupError COMMAND_FAILED, COMMAND_TIMEOUT
+ */
+export function runBlocking(
+  program: string,
+  args: readonly string[],
+  { env, deadline }: { env: Environment; deadline: number },
+): string {
+  const { status, signal, stdout, error } = spawnSync(
+    'setpriv',
+    ['--pdeathsig', 'KILL', '--', program, ...args],
+    {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+      timeout: deadline,
+      killSignal: 'SIGKILL',
+      maxBuffer: 16 * 1024 * 1024,
+    },
+  );
+  const shown = printable([program, ...args].join(' '));
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT') {
+    throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${deadline / 1000} s`);
+  }
+  if (status !== 0) {
+    throw new CephbackupError('COMMAND_FAILED', `${shown}: ${signal ?? `exit code ${String(status)}`}`, {
+      cause: error,
+    });
+  }
+  return stdout;
+}
+
+/** Writes to a descriptor with plain blocking writes, many small pieces at once. */
+export class BlockingWriter {
+  readonly #gathered = Buffer.allocUnsafeSlow(pipeSize);
+  #size = 0;
+  /** Bytes that were given to `write`. */
+  total = 0;
+
+  constructor(private readonly fd: number) {}
+
+  /** The bytes can be used again when it returns. @throws the error of write(2), e.g. EPIPE */
+  write(bytes: Uint8Array): void {
+    this.total += bytes.length;
+    if (bytes.length < smallWrite) {
+      if (this.#size + bytes.length > this.#gathered.length) this.flush();
+      this.#gathered.set(bytes, this.#size);
+      this.#size += bytes.length;
+      return;
+    }
+    this.flush();
+    this.#writeAll(bytes);
+  }
+
+  flush(): void {
+    this.#writeAll(this.#gathered.subarray(0, this.#size));
+    this.#size = 0;
+  }
+
+  #writeAll(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) at += writeWaiting(this.fd, bytes, at);
+  }
+}
+
+/**
+ * Whoever imports `node:process`, or shares the pipe, may have made the descriptor one that does not block; a full pipe
+ * then is an error, and nothing but waiting helps.
+ */
+function writeWaiting(fd: number, bytes: Uint8Array, at: number): number {
+  for (;;) {
+    try {
+      return writeSync(fd, bytes, at);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'EAGAIN') throw thrown;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));

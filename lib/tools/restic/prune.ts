@@ -1,0 +1,188 @@
+import { CephbackupError } from '../../errors/error.js';
+import type { CommandOptions, CommandResult } from '../process/exec.js';
+import { asObject, parseJson } from '../process/json.js';
+import { repositoryError, type Restic } from './restic.js';
+
+/** What the rules of `restic forget` say of one snapshot. */
+export interface ForgetVerdict {
+  id: string;
+  keep: boolean;
+  /** restic's words, e.g. `daily snapshot`. */
+  reasons: string[];
+}
+
+export interface PruneOptions {
+  /** As restic takes it: bytes, `5%` or `unlimited`. */
+  maxUnused: string | null;
+  /** Bytes. */
+  maxRepackSize: number | null;
+  repackSmall: boolean;
+}
+
+/** What `restic prune` says of its work, rounded to a thousandth of the unit that it prints; null: it did not say. */
+export interface PruneStatistics {
+  /** Bytes. */
+  freed: number | null;
+  /** Bytes that the repository's data then has. */
+  remaining: number | null;
+}
+
+export type Options = Partial<CommandOptions>;
+
+/** Pruning reads the whole index and may rewrite much of a large repository. Milliseconds. */
+const deadline = 7 * 24 * 3_600_000;
+/** Time to finish what is being written, and to remove the lock. Milliseconds. */
+const killGrace = 60_000;
+/** One argument has 65 bytes, and Linux takes 2 MB of them. */
+const mostIds = 10_000;
+
+/**
+ * What restic's rules say of the snapshots with these tags, without a lock and without touching any.
+ * @param groupBy restic's: `tags`, or nothing for one group
+ * @throws CephbackupError REPOSITORY_…
+ */
+export async function forgetVerdicts(
+  restic: Restic,
+  { rules, tags, groupBy }: { rules: readonly string[]; tags: readonly string[]; groupBy: 'tags' | '' },
+  options: Options,
+): Promise<ForgetVerdict[]> {
+  const what = 'restic forget --dry-run';
+  const chunks: Uint8Array[] = [];
+  const args = ['forget', '--dry-run', '--no-lock', '--json', `--group-by=${groupBy}`, ...rules];
+  const result = await restic.limited([...args, '--tag', tags.join(',')], {
+    ...options,
+    // More than a command's output may have: each snapshot is printed twice.
+    output: async (stream) => {
+      for await (const chunk of stream) chunks.push(chunk);
+    },
+  });
+  if (result.exitCode !== 0) throw repositoryError(what, result);
+  const groups = parseJson(Buffer.concat(chunks).toString() || 'null', what);
+  if (groups === null) return [];
+  return objects(groups, what).flatMap(({ keep, remove, reasons }) => {
+    // The reasons are in the order of what is kept; older versions of restic print no id with them.
+    const words = objects(reasons, what).map(({ matches }) => strings(matches));
+    return [
+      ...objects(keep, what).map((one, index) => ({
+        id: idOf(one, what),
+        keep: true,
+        reasons: words[index] ?? [],
+      })),
+      ...objects(remove, what).map((one) => ({ id: idOf(one, what), keep: false, reasons: [] })),
+    ];
+  });
+}
+
+/**
+ * Forgets exactly these snapshots, each by its full id.
+ * @param patience milliseconds to wait for another's lock
+ * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED
+ */
+export async function forgetSnapshots(
+  restic: Restic,
+  ids: readonly string[],
+  patience: number,
+  options: Options,
+): Promise<void> {
+  for (let at = 0; at < ids.length; at += mostIds) {
+    const args = ['forget', retryLock(patience), '--', ...ids.slice(at, at + mostIds)];
+    const result = await restic.limited(args, { deadline, killGrace, ...options });
+    if (result.exitCode !== 0) throw pruneError('restic forget', result);
+  }
+}
+
+/**
+ * Removes what no snapshot needs.
+ * @param patience milliseconds to wait for another's lock
+ * @param onPhase is told what restic does next
+ * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED
+ */
+export async function pruneRepository(
+  restic: Restic,
+  pruning: PruneOptions,
+  patience: number,
+  options: Options & { onPhase?: (text: string) => void },
+): Promise<PruneStatistics> {
+  return prune(restic, ['prune', retryLock(patience), ...pruneArguments(pruning)], options);
+}
+
+/** What `pruneRepository` would free once these snapshots are forgotten; takes no lock and touches nothing. */
+export async function estimatePrune(
+  restic: Restic,
+  ids: readonly string[],
+  pruning: PruneOptions,
+  options: Options,
+): Promise<PruneStatistics> {
+  if (ids.length > mostIds) return { freed: null, remaining: null };
+  const dry = ['--dry-run', '--no-lock', ...pruneArguments(pruning)];
+  return prune(
+    restic,
+    ids.length === 0 ? ['prune', ...dry] : ['forget', '--prune', ...dry, '--', ...ids],
+    options,
+  );
+}
+
+async function prune(
+  restic: Restic,
+  args: readonly string[],
+  { onPhase, ...options }: Options & { onPhase?: (text: string) => void },
+): Promise<PruneStatistics> {
+  const lines: string[] = [];
+  const onStdoutLine = (line: string) => {
+    if (/^(to(tal)? |remaining)/.test(line)) lines.push(line);
+    if (/^(finding|searching|collecting|repacking|rebuilding|removing)\b/.test(line)) onPhase?.(line);
+  };
+  const result = await restic.limited(args, { deadline, killGrace, onStdoutLine, ...options });
+  if (result.exitCode !== 0) throw pruneError(`restic ${args[0] ?? ''}`, result);
+  return parseStatistics(lines.join('\n'));
+}
+
+const units: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
+
+/** restic has no JSON for these [cmd/restic/cmd_prune.go, printPruneStats]. */
+export function parseStatistics(text: string): PruneStatistics {
+  const bytes = (label: string) => {
+    const match = new RegExp(`^${label}:\\s+\\d+ blobs / ([\\d.]+) (\\w+)$`, 'm').exec(text);
+    const unit = units[match?.[2] ?? ''];
+    return unit === undefined ? null : Math.round(Number(match?.[1]) * unit);
+  };
+  return { freed: bytes('total prune'), remaining: bytes('remaining') };
+}
+
+function pruneArguments({ maxUnused, maxRepackSize, repackSmall }: PruneOptions): string[] {
+  return [
+    ...(maxUnused === null ? [] : [`--max-unused=${maxUnused}`]),
+    ...(maxRepackSize === null ? [] : [`--max-repack-size=${maxRepackSize}`]),
+    ...(repackSmall ? ['--repack-small'] : []),
+  ];
+}
+
+function retryLock(patience: number): string {
+  return `--retry-lock=${Math.ceil(patience / 1000)}s`;
+}
+
+const refused = /403|forbidden|access ?denied|permission denied|not permitted|read-only file system/i;
+
+function pruneError(what: string, result: CommandResult): CephbackupError {
+  const error = repositoryError(what, result, 'RESTIC_FAILED');
+  if (error.code !== 'RESTIC_FAILED' || !refused.test(result.stderr)) return error;
+  const guidance = 'Prune needs credentials that may delete: an append-only repository lets nobody forget.';
+  return new CephbackupError('RESTIC_FAILED', error.message, { guidance });
+}
+
+function objects(value: unknown, what: string): Record<string, unknown>[] {
+  if (value === null || value === undefined) return [];
+  if (!Array.isArray(value)) {
+    throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: no JSON array where it was expected`);
+  }
+  return value.map((element) => asObject(element, what));
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+function idOf({ id }: Record<string, unknown>, what: string): string {
+  if (typeof id === 'string' && /^[0-9a-f]{64}$/.test(id)) return id;
+  throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: a snapshot without an id`);
+}

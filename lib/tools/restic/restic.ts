@@ -1,0 +1,258 @@
+import { CephbackupError } from '../../errors/error.js';
+import type { ErrorCode } from '../../errors/catalogue.js';
+import type { Environment } from '../process/environment.js';
+import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
+import { asObject, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+import { describeLock, lockGuidance, parseLock } from './locks.js';
+import { count, errorText, parseMessage } from './messages.js';
+
+/** A snapshot as `restic snapshots --json` and `restic cat snapshot` print it; only what this program uses. */
+export interface ResticSnapshot {
+  /** Full, 64 hex digits; empty from `cat snapshot`, which does not print it. */
+  id: string;
+  /** RFC 3339, with restic's precision. */
+  time: string;
+  tree: string;
+  paths: string[];
+  hostname: string;
+  tags: string[];
+  /** The id that it had before `restic tag`, `rewrite` or `copy` gave it another. */
+  original?: string;
+  summary: { filesProcessed: number; directories: number; bytesProcessed: number } | null;
+}
+
+export interface BackupSummary {
+  snapshotId: string;
+  /** Bytes read by restic, or known to be unchanged. */
+  bytesProcessed: number;
+  /** Bytes that the repository grew by, compressed. */
+  bytesAdded: number;
+  filesProcessed: number;
+  directories: number;
+}
+
+export interface ResticLimits {
+  /** KiB/s. */
+  upload: number | null;
+  /** KiB/s. */
+  download: number | null;
+}
+
+/** Seconds to wait for another process's lock. */
+const lockPatience = 30;
+const queryDeadline = 300_000;
+/** Bytes of all snapshots as JSON, 1.1 KiB each: somewhat less than what a string can hold (V8: 512 MiB). */
+const listLimit = 448 * 1024 * 1024;
+/** The flag keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
+const deviceFeature = 'device-id-for-hardlinks=true';
+
+/** The `restic` program with the repository of its environment. */
+export class Restic {
+  readonly #env: Environment;
+
+  constructor(
+    private readonly exec: Exec,
+    env: Environment,
+    private readonly limits: ResticLimits,
+  ) {
+    this.#env = { ...env, RESTIC_FEATURES: [env.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(',') };
+  }
+
+  #argv([command = '', ...args]: readonly string[]): string[] {
+    const { upload, download } = this.limits;
+    return [
+      command,
+      // In front: what follows `--` is an operand, or belongs to the program that restic starts.
+      ...(upload === null ? [] : [`--limit-upload=${upload}`]),
+      ...(download === null ? [] : [`--limit-download=${download}`]),
+      ...args,
+    ];
+  }
+
+  /** Runs restic with one of its commands; the exit code is the caller's to read. */
+  async run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.exec('restic', args, {
+      deadline: queryDeadline,
+      killGrace: 10_000,
+      ...options,
+      env: this.#env,
+    });
+  }
+
+  /** E.g. `[0, 19, 1]`. @throws CephbackupError COMMAND_OUTPUT_INVALID */
+  async version(options?: Partial<CommandOptions>): Promise<[number, number, number]> {
+    const { stdout } = await this.run(['version'], options);
+    const match = /^restic (\d+)\.(\d+)(?:\.(\d+))?/.exec(stdout);
+    if (match === null)
+      throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'restic version: no version in its output');
+    return [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
+  }
+
+  /** Snapshots that have all of these tags. @throws CephbackupError REPOSITORY_… */
+  async snapshots(tags: readonly string[], options?: Partial<CommandOptions>): Promise<ResticSnapshot[]> {
+    const args = [
+      'snapshots',
+      '--json',
+      `--retry-lock=${lockPatience}s`,
+      ...(tags.length === 0 ? [] : ['--tag', tags.join(',')]),
+    ];
+    return (await this.#list(args, options)).snapshots;
+  }
+
+  /** All snapshots, and the ids of those whose file cannot be read: restic passes them over and exits 0. */
+  async survey(
+    options?: Partial<CommandOptions> & { noCache?: boolean; noLock?: boolean },
+  ): Promise<{ snapshots: ResticSnapshot[]; unreadable: string[] }> {
+    const lock = options?.noLock ? '--no-lock' : `--retry-lock=${lockPatience}s`;
+    const args = ['snapshots', '--json', lock, ...(options?.noCache ? ['--no-cache'] : [])];
+    const { snapshots, stderr } = await this.#list(args, options);
+    return {
+      snapshots,
+      unreadable: [...stderr.matchAll(/^Ignoring "([0-9a-f]{64})"/gm)].flatMap(([, id]) => id ?? []),
+    };
+  }
+
+  async #list(args: readonly string[], options: Partial<CommandOptions> | undefined) {
+    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, ...options });
+    if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
+    const snapshots = parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
+    return { snapshots, stderr: result.stderr };
+  }
+
+  /** One snapshot, from the repository itself and not from the local cache. */
+  async catSnapshot(id: string, options?: Partial<CommandOptions>): Promise<ResticSnapshot> {
+    const result = await this.run(this.#argv(['cat', 'snapshot', '--no-cache', '--no-lock', id]), options);
+    if (result.exitCode !== 0) throw repositoryError(`restic cat snapshot ${id}`, result, 'BACKUP_UNPROVEN');
+    return toSnapshot(asObject(parseJson(result.stdout, 'restic cat snapshot'), 'restic cat snapshot'));
+  }
+
+  /**
+   * One file of a snapshot, or a folder as an archive, as it comes. restic checks each blob by its hash.
+   * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
+   */
+  async dump(
+    id: string,
+    file: string,
+    consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+    options: Partial<CommandOptions> & { noCache?: boolean; archive?: 'tar' | 'zip' } = {},
+  ): Promise<void> {
+    const { noCache = false, archive = 'tar', ...rest } = options;
+    const args = [
+      'dump',
+      `--archive=${archive}`,
+      `--retry-lock=${lockPatience}s`,
+      ...(noCache ? ['--no-cache'] : []),
+      '--',
+      id,
+      file,
+    ];
+    const result = await this.run(this.#argv(args), { ...rest, output: consumer });
+    if (result.exitCode !== 0) throw readError(`restic dump ${id.slice(0, 8)}`, result);
+  }
+
+  /** `restic restore` with its exit code still to be judged. It writes as root does: owners, modes, devices. */
+  async restore(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
+    const fixed = ['restore', '--json', `--retry-lock=${lockPatience}s`];
+    return this.run(this.#argv([...fixed, ...args]), { deadline: 2 ** 31 - 1, ...options });
+  }
+
+  /** `restic ls` of a path, or of everything, as JSON lines, with its exit code still to be judged. */
+  async list(id: string, path: string | null, options: Partial<CommandOptions>): Promise<CommandResult> {
+    const what = path === null ? [] : [path];
+    const args = ['ls', '--json', `--retry-lock=${lockPatience}s`, '--', id, ...what];
+    return this.run(this.#argv(args), { deadline: 2 ** 31 - 1, ...options });
+  }
+
+  /** Any other command, with the limits of bandwidth; the exit code is the caller's to read. */
+  async limited(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.run(this.#argv(args), options);
+  }
+
+  /** `restic backup` with its exit code still to be judged; see `lib/repository/backup.ts`. */
+  async backup(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
+    const fixed = ['backup', '--json', '--no-scan', '--group-by=host,tags', `--retry-lock=${lockPatience}s`];
+    return this.run(this.#argv([...fixed, ...args]), options);
+  }
+}
+
+function toSnapshot(object: Record<string, unknown>): ResticSnapshot {
+  const what = 'restic snapshot';
+  const strings = (value: unknown) =>
+    Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+  const summary =
+    typeof object.summary === 'object' && object.summary !== null ? asObject(object.summary, what) : null;
+  return {
+    id: typeof object.id === 'string' ? object.id : '',
+    time: stringField(object, 'time', what),
+    tree: stringField(object, 'tree', what),
+    paths: strings(object.paths),
+    hostname: stringField(object, 'hostname', what),
+    tags: strings(object.tags),
+    ...(typeof object.original === 'string' ? { original: object.original } : {}),
+    summary: summary && {
+      filesProcessed: count(summary.total_files_processed),
+      directories: count(summary.dirs_new) + count(summary.dirs_changed) + count(summary.dirs_unmodified),
+      bytesProcessed: count(summary.total_bytes_processed),
+    },
+  };
+}
+
+/** restic's documented exit codes; every other code, known or not, is a failure of what was asked for. */
+const codes: Partial<Record<number, ErrorCode>> = {
+  10: 'REPOSITORY_MISSING',
+  11: 'REPOSITORY_LOCKED',
+  12: 'REPOSITORY_PASSWORD_WRONG',
+  130: 'CANCELLED',
+};
+/** What restic says where something in the repository is not what it should be; in JSON, `<` is `\\u003c`. */
+const damage =
+  /ciphertext verification failed|invalid data returned|not found in (repository|index)|file is too short|wrong hash|(?:<|\\u003c)data\/.*no such file or directory/;
+const texts: [RegExp, ErrorCode][] = [
+  [/LoadRaw\((?:<|\\u003c)index\//, 'REPOSITORY_DAMAGED'],
+  [/wrong password or no key found/i, 'REPOSITORY_PASSWORD_WRONG'],
+  [/unable to create lock|repository is already locked/i, 'REPOSITORY_LOCKED'],
+  [/Is there a repository at the following location|repository does not exist/i, 'REPOSITORY_MISSING'],
+  [/no space left on device/i, 'REPOSITORY_FULL'],
+  [
+    /unable to open repository|connection refused|no such host|i\/o timeout|dial tcp/i,
+    'REPOSITORY_UNREACHABLE',
+  ],
+];
+
+/** Whether restic complains about what is in the repository, and not about what it should do with it. */
+export function isDamage(text: string): boolean {
+  return damage.test(text);
+}
+
+/** Why restic could not read a backup. */
+export function readError(what: string, result: CommandResult): CephbackupError {
+  return repositoryError(what, result, isDamage(result.stderr) ? 'BACKUP_DAMAGED' : 'RESTIC_FAILED');
+}
+
+/** A failed restic command as the error it means; `fallback` where neither code nor text says more. */
+export function repositoryError(
+  what: string,
+  result: CommandResult,
+  fallback: ErrorCode = 'REPOSITORY_UNREACHABLE',
+): CephbackupError {
+  const code =
+    codes[result.exitCode] ?? texts.find(([pattern]) => pattern.test(result.stderr))?.[1] ?? fallback;
+  const lock = code === 'REPOSITORY_LOCKED' ? parseLock(result.stderr) : null;
+  if (lock !== null) {
+    return new CephbackupError(code, `${what}: ${describeLock(lock)}`, { guidance: lockGuidance(lock) });
+  }
+  const text = resticMessage(result.stderr);
+  return new CephbackupError(code, `${what}: ${text} (exit code ${result.exitCode})`);
+}
+
+/** The message within restic's `exit_error` JSON line, or its last line. */
+function resticMessage(stderr: string): string {
+  for (const line of stderr.split('\n').toReversed()) {
+    const told = parseMessage(line);
+    if (told?.message_type === 'exit_error' && typeof told.message === 'string')
+      return lastLine(told.message);
+    const text = told?.message_type === 'error' ? errorText(told) : null;
+    if (text !== null) return lastLine(text);
+  }
+  return lastLine(stderr);
+}
