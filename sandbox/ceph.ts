@@ -9,6 +9,8 @@ import {
   keyringText,
   mdsCapabilities,
   osdCapabilities,
+  usualKeyType,
+  type KeyType,
 } from './ceph/keyring.js';
 import { freePorts } from './ports.js';
 import { Daemon, run } from './process.js';
@@ -23,6 +25,11 @@ export interface CephOptions {
   osds?: number;
   /** Bytes that each OSD can hold, in memory. */
   capacity?: number;
+  /**
+   * The types of keys that the cluster takes; its own are of the first. Default: the one that this Ceph takes by itself.
+   * With a list, it must know aes256k.
+   */
+  keyTypes?: readonly [KeyType, ...KeyType[]];
 }
 
 /** A cluster and the daemons that make it. */
@@ -42,6 +49,7 @@ export async function startCeph({
   pools = ['rbd'],
   osds = 1,
   capacity = 4 * 1024 ** 3,
+  keyTypes,
 }: CephOptions): Promise<RunningCeph> {
   if (/[\s,;#"']/.test(dir)) throw new Error(`Ceph cannot live in a folder with such a name: ${dir}`);
   const daemons: Daemon[] = [];
@@ -53,7 +61,7 @@ export async function startCeph({
   try {
     await mkdir(path.dirname(dir), { recursive: true });
     await mkdir(dir, { mode: 0o700 });
-    const cluster = await layOut({ dir, filesystems, osds, capacity });
+    const cluster = await layOut({ dir, filesystems, osds, capacity, keyTypes });
     const start = (type: string, id: string) => {
       const log = path.join(dir, `${type}.${id}.log`);
       const daemon = new Daemon(`ceph-${type}`, `ceph-${type}`, ['-i', id, '-f'], log, {
@@ -100,17 +108,20 @@ async function layOut(options: {
   filesystems: string[];
   osds: number;
   capacity: number;
+  keyTypes: CephOptions['keyTypes'];
 }): Promise<CephCluster> {
-  const { dir, filesystems, osds, capacity } = options;
+  const { dir, filesystems, osds, capacity, keyTypes } = options;
+  const keyType = keyTypes?.[0] ?? (await usualKeyType());
   const fsid = randomUUID();
   const [v2 = 0, v1 = 0] = await freePorts(2);
   const coordinates: Coordinates = { dir, fsid, monitors: [`127.0.0.1:${v1}`], filesystems };
-  const admin = keyringText(administrator);
-  const daemons = keyringText({
+  const admin = keyringText(administrator, keyType);
+  const daemonUsers = {
     ...centralDaemons,
     ...Object.fromEntries([...Array(osds).keys()].map((id) => [`osd.${id}`, osdCapabilities])),
     ...Object.fromEntries(filesystems.map((name) => [`mds.${name}`, mdsCapabilities])),
-  });
+  };
+  const daemons = keyringText(daemonUsers, keyType);
   await Promise.all([
     writeFile(path.join(dir, 'ceph.conf'), cephConfig({ dir, fsid, ports: { v2, v1 }, capacity })),
     writeFile(path.join(dir, 'keyring'), admin, { mode: 0o600 }),
@@ -123,8 +134,17 @@ async function layOut(options: {
   ]);
   await writeStandIn(dir);
   const address = `[v2:127.0.0.1:${v2},v1:127.0.0.1:${v1}]`;
-  await run('monmaptool', ['--create', '--fsid', fsid, '--addv', 'a', address, path.join(dir, 'monmap')]);
+  const monitors = ['--fsid', fsid, '--addv', 'a', address, ...ciphers(keyTypes)];
+  await run('monmaptool', ['--create', ...monitors, path.join(dir, 'monmap')]);
   return new CephCluster(coordinates);
+}
+
+/** Tickets are in what every client of the cluster can read. */
+function ciphers(keyTypes: CephOptions['keyTypes']): string[] {
+  if (keyTypes === undefined) return [];
+  const [own] = keyTypes;
+  const used = [`--auth-service-cipher=${own}`, `--auth-preferred-cipher=${own}`];
+  return [`--auth-allowed-ciphers=${keyTypes.join(',')}`, ...used];
 }
 
 /**

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# build.sh host|trixie: what the virtual machine is made of, kept in .cache/vm; quick where it is there already.
-# host: user-mode Linux of this machine's own Debian, beside its own userland. trixie: a whole Debian 13 by debootstrap, with
-# its own.
+# build.sh host|trixie|forky: what the virtual machine is made of, kept in .cache/vm; quick where it is there already.
+# host: user-mode Linux of this machine's own Debian, beside its own userland. trixie, forky: a whole Debian 13, or what will
+# be Debian 14, by debootstrap, with its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export LC_ALL=C
 . sandbox/debian.sh
 
-userland=${1:?host or trixie}
+userland=${1:?host, trixie or forky}
+case $userland in host | trixie | forky) ;; *) echo "vm: no such userland: $userland" >&2; exit 2 ;; esac
 cache=$PWD/.cache/vm
 out=$cache/$userland
-log=$cache/debootstrap.log
+log=$cache/debootstrap-$userland.log
 say() { printf 'vm: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -32,18 +33,22 @@ fetch() {
   rm -rf "$work"
 }
 
-trixie_root() {
+debian_root() {
   local site signed_by
   signed_by=$(keyring) || exit 1
+  # A debootstrap that is older than a release has no script of its name. What systemd's packages ask for there is
+  # fulfilled by the smallest package that does.
+  local options=(--variant=minbase --keyring="$signed_by") script=()
+  [ "$userland" != forky ] || { options+=(--include=systemd-standalone-sysusers); script=(sid); }
   for site in $(debian_mirrors); do
-    say "debootstrap of Debian 13 from $site"
+    say "debootstrap of $userland from $site"
     rm -rf "$out/root"
-    if debootstrap --variant=minbase --keyring="$signed_by" trixie "$out/root" "$site" >"$log" 2>&1 && install_in_root; then
+    if debootstrap "${options[@]}" "$userland" "$out/root" "$site" "${script[@]}" >"$log" 2>&1 && install_in_root; then
       return 0
     fi
   done
   tail -n 20 "$log" >&2
-  die "Debian 13 could not be fetched (all that was said: $log)"
+  die "$userland could not be fetched (all that was said: $log)"
 }
 
 # Debootstrap cannot order the installation of so many packages; apt can.
@@ -80,7 +85,7 @@ if [ "$userland" = host ]; then
   find "$out/packages" -name 'libnl-*.so.*' -exec cp {} "$out/lib/" ';'
   kernel=$out/packages
 else
-  trixie_root
+  debian_root
   kernel=$out/root
 fi
 # Not below a folder that is the machine's root: it would contain itself.
