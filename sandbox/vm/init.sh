@@ -22,5 +22,6 @@ mkdir -p /mnt/root/usr/local/bin
 cp "$built"/bin/* /mnt/root/usr/local/bin/
 cp -r "$built/lib/." /mnt/root/usr/lib/x86_64-linux-gnu/
 cd /mnt/root || exit
-pivot_root . mnt
+# Newer releases of util-linux come without it.
+"$busybox" pivot_root . mnt
 exec chroot . "$checkout/sandbox/vm/node.sh" "$checkout" </dev/console >/dev/console 2>&1

@@ -5,8 +5,8 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { checkout, statePath } from '../checkout.js';
 
-/** `host`: this machine's own Debian; `trixie`: a Debian 13. */
-export const userlands = ['host', 'trixie'] as const;
+/** `host`: this machine's own Debian; `trixie`: a Debian 13; `forky`: what will be Debian 14, with Ceph 20. */
+export const userlands = ['host', 'trixie', 'forky'] as const;
 export type Userland = (typeof userlands)[number];
 
 export interface MachineOptions {
