@@ -1,19 +1,14 @@
-import { startCeph, type CephOptions } from '../ceph.js';
+import { startCeph } from '../ceph.js';
 import { own } from '../owner.js';
+import { isKeyType } from './keyring.js';
 
-/**
- * `alone.js FOLDER [KEYTYPE...]`: a Ceph for as long as somebody holds its stdin open, for processes that have another
- * Debian as their root. Says `ready`.
- */
+/** `alone.js FOLDER [KEYTYPE...]`: a Ceph until it is told to end. Says `ready`. */
 await own(async () => {
-  const [dir = '', ...keyTypes] = process.argv.slice(2);
-  const { stop } = await startCeph({
-    dir,
-    ...(keyTypes.length === 0 ? {} : { keyTypes: keyTypes as unknown as NonNullable<CephOptions['keyTypes']> }),
-  });
+  const [dir = '', ...words] = process.argv.slice(2);
+  const [first, ...others] = words.filter(isKeyType);
+  await startCeph({ dir, ...(first === undefined ? {} : { keyTypes: [first, ...others] }) });
   console.log('ready');
-  process.stdin.resume();
-  await new Promise((resolve) => process.stdin.once('end', resolve));
-  await stop();
-  return 0;
+  // Its daemons do not keep this process alive.
+  setInterval(() => undefined, 2 ** 30);
+  return new Promise<never>(() => undefined);
 });

@@ -36,6 +36,10 @@ const formats: Record<KeyType, { number: number; length: number }> = {
   aes256k: { number: 2, length: 32 },
 };
 
+export function isKeyType(text: string): text is KeyType {
+  return text in formats;
+}
+
 /** What kind of keys this machine's Ceph makes, and a cluster that it starts takes. */
 export async function usualKeyType(): Promise<KeyType> {
   const key = Buffer.from(await run('ceph-authtool', ['--gen-print-key']), 'base64');
