@@ -37,7 +37,8 @@ const readyWithin = 30_000;
 export async function openNamespace(startDaemon: StartDaemon, env: Environment): Promise<MountNamespace> {
   let announce: () => void = () => undefined;
   const ready = new Promise<void>((resolve) => (announce = resolve));
-  const args = ['--mount', '--propagation', 'private', '--', 'sh', '-ec', holder];
+  // `slave`: what the node unmounts goes here, too. A private copy would pin every device of its pods for the whole backup.
+  const args = ['--mount', '--propagation', 'slave', '--', 'sh', '-ec', holder];
   const daemon = startDaemon('unshare', args, { env, onLine: announce });
   try {
     await within(ready, daemon);
@@ -95,9 +96,12 @@ export interface MountEntry {
   options: string[];
 }
 
-/** The mounts of a namespace, in mount order; format: proc(5), `/proc/[pid]/mountinfo`. */
+/**
+ * The mounts of a namespace, in mount order; format: proc(5), `/proc/[pid]/mountinfo`. None where the process that held
+ * the namespace was killed: the kernel takes down its mounts with it.
+ */
 export async function readMounts({ pid }: NamespaceRef): Promise<MountEntry[]> {
-  const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8');
+  const text = await mountInfo(pid);
   return text
     .split('\n')
     .filter((line) => line !== '')
@@ -114,6 +118,16 @@ export async function readMounts({ pid }: NamespaceRef): Promise<MountEntry[]> {
         options: options.split(','),
       };
     });
+}
+
+async function mountInfo(pid: number): Promise<string> {
+  try {
+    return await readFile(`/proc/${pid}/mountinfo`, 'utf8');
+  } catch (thrown) {
+    // EINVAL: of a process that has ended and is not waited for yet.
+    if (['ENOENT', 'ESRCH', 'EINVAL'].includes((thrown as NodeJS.ErrnoException).code ?? '')) return '';
+    throw thrown;
+  }
 }
 
 /** mountinfo writes space, tab, newline and backslash in octal. */

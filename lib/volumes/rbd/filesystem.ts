@@ -45,8 +45,13 @@ export class RbdFilesystemDriver implements VolumeDriver {
     const namespace = await opening;
     job.step('mapping clone');
     const device = await this.tools.mapper.map({ image: clone, rbd, namespace, scope, cluster, signal, log });
+    // Before the first of them: a mount that replays a log cannot be interrupted, and may be there after its command failed.
+    scope.add({ kind: 'mount', name: `${volumeDirectory} (${job.name})`, cluster: null }, () =>
+      unmount(this.tools.exec, namespace, volumeDirectory),
+    );
     await this.#check(job, namespace, device, type);
-    await this.#mount(job, namespace, device, type);
+    await this.#attach(job, namespace, device, type, 'ro');
+    await this.#confirm(namespace, device);
     return {
       type: 'directory',
       namespace,
@@ -92,20 +97,6 @@ export class RbdFilesystemDriver implements VolumeDriver {
     }
     const repaired = await checkExt(exec, device.path, fsck, options);
     if (repaired !== null) job.warn(repaired);
-  }
-
-  async #mount(
-    job: VolumeJob,
-    namespace: MountNamespace,
-    device: MappedDevice,
-    type: FilesystemType,
-  ): Promise<void> {
-    const { exec } = this.tools;
-    job.scope.add({ kind: 'mount', name: `${volumeDirectory} (${job.name})`, cluster: null }, () =>
-      unmount(exec, namespace, volumeDirectory),
-    );
-    await this.#attach(job, namespace, device, type, 'ro');
-    await this.#confirm(namespace, device);
   }
 
   async #attach(
