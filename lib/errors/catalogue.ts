@@ -233,6 +233,18 @@ export const catalogue = {
     'failed',
     'See the message; `cephbackup doctor` checks what the mapper needs on this node.',
   ),
+  HOOK_FAILED: entry(
+    'failed',
+    'See the message and, in the log, what the hook printed; the hooks are annotations of the pod that it names (docs/consistency.md).',
+  ),
+  GROUP_FAILED: entry(
+    'failed',
+    'Claims of one group are backed up together or not at all: see the error of the claim that is named.',
+  ),
+  EXCLUDES_ALL: entry(
+    'failed',
+    'What is excluded leaves no file of the volume: correct the annotation `exclude` of the claim, or opt the claim out of backups.',
+  ),
   FILESYSTEM_UNSUPPORTED: entry(
     'failed',
     'Only ext2, ext3, ext4 and xfs are mounted; annotate the PersistentVolume with `mode: image` to back it up as a block image.',

@@ -19,6 +19,10 @@ const texts: Partial<Record<ErrorCode, string>> = {
   VOLUME_UNSUPPORTED:
     'This kind of volume cannot be backed up; set the annotation `backup: "false"` to accept that.',
   HOST_COLLISION: 'Another claim has the same name in backups: rename one of them, or opt one of them out.',
+  HOOK_FAILED:
+    'A hook of a pod that uses the claim failed, so no backup was kept; look at the pod: it may still be held.',
+  GROUP_FAILED: 'Another claim of the same group could not be backed up, so no backup was kept of this one.',
+  EXCLUDES_ALL: 'The annotation `exclude` leaves out every file, so no backup was kept.',
   VOLUME_TIMEOUT:
     'The backup took too long and was stopped; less data or fewer files in this claim would help.',
 };

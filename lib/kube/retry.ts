@@ -26,6 +26,11 @@ const notCarriedOut = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTU
 /** The connection broke, so the request may have been carried out. */
 const maybeCarriedOut = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'TIMEOUT']);
 
+/** Whether a request that failed with this code of Node's cannot have been carried out. */
+export function reachedNobody(code: string): boolean {
+  return notCarriedOut.has(code);
+}
+
 /** Milliseconds to wait before the next attempt; null where there must be none. */
 export function retryDelay(attempt: Attempt): number | null {
   const { failure, count, elapsed, patience, jitter } = attempt;

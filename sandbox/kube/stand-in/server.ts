@@ -2,6 +2,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { KubeObject } from '../../../lib/kube/types.js';
 import { accessReview, verbOf, type Access, type Account } from './access.js';
+import { serveExec } from './exec.js';
 import { reasonOf, type Fault, type Faults, type SeenRequest } from './faults.js';
 import { applyPatch, isObject } from './patch.js';
 import { accessReviews, route, type Route } from './route.js';
@@ -36,6 +37,7 @@ export async function startServer(parts: ServerParts, port = 0): Promise<Running
       response.writeHead(500).end(String(thrown));
     });
   });
+  const endCommands = serveExec(server, parts);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
@@ -48,6 +50,7 @@ export async function startServer(parts: ServerParts, port = 0): Promise<Running
           resolve();
         });
         server.closeAllConnections();
+        endCommands();
       }),
   };
 }
