@@ -12,6 +12,8 @@ export type TargetState = 'untouched' | 'incomplete' | 'removed' | 'complete';
 
 /** One restore while it is in progress. */
 export interface RestoreJob {
+  /** 8 hex digits: what it notes on a target can be told from another restore's. */
+  id: string;
   backup: Backup;
   restic: Restic;
   exec: Exec;

@@ -26,7 +26,7 @@ export async function diskIntoNewImage(
   const target = {
     image,
     tools: imageTools(context, clients),
-    existing: 'refuse' as const,
+    kind: 'image' as const,
     made: await newImage(job, clients.ceph, manifest),
     metadata: manifest?.image?.metadata ?? {},
     confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
@@ -49,7 +49,7 @@ export async function diskIntoClaim(
   const target = {
     image,
     tools: imageTools(context, place.clientsFor(volume.details?.monitors ?? null)),
-    existing: 'if-blank' as const,
+    kind: 'claim' as const,
     made: { features: null, dataPool: null },
     metadata: {},
     confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),

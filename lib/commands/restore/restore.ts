@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { restoreTable, stateText, type RestoreReport } from './table.js';
 import { rfc3339 } from '../../log/time.js';
@@ -30,6 +31,7 @@ export const restore: Command<RestoreValues> = async (context) => {
   const progress = new StepProgress(context.log);
   const scope = new Scope(context.hostname, context.log);
   const job: RestoreJob = {
+    id: randomBytes(4).toString('hex'),
     backup,
     restic: resticOf(context),
     exec: context.exec,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -51,6 +52,7 @@ export async function drill(context: VerifyContext, request: DrillRequest): Prom
   const newScope = () => new Scope(context.hostname, job.log);
   const restoreJob: RestoreJob = {
     ...job,
+    id: randomBytes(4).toString('hex'),
     backup: candidate.backup,
     restic,
     exec: context.exec,

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { lstat, open, rm, type FileHandle } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { decide, unlessRefused } from '../overwrite.js';
 import { readDisk } from './disk-source.js';
 import { QcowFile, RawFile, type DiskFile } from './disk-file.js';
 
@@ -68,7 +69,9 @@ async function openTarget(job: RestoreJob, path: string): Promise<FileHandle> {
   if (found !== null && !found.isFile()) {
     throw new CephbackupError('TARGET_UNSUITABLE', `${path} exists and is no regular file`);
   }
-  if (found !== null && !job.force) throw new CephbackupError('TARGET_EXISTS', `the file ${path} exists`);
+  const exists = found === null ? ('nothing' as const) : ('something' as const);
+  const situation = { target: 'file', content: 'disk', found: exists, marker: null } as const;
+  unlessRefused(decide({ ...situation, force: job.force }), `the file ${path}`);
   try {
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const handle = await open(path, O_RDWR | O_NOFOLLOW | (found === null ? O_CREAT | O_EXCL : 0), 0o600);

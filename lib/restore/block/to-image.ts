@@ -4,6 +4,7 @@ import { formatImage, type ImageSpec } from '../../tools/rbd/images.js';
 import type { NewImage } from '../../tools/rbd/write.js';
 import { holdImage, type HoldTools, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { decide, unlessRefused, type Found } from '../overwrite.js';
 import { requireRoomOfImage } from '../room.js';
 import { ContentDigest, firstDifference } from './content-digest.js';
 import { readDisk, type DiskSource } from './disk-source.js';
@@ -17,8 +18,8 @@ export interface ImageTools extends HoldTools {
 export interface ImageTarget {
   image: ImageSpec;
   tools: ImageTools;
-  /** What to do where the image exists: an image that was named is refused, a claim's own may be written if it is blank. */
-  existing: 'refuse' | 'if-blank' | 'required';
+  /** A claim's own image, which has to exist, or one that was named. */
+  kind: 'claim' | 'image';
   /** How a new image is made. */
   made: NewImage;
   /** `rbd image-meta` of a new image: where it is encrypted, its wrapped key. */
@@ -39,9 +40,10 @@ export async function diskToImage(
   exactSize: number | null,
 ): Promise<RestoreOutcome> {
   const { image, tools, confirmUnused } = target;
-  const existing = await existingSize(job, target);
-  let hold = existing === null ? null : await acquire(job, target);
-  if (existing !== null && target.existing === 'if-blank') await refuseContent(job, target);
+  const found = await findImage(job, target);
+  const existing = found?.sizeBytes ?? null;
+  let hold = found === null ? null : await acquire(job, target);
+  if (found?.look === true) await refuseContent(job, target);
 
   const digest = new ContentDigest();
   const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
@@ -79,20 +81,34 @@ export async function diskToImage(
   return outcome;
 }
 
-/** The size of the target in bytes; null where it is to be created. @throws CephbackupError TARGET_EXISTS, TARGET_NOT_FOUND */
-async function existingSize({ force, signal }: RestoreJob, target: ImageTarget): Promise<number | null> {
-  const { image, tools } = target;
+interface Existing {
+  sizeBytes: number;
+  /** Whether what is in it decides. */
+  look: boolean;
+}
+
+/** The target, as it is; null where it is to be created. @throws CephbackupError TARGET_EXISTS, TARGET_NOT_FOUND */
+async function findImage(job: RestoreJob, target: ImageTarget): Promise<Existing | null> {
+  const sizeBytes = await sizeOf(job, target);
+  const decision = decideOn(job, target, sizeBytes === null ? 'nothing' : 'something');
+  return sizeBytes === null ? null : { sizeBytes, look: decision === 'look' };
+}
+
+async function sizeOf({ signal }: RestoreJob, { image, tools }: ImageTarget): Promise<number | null> {
   try {
     const { size } = await tools.rbd.info(image, { signal });
-    if (typeof size !== 'number') throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'rbd info: no size');
-    if (target.existing !== 'refuse' || force) return size;
+    if (typeof size === 'number') return size;
   } catch (thrown) {
-    const missing = thrown instanceof CephbackupError && thrown.code === 'IMAGE_NOT_FOUND';
-    if (!missing) throw thrown;
-    if (target.existing === 'refuse') return null;
-    throw new CephbackupError('TARGET_NOT_FOUND', `the image ${formatImage(image)} does not exist`);
+    if (asCephbackupError(thrown).code === 'IMAGE_NOT_FOUND') return null;
+    throw thrown;
   }
-  throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
+  throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'rbd info: no size');
+}
+
+/** @throws CephbackupError TARGET_EXISTS, TARGET_NOT_FOUND */
+function decideOn({ force }: RestoreJob, { image, kind }: ImageTarget, found: Found) {
+  const situation = { target: kind, content: 'disk', found, marker: null, force } as const;
+  return unlessRefused(decide(situation), `the image ${formatImage(image)}`);
 }
 
 async function acquire(job: RestoreJob, { image, tools, confirmUnused }: ImageTarget): Promise<ImageHold> {
@@ -105,9 +121,10 @@ async function confirm(hold: ImageHold | null, confirmUnused: () => Promise<void
   await Promise.all([hold?.check(), confirmUnused()]);
 }
 
-async function refuseContent({ force, signal }: RestoreJob, { image, tools }: ImageTarget): Promise<void> {
-  if (force || (await isBlank(tools.writer, image, signal))) return;
-  throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} has content`);
+/** @throws CephbackupError TARGET_EXISTS */
+async function refuseContent(job: RestoreJob, target: ImageTarget): Promise<void> {
+  const blank = await isBlank(target.tools.writer, target.image, job.signal);
+  decideOn(job, target, blank ? 'blank' : 'content');
 }
 
 function refuseTooSmall(image: ImageSpec, size: number, existing: number | null): void {

@@ -1,4 +1,5 @@
-import { CephbackupError } from '../../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { rfc3339 } from '../../log/time.js';
 import type { Scope } from '../../ownership/scope.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
 import { lastLine } from '../../tools/process/exec.js';
@@ -11,6 +12,8 @@ import type { FilesystemType } from '../../volumes/rbd/filesystem.js';
 import type { MappedDevice, Mapper } from '../../volumes/mappers/mapper.js';
 import type { HoldTools } from '../hold.js';
 import type { RestoreJob } from '../job.js';
+import { formattingKey, markerValue } from '../formatting-marker.js';
+import { decide, unlessRefused, type FormattingMarker } from '../overwrite.js';
 import type { WritableDirectory } from './confined.js';
 import { MappedFilesystem } from './mapped-filesystem.js';
 
@@ -29,10 +32,16 @@ export interface FilesImageTarget {
   confirmUnused: () => Promise<void>;
 }
 
-/** Metadata of an image whose filesystem is being made. */
-export const formattingKey = 'cephbackup.formatting';
+/** What is known of an image before it is mapped. */
+export interface ImageState {
+  /** There is nothing but zeros in it. */
+  blank: boolean;
+  marker: FormattingMarker | null;
+}
 
 export interface ImageFilesystem extends WritableDirectory {
+  /** Whether it was made by this restore. */
+  formatted: boolean;
   /** Until everything has been written to the image. @throws CephbackupError RESTORE_FAILED */
   flush(): Promise<void>;
 }
@@ -49,7 +58,7 @@ export async function openImageFilesystem(
   job: RestoreJob,
   scope: Scope,
   target: FilesImageTarget,
-  unformatted: boolean,
+  state: ImageState,
   confirm: () => Promise<unknown>,
 ): Promise<ImageFilesystem> {
   const { exec, signal } = job;
@@ -57,18 +66,20 @@ export async function openImageFilesystem(
   const mapped = await mapFilesystem(job, scope, target);
   const { namespace, filesystem } = mapped;
   await confirm();
-  if (unformatted) {
+  const formatted = (await decideOn(job, target, filesystem, state)) === 'format';
+  if (formatted) {
     await format(job, target, mapped);
   } else {
-    await filesystem.requireType();
-    if (!job.force) await filesystem.refuseContent(formatImage(image));
     job.state = 'incomplete';
+    // There is a whole filesystem: what the mark says is over.
+    if (state.marker !== null) await target.tools.writer.removeMetadata(image, formattingKey, { signal });
     await filesystem.repair(job.warn);
   }
   await mountFilesystem(job, scope, target, mapped, 'rw');
   return {
     namespace,
     path: volumeDirectory,
+    formatted,
     flush: async () => {
       // Fails also where the kernel could not write something earlier.
       const result = await exec('sync', ['--file-system', '--', volumeDirectory], {
@@ -81,6 +92,21 @@ export async function openImageFilesystem(
       throw new CephbackupError('RESTORE_FAILED', message);
     },
   };
+}
+
+/** @throws CephbackupError TARGET_EXISTS, FILESYSTEM_MISMATCH */
+async function decideOn(
+  { force }: RestoreJob,
+  { image, newSize }: FilesImageTarget,
+  filesystem: MappedFilesystem,
+  { blank, marker }: ImageState,
+) {
+  const { found, detail } = blank ? { found: 'blank' as const, detail: null } : await filesystem.find(!force);
+  const shown = `the image ${formatImage(image)}${detail === null ? '' : ` (${detail})`}`;
+  const target = newSize === null ? ('claim' as const) : ('image' as const);
+  // A new image was made by this restore, and is blank: nobody has to permit that it is formatted.
+  const permitted = force || (blank && target === 'image');
+  return unlessRefused(decide({ target, content: 'files', found, marker, force: permitted }), shown);
 }
 
 /** The filesystem of an image that is mapped, in a mount namespace of its own. */
@@ -119,7 +145,7 @@ export async function mountFilesystem(
   await filesystem.mount(access);
 }
 
-/** Notes on the image that it is being done: what is found after an interruption may be formatted again. */
+/** Notes on the image that it is being done, so that an interrupted one can be told from somebody's data. */
 async function format(
   job: RestoreJob,
   { image, tools, type }: FilesImageTarget,
@@ -128,7 +154,24 @@ async function format(
   const { exec, signal } = job;
   job.step(`formatting ${formatImage(image)} as ${type}`);
   job.state = 'incomplete';
-  await tools.writer.setMetadata(image, formattingKey, 'true', { signal });
-  await makeFilesystem(exec, device.path, type, { namespace, signal });
-  await tools.writer.removeMetadata(image, formattingKey, { signal });
+  const scope = job.newScope();
+  let begun = false;
+  let made = false;
+  scope.add(null, async () => {
+    // What was begun and not ended is half a filesystem: the note stays beside it.
+    if (!begun || made) await tools.writer.removeMetadata(image, formattingKey);
+  });
+  try {
+    const note = markerValue({ restore: job.id, time: rfc3339(Date.now()) });
+    await tools.writer.setMetadata(image, formattingKey, note, { signal });
+    begun = true;
+    await makeFilesystem(exec, device.path, type, { namespace, signal });
+    made = true;
+  } catch (thrown) {
+    // Nothing was started.
+    if (asCephbackupError(thrown).code === 'TOOL_MISSING') begun = false;
+    throw thrown;
+  } finally {
+    job.leftovers.push(...(await scope.release()));
+  }
 }

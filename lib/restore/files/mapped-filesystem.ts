@@ -1,12 +1,20 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { Exec } from '../../tools/process/exec.js';
-import { checkExt, checkXfs, examineExt, filesystemFamily } from '../../tools/node/fsck.js';
+import { checkExt, checkXfs, examineExt } from '../../tools/node/fsck.js';
 import { mount, mountedAt, safeMountOptions, unmount } from '../../tools/node/mount.js';
 import { volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
+import { readSuperblock } from '../../tools/node/superblock.js';
 import { familyOf, type FilesystemType } from '../../volumes/rbd/filesystem.js';
 import type { MappedDevice } from '../../volumes/mappers/mapper.js';
+import type { Found } from '../overwrite.js';
 import { hasContent } from './confined.js';
-import { isUnclean } from './unclean.js';
+import { hasDirtyLog } from './unclean.js';
+
+export interface FoundFilesystem {
+  found: Found;
+  /** What it is, where that says more. */
+  detail: string | null;
+}
 
 /** The filesystem on a mapped image that is to be written to. */
 export class MappedFilesystem {
@@ -22,25 +30,33 @@ export class MappedFilesystem {
     return { namespace: this.namespace, signal: this.signal };
   }
 
-  /** @throws CephbackupError FILESYSTEM_MISMATCH */
-  async requireType(): Promise<void> {
-    const found = await filesystemFamily(this.exec, this.device.path, this.#options);
-    if (found === familyOf(this.type)) return;
-    const what = { none: 'data, but no filesystem', other: 'something else', ext: 'ext', xfs: 'xfs' }[found];
-    const message = `the filesystem should be ${this.type}, the image contains ${what}`;
-    throw new CephbackupError('FILESYSTEM_MISMATCH', message);
+  /**
+   * What an image contains that is not blank. Writes nothing: not even the journal is replayed.
+   * @param inside whether to look at its files, too; if not, a filesystem counts as one with content
+   * @throws CephbackupError COMMAND_FAILED, MOUNT_FAILED, MOUNT_WRONG
+   */
+  async find(inside: boolean): Promise<FoundFilesystem> {
+    const { exec, device, type } = this;
+    const superblock = await readSuperblock(exec, device.path, this.#options);
+    if (superblock.type === 'zeros' || superblock.type === 'unknown') {
+      return { found: 'unfinished', detail: null };
+    }
+    if (superblock.type === 'foreign') return { found: 'foreign', detail: superblock.name };
+    if (superblock.type !== familyOf(type)) {
+      return { found: 'foreign', detail: `it should be ${type}, and is ${superblock.type}` };
+    }
+    if (superblock.type === 'xfs' && superblock.unfinished) return { found: 'unfinished', detail: null };
+    if (!inside) return { found: 'content', detail: null };
+    const unclean =
+      superblock.type === 'ext' ? superblock.unclean : await hasDirtyLog(exec, device.path, this.#options);
+    return { found: unclean ? 'unclean' : await this.#look(), detail: null };
   }
 
-  /** Looks without writing: not even the journal is replayed. @throws CephbackupError TARGET_EXISTS */
-  async refuseContent(image: string): Promise<void> {
-    if (await isUnclean(this.exec, this.device.path, this.type, this.#options)) {
-      const message = `the filesystem of ${image} was not unmounted cleanly: what it contains is not known`;
-      throw new CephbackupError('TARGET_EXISTS', message);
-    }
+  async #look(): Promise<Found> {
     await this.mount('ro', this.type === 'xfs' ? 'norecovery' : 'noload');
     const content = await hasContent({ namespace: this.namespace, path: volumeDirectory });
     await unmount(this.exec, this.namespace, volumeDirectory);
-    if (content) throw new CephbackupError('TARGET_EXISTS', `the filesystem of ${image} has content`);
+    return content ? 'content' : 'empty';
   }
 
   /** An xfs replays its log when it is mounted. @throws CephbackupError FILESYSTEM_CORRUPT */

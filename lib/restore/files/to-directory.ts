@@ -2,6 +2,7 @@ import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { decide, unlessRefused } from '../overwrite.js';
 import { confine, hasContent, type ConfineTools } from './confined.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
 
@@ -21,9 +22,9 @@ export async function filesToDirectory(
   if (part !== null) await requirePart(job, part);
   const directory = found ?? (await makeDirectory(job, given));
   const target = await confine(job, directory, tools);
-  if (!job.force && (await hasContent(target))) {
-    throw new CephbackupError('TARGET_EXISTS', `the directory ${given} has content`);
-  }
+  const content = (await hasContent(target)) ? ('content' as const) : ('empty' as const);
+  const situation = { target: 'directory', content: 'files', found: content, marker: null } as const;
+  unlessRefused(decide({ ...situation, force: job.force }), `the directory ${given}`);
   await refuseLinkedParents(target, part);
   job.step(`restoring files into ${directory}`);
   const { files, bytes } = await restoreFiles(job, target, part);

@@ -4,7 +4,9 @@ import { isBlank } from '../block/read-image.js';
 import { holdImage, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { requireRoomOfImage } from '../room.js';
-import { formattingKey, openImageFilesystem, type FilesImageTarget } from './image-filesystem.js';
+import { markerIn } from '../formatting-marker.js';
+import { decide, unlessRefused } from '../overwrite.js';
+import { openImageFilesystem, type FilesImageTarget, type ImageState } from './image-filesystem.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
 import { adoptOwner } from './root-owner.js';
 
@@ -22,13 +24,12 @@ export async function filesToImage(
   const { image, tools, confirmUnused } = target;
   if (part !== null) await requirePart(job, part);
   const existing = await sizeOf(target, job.signal);
-  refuseExisting(job, target, existing);
-  const creation = existing === null ? await createImage(job, target) : null;
+  const creation = mustBeMade(job, target, existing) ? await createImage(job, target) : null;
   const hold = await holdImage(job, image, tools);
   await confirmUnused();
   await requireSpace(job, target, existing);
-  const unformatted = creation !== null || (await isUnformatted(job, target));
-  const outcome = await writeFiles(job, target, { hold, unformatted, part, begun: () => creation?.keep() });
+  const state = creation === null ? await stateOf(job, target) : { blank: true, marker: null };
+  const outcome = await writeFiles(job, target, { hold, state, part, begun: () => creation?.keep() });
   // Only what was unmounted and unmapped is known to be in the image.
   await Promise.all([hold.check(), confirmUnused()]);
   job.state = 'complete';
@@ -37,7 +38,7 @@ export async function filesToImage(
 
 interface Writing {
   hold: ImageHold;
-  unformatted: boolean;
+  state: ImageState;
   part: string | null;
   /** Called before the first file is written. */
   begun: () => void;
@@ -49,17 +50,17 @@ async function writeFiles(
   writing: Writing,
 ): Promise<RestoreOutcome> {
   const { image, confirmUnused } = target;
-  const { hold, unformatted, part, begun } = writing;
+  const { hold, state, part, begun } = writing;
   const scope = job.newScope();
   // This image is opened by the mapping, too.
   const confirm = () => Promise.all([hold.check(1), confirmUnused()]);
   try {
-    const filesystem = await openImageFilesystem(job, scope, target, unformatted, confirm);
+    const filesystem = await openImageFilesystem(job, scope, target, state, confirm);
     await refuseLinkedParents(filesystem, part);
     begun();
     job.step(`restoring files into ${formatImage(image)}`);
     const { files, bytes } = await restoreFiles(job, filesystem, part);
-    if (unformatted && target.scratch !== true) await adoptOwner(job, filesystem);
+    if (filesystem.formatted && target.scratch !== true) await adoptOwner(job, filesystem);
     await filesystem.flush();
     await confirm();
     job.step(`unmounting ${formatImage(image)}`);
@@ -72,17 +73,19 @@ async function writeFiles(
 }
 
 /** @throws CephbackupError TARGET_EXISTS, TARGET_NOT_FOUND */
-function refuseExisting(
+function mustBeMade(
   { force }: RestoreJob,
   { image, newSize }: FilesImageTarget,
   existing: number | null,
-) {
-  if (existing !== null && newSize !== null && !force) {
-    throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
-  }
-  if (existing === null && newSize === null) {
-    throw new CephbackupError('TARGET_NOT_FOUND', `the image ${formatImage(image)} does not exist`);
-  }
+): boolean {
+  const decision = decide({
+    target: newSize === null ? 'claim' : 'image',
+    content: 'files',
+    found: existing === null ? 'nothing' : 'something',
+    marker: null,
+    force,
+  });
+  return unlessRefused(decision, `the image ${formatImage(image)}`) === 'create';
 }
 
 /** Files may have holes, so that they take less than they seem to; they never take more than the image has. */
@@ -96,10 +99,9 @@ async function requireSpace(
   await requireRoomOfImage(tools, image, most - used, signal);
 }
 
-/** Never formatted, or formatted by a restore that was interrupted while it did. */
-async function isUnformatted({ signal }: RestoreJob, { image, tools }: FilesImageTarget): Promise<boolean> {
+async function stateOf({ signal }: RestoreJob, { image, tools }: FilesImageTarget): Promise<ImageState> {
   const metadata = await tools.rbd.metadata(image, { signal });
-  return formattingKey in metadata || (await isBlank(tools.writer, image, signal));
+  return { marker: markerIn(metadata), blank: await isBlank(tools.writer, image, signal) };
 }
 
 /** An image of which nothing is kept where the restore fails before its first file; interrupted, it can be completed. */

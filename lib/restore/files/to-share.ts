@@ -5,6 +5,7 @@ import { msModeOf, type CephfsTools } from '../../volumes/cephfs/driver.js';
 import { clientDirectory, mountInScope } from '../../volumes/cephfs/client.js';
 import { locateShare } from '../../volumes/cephfs/locate.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { decide, unlessRefused } from '../overwrite.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
 import { hasContent } from './confined.js';
 
@@ -42,10 +43,10 @@ export async function filesToShare(
     const options = { writable: true, msMode: msModeOf(volume) };
     await mountInScope(tools.client, { ...request, ...options }, { scope, cluster });
     const target = { namespace, path: clientDirectory };
-    if (!job.force && (await hasContent(target))) {
-      const message = `the volume of ${volume.namespace}/${volume.pvc} has content`;
-      throw new CephbackupError('TARGET_EXISTS', message);
-    }
+    const content = (await hasContent(target)) ? ('content' as const) : ('empty' as const);
+    const situation = { target: 'share', content: 'files', found: content, marker: null } as const;
+    const shown = `the volume of ${volume.namespace}/${volume.pvc}`;
+    unlessRefused(decide({ ...situation, force: job.force }), shown);
     await refuseLinkedParents(target, part);
     job.step(`restoring files into ${fs}:${root}`);
     const { files, bytes } = await restoreFiles(job, target, part);
