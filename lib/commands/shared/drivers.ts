@@ -87,7 +87,7 @@ export function cephfsTools(
 
 /** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
 function producer(env: NodeJS.ProcessEnv): string[] {
-  const program = fileURLToPath(new URL('../../bin/cephbackup.js', import.meta.url));
+  const program = fileURLToPath(new URL('../../../bin/cephbackup.js', import.meta.url));
   return [...belowResticArgv(env), execPath, program, exportImageCommand];
 }
 
