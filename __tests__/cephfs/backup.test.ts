@@ -42,6 +42,30 @@ describe('a share in use', () => {
   });
 });
 
+describe('a share that is written to, with nothing flushed', () => {
+  test('every backup has what was written before its snapshot, so that its times can be believed', async () => {
+    const path = await rig.subvolume('written');
+    const share = await mountShare(rig.cluster, 'cephfs', path);
+    const names = Array.from({ length: 16 }, (_, n) => `f${n}`);
+    const files = await Promise.all(names.map((name) => open(`${share.path}/${name}`, 'w+')));
+    try {
+      for (const letter of ['A', 'B', 'C']) {
+        for (const file of files) await file.write(Buffer.alloc(65_536, letter), 0, 65_536, 0);
+        const { result } = await rig.backup(rig.dynamic('written', path));
+        expect(result).toMatchObject({ outcome: 'succeeded', error: null });
+        const restored = await temporaryFolder('restored');
+        await rig.repository.restore(result.snapshot ?? '', restored);
+        const contents = await Promise.all(names.map((name) => readFile(`${restored}/${name}`, 'latin1')));
+        expect(new Set(contents.map((content) => content[0]))).toEqual(new Set(letter));
+        expect(new Set(contents.flatMap((content) => [...new Set(content)]))).toEqual(new Set(letter));
+      }
+    } finally {
+      await Promise.all(files.map((file) => file.close()));
+      await share.unmount();
+    }
+  });
+});
+
 describe('a share with everything that a filesystem can have', () => {
   test('comes back as it was: names, modes, owners, times, links, attributes, ACLs, devices, holes', async () => {
     const path = await rig.subvolume('hostile');

@@ -525,3 +525,15 @@ describe('other volumes', () => {
     expect(identity(spec)).toBeNull();
   });
 });
+
+test.each([
+  ['no options', undefined, false],
+  ['others', ['noatime', 'commit=60'], false],
+  ['alone', ['lazytime'], true],
+  ['among others in one string', ['noatime,lazytime'], true],
+  ['nothing that could be options', 'lazytime', false],
+])('late times of files: %s', (_, mountOptions, lazyTimes) => {
+  const spec = { ...image(handle, { pool: 'kube', imageName: 'x' }), mountOptions };
+  expect(identity(spec)?.details).toMatchObject({ lazyTimes });
+  expect(identity({ rbd: { image: 'x' }, mountOptions })?.details).toMatchObject({ lazyTimes });
+});

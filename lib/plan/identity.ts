@@ -20,4 +20,5 @@ export const plainDetails: VolumeDetails = {
   unsupported: null,
   monitors: null,
   encrypted: false,
+  lazyTimes: false,
 };

@@ -25,6 +25,7 @@ export interface VolumeView {
   claimUid: string | null;
   annotations: Fields;
   block: boolean;
+  mountOptions: readonly string[];
   capacity: string | null;
   csi: { driver: string | null; handle: string | null; fsType: string | null; attributes: Fields };
   /** The in-tree sources of Kubernetes, where the volume has one. */
@@ -84,6 +85,9 @@ export function viewVolume(object: PersistentVolume): VolumeView {
     claimUid: text(fields(spec.claimRef).uid),
     annotations: fields(fields(metadata).annotations),
     block: spec.volumeMode === 'Block',
+    mountOptions: Array.isArray(spec.mountOptions)
+      ? spec.mountOptions.flatMap((option) => text(option) ?? [])
+      : [],
     capacity: text(fields(spec.capacity).storage),
     csi: {
       driver: text(csi.driver),

@@ -35,6 +35,7 @@ export function csiImage(pv: VolumeView, clusters: readonly CephCluster[] | null
       monitors: cluster?.monitors ?? null,
       unsupported: known ? null : nowhere,
       encrypted,
+      lazyTimes: lazyTimes(pv),
     },
     note: encrypted ? encryptionNote(text(attributes.encryptionKMSID)) : null,
   };
@@ -50,9 +51,15 @@ export function inTreeImage(pv: VolumeView, rbd: NonNullable<VolumeView['rbd']>)
       ...plainDetails,
       fsType: fsType ?? plainDetails.fsType,
       unsupported: image === null ? nowhere : null,
+      lazyTimes: lazyTimes(pv),
     },
     note: null,
   };
+}
+
+/** Several options may stand in one string, as mount takes them. */
+function lazyTimes({ mountOptions }: VolumeView): boolean {
+  return mountOptions.some((options) => options.split(',').includes('lazytime'));
 }
 
 /** The image that ceph-csi would map [ceph-csi internal/rbd/nodeserver.go, populateRbdVol]. */

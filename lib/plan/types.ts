@@ -55,6 +55,8 @@ export interface VolumeDetails {
   /** Monitors of this volume's cluster where they differ from ceph.conf's (--ceph-clusters). */
   monitors: readonly string[] | null;
   encrypted: boolean;
+  /** Whether the volume is mounted with `lazytime`: times of changed files may reach its disk a day after their data. */
+  lazyTimes: boolean;
 }
 
 /** One line of the plan: a claim, the verdict, and everything that a driver needs. */

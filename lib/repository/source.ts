@@ -7,6 +7,8 @@ export interface DirectorySource {
   namespace: NamespaceRef;
   /** The same in every run of every volume: restic records it. */
   path: string;
+  /** Why times must not be believed, so that everything is read; null where the parent serves. */
+  readAll: string | null;
   /** restic options that this kind of filesystem needs, e.g. `--ignore-inode`. */
   resticOptions: string[];
   /**

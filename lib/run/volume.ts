@@ -130,7 +130,9 @@ class Attempt {
     const history = await unlessAborted(tools.history, signal);
     this.#setTime(history);
     this.#step('backing up');
-    const parent = history.proven(volume.uid, tools.markedSnapshot(volume));
+    const believed = source.type === 'stream' || source.readAll === null;
+    if (!believed) this.#log.info(`everything is read: ${source.readAll}`);
+    const parent = believed ? history.proven(volume.uid, tools.markedSnapshot(volume)) : null;
     const about = { host: volume.host, tags, time: this.#time };
     const summary = await this.#withStrays(() =>
       this.#save({ ...about, source, signal }, parent?.id ?? null),

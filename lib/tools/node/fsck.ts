@@ -9,6 +9,15 @@ const fsckDeadline = 6 * 3_600_000;
 /** The filesystems that a superblock's magic number tells apart here. */
 export type FilesystemFamily = 'ext' | 'xfs' | 'none' | 'other';
 
+export interface ProbedFilesystem {
+  family: FilesystemFamily;
+  /**
+   * Whether the filesystem was unmounted, or frozen, when its image was taken: then all that was written to it is in it.
+   * Null where its superblock does not tell (XFS).
+   */
+  unmounted: boolean | null;
+}
+
 /** Bytes read to tell a filesystem: up to btrfs' superblock at 64 KiB. */
 const probed = 68 * 1024;
 
@@ -20,20 +29,62 @@ const probed = 68 * 1024;
  *
  * @throws CephbackupError COMMAND_FAILED
  */
-export async function filesystemFamily(
+export async function probeFilesystem(
   exec: Exec,
   device: string,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
-): Promise<FilesystemFamily> {
+): Promise<ProbedFilesystem> {
   const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probed), '--', device];
   const result = await exec('od', args, { deadline: 120_000, ...options });
   const bytes = Buffer.from(result.stdout.replace(/\s/g, ''), 'hex');
   if (result.exitCode !== 0 || bytes.length < 2048) {
     throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
   }
-  if (bytes.readUInt16LE(1080) === 0xef53) return 'ext';
-  if (bytes.subarray(0, 4).toString('latin1') === 'XFSB') return 'xfs';
-  return bytes.every((byte) => byte === 0) ? 'none' : 'other';
+  if (bytes.readUInt16LE(1080) === 0xef53) return { family: 'ext', unmounted: extUnmounted(bytes) };
+  if (bytes.subarray(0, 4).toString('latin1') === 'XFSB') return { family: 'xfs', unmounted: null };
+  return { family: bytes.every((byte) => byte === 0) ? 'none' : 'other', unmounted: null };
+}
+
+/** As `probeFilesystem`, where only the family matters. */
+export async function filesystemFamily(
+  ...args: Parameters<typeof probeFilesystem>
+): Promise<FilesystemFamily> {
+  return (await probeFilesystem(...args)).family;
+}
+
+/**
+ * The kernel sets "needs recovery" (`s_feature_incompat`, bit 2) when it mounts a filesystem with a journal for writing, and
+ * clears "valid" (`s_state`, bit 0) of one without. It takes both back when everything is written, at unmount, at a
+ * remount without writing, and while frozen [Linux fs/ext4/super.c].
+ */
+function extUnmounted(bytes: Buffer): boolean {
+  const superblock = bytes.subarray(1024);
+  const needsRecovery = (superblock.readUInt32LE(0x60) & 0x4) !== 0;
+  const valid = (superblock.readUInt16LE(0x3a) & 0x1) !== 0;
+  return valid && !needsRecovery;
+}
+
+/**
+ * Whether the log of an XFS filesystem ends with the record of an unmount. Where `xfs_logprint` cannot tell, it does not.
+ * It prints the whole unreplayed log after the line that says the state.
+ */
+export async function xfsUnmounted(
+  exec: Exec,
+  device: string,
+  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+): Promise<boolean> {
+  let clean = false;
+  await exec('xfs_logprint', ['-t', '--', device], {
+    deadline: fsckDeadline,
+    ...options,
+    onStdoutLine: (line, stop) => {
+      const state = /^\s*log tail: .* state: <(\w+)>/.exec(line)?.[1];
+      if (state === undefined) return;
+      clean = state === 'CLEAN';
+      stop();
+    },
+  });
+  return clean;
 }
 
 /**

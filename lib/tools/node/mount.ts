@@ -1,4 +1,6 @@
+import { readFile, readlink } from 'node:fs/promises';
 import { release } from 'node:os';
+import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
 import { readMounts, type MountEntry } from './namespace.js';
@@ -32,6 +34,31 @@ export async function mount(
   const result = await exec('mount', args, { deadline: mountDeadline, ...options, namespace });
   if (result.exitCode === 0) return;
   throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${lastLine(result.stderr)}`);
+}
+
+/** Changes the options of what is mounted. @throws CephbackupError MOUNT_FAILED */
+export async function remount(
+  exec: Exec,
+  request: Omit<MountRequest, 'device' | 'type'> & { signal?: AbortSignal },
+): Promise<void> {
+  const { directory, namespace, signal } = request;
+  const args = ['-o', ['remount', ...request.options].join(','), '--', directory];
+  const result = await exec('mount', args, { deadline: mountDeadline, ...(signal && { signal }), namespace });
+  if (result.exitCode === 0) return;
+  throw new CephbackupError('MOUNT_FAILED', `remount of ${directory}: ${lastLine(result.stderr)}`);
+}
+
+/**
+ * How many errors the kernel has met in an ext filesystem on this device (`major:minor`), over all its mounts; 0 where it is
+ * of another kind. Format: Linux Documentation/ABI/testing/sysfs-fs-ext4, `errors_count`.
+ */
+export async function extErrors(device: string): Promise<number> {
+  try {
+    const name = path.basename(await readlink(`/sys/dev/block/${device}`));
+    return Number(await readFile(`/sys/fs/ext4/${name}/errors_count`, 'utf8'));
+  } catch {
+    return 0;
+  }
 }
 
 /** `mount` with arguments that name no server, as for bind mounts. @throws CephbackupError MOUNT_FAILED */

@@ -52,7 +52,7 @@ export class CephfsDriver implements VolumeDriver {
 
     const confirm = () => this.#confirm(namespace, mount, snapshots, shown);
     await confirm();
-    return { type: 'directory', namespace, path: volumeDirectory, resticOptions: [], confirm };
+    return { type: 'directory', namespace, path: volumeDirectory, readAll: null, resticOptions: [], confirm };
   }
 
   async #openNamespace({ scope }: VolumeJob): Promise<MountNamespace> {

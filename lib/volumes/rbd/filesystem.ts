@@ -2,13 +2,14 @@ import { CephbackupError } from '../../errors/error.js';
 import type { StartDaemon } from '../../tools/process/daemon.js';
 import type { Environment } from '../../tools/process/environment.js';
 import type { Exec } from '../../tools/process/exec.js';
-import { checkExt, checkXfs, filesystemFamily, type FsckPolicy } from '../../tools/node/fsck.js';
-import { mount, mountedAt, safeMountOptions, unmount } from '../../tools/node/mount.js';
+import { checkExt, checkXfs, probeFilesystem, xfsUnmounted, type FsckPolicy } from '../../tools/node/fsck.js';
+import { extErrors, mount, mountedAt, remount, safeMountOptions, unmount } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { formatImage } from '../../tools/rbd/images.js';
 import type { DirectorySource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
+import { hotWindowMs, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
 
 export interface RbdFilesystemTools {
@@ -35,7 +36,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
 
     const snapshot = `${formatImage(image)}@${job.name}`;
     scope.add({ kind: 'snapshot', name: snapshot, cluster }, () => rbd.removeSnapshot(image, job.name));
-    job.pointInTime();
+    const pointInTime = job.pointInTime();
     job.step('taking snapshot');
     await rbd.createSnapshot(image, job.name, { signal });
 
@@ -49,15 +50,27 @@ export class RbdFilesystemDriver implements VolumeDriver {
     scope.add({ kind: 'mount', name: `${volumeDirectory} (${job.name})`, cluster: null }, () =>
       unmount(this.tools.exec, namespace, volumeDirectory),
     );
-    await this.#check(job, namespace, device, type);
-    await this.#attach(job, namespace, device, type, 'ro');
-    await this.#confirm(namespace, device);
+    const mounting = { job, namespace, device, type };
+    const unmounted = await this.#check(mounting);
+    await this.#mount(mounting, unmounted ? null : pointInTime - hotWindowMs);
+    const errors = await this.#errorsCounted(namespace);
     return {
       type: 'directory',
       namespace,
       path: volumeDirectory,
+      readAll: volume.details?.lazyTimes
+        ? 'the volume is mounted with `lazytime`, so that the times of its files are late'
+        : null,
       resticOptions: [],
-      confirm: () => this.#confirm(namespace, device),
+      confirm: async () => {
+        await this.#confirm(namespace, device);
+        const seen = await this.#errorsCounted(namespace);
+        if (seen === errors) return;
+        throw new CephbackupError(
+          'FILESYSTEM_CORRUPT',
+          `the kernel met ${seen - errors} errors of the filesystem while it was read`,
+        );
+      },
     };
   }
 
@@ -68,20 +81,16 @@ export class RbdFilesystemDriver implements VolumeDriver {
     return opening;
   }
 
-  async #check(
-    job: VolumeJob,
-    namespace: MountNamespace,
-    device: MappedDevice,
-    type: FilesystemType,
-  ): Promise<void> {
+  /** Checks the filesystem, with its journal or log replayed. Returns whether it was unmounted when the snapshot was taken. */
+  async #check({ job, namespace, device, type }: Mounting): Promise<boolean> {
     const { exec, fsck } = this.tools;
     const options = { namespace, signal: job.signal };
-    const found = await filesystemFamily(exec, device.path, options);
-    if (found === 'none') {
+    const { family, unmounted } = await probeFilesystem(exec, device.path, options);
+    if (family === 'none') {
       throw new CephbackupError('FILESYSTEM_MISSING', 'the image is empty where its filesystem should be');
     }
-    if (found !== familyOf(type)) {
-      const what = found === 'other' ? 'something else' : found;
+    if (family !== familyOf(type)) {
+      const what = family === 'other' ? 'something else' : family;
       throw new CephbackupError(
         'FILESYSTEM_MISMATCH',
         `the PersistentVolume names ${type}, the image contains ${what}`,
@@ -89,23 +98,43 @@ export class RbdFilesystemDriver implements VolumeDriver {
     }
     job.step('checking filesystem');
     if (type === 'xfs') {
-      // The kernel replays the log at a writable mount, and at no other.
-      await this.#attach(job, namespace, device, type, 'rw');
-      await unmount(exec, namespace, volumeDirectory);
-      if (fsck === 'full') await checkXfs(exec, device, options);
-      return;
+      const clean = await xfsUnmounted(exec, device.path, options);
+      if (fsck === 'full') {
+        // The kernel replays the log at a writable mount, and at no other; the check wants it replayed.
+        await this.#attach({ job, namespace, device, type }, 'rw');
+        await unmount(exec, namespace, volumeDirectory);
+        await checkXfs(exec, device, options);
+      }
+      return clean;
     }
     const repaired = await checkExt(exec, device.path, fsck, options);
     if (repaired !== null) job.warn(repaired);
+    return unmounted ?? false;
   }
 
-  async #attach(
-    job: VolumeJob,
-    namespace: MountNamespace,
-    device: MappedDevice,
-    type: FilesystemType,
-    access: 'ro' | 'rw',
-  ): Promise<void> {
+  /**
+   * Leaves the clone mounted for reading. What may have been written to when the snapshot was taken is marked before.
+   * @param hotSince milliseconds since the epoch; null where nothing can have been on its way
+   */
+  async #mount(mounting: Mounting, hotSince: number | null): Promise<void> {
+    const { job, namespace, device, type } = mounting;
+    const { exec } = this.tools;
+    const options = { namespace, signal: job.signal };
+    // XFS replays its log at a writable mount only; on a loop device that was made for reading, ext4 counts no errors.
+    const writable = hotSince !== null || type === 'xfs' || device.loop;
+    await this.#attach(mounting, writable ? 'rw' : 'ro');
+    await this.#confirm(namespace, device);
+    if (hotSince !== null) {
+      job.step('marking files that may have been written to');
+      const count = await markHotFiles(exec, volumeDirectory, hotSince, options);
+      if (count > 0)
+        job.log.info('files changed just before the snapshot: the next run reads them again', { count });
+    }
+    if (writable)
+      await remount(exec, { ...options, directory: volumeDirectory, options: ['ro', ...safeMountOptions()] });
+  }
+
+  async #attach({ job, namespace, device, type }: Mounting, access: 'ro' | 'rw'): Promise<void> {
     const options = [
       access,
       ...safeMountOptions(),
@@ -117,6 +146,15 @@ export class RbdFilesystemDriver implements VolumeDriver {
     await mount(this.tools.exec, request, { signal: job.signal });
   }
 
+  /**
+   * How many errors the kernel has met in the mounted filesystem. ext4 skips what it cannot read of some directories, counts
+   * it, and tells nobody else. Always 0 where the filesystem does not count.
+   */
+  async #errorsCounted(namespace: MountNamespace): Promise<number> {
+    const mounted = await mountedAt(namespace, volumeDirectory);
+    return mounted === null ? 0 : extErrors(mounted.device);
+  }
+
   /** The device below the mount point must be the clone's, before and after. */
   async #confirm(namespace: MountNamespace, device: MappedDevice): Promise<void> {
     const mounted = await mountedAt(namespace, volumeDirectory);
@@ -124,6 +162,13 @@ export class RbdFilesystemDriver implements VolumeDriver {
     const found = mounted === null ? 'nothing' : `device ${mounted.device}`;
     throw new CephbackupError('MOUNT_WRONG', `${found} is mounted where the clone ${device.path} should be`);
   }
+}
+
+interface Mounting {
+  job: VolumeJob;
+  namespace: MountNamespace;
+  device: MappedDevice;
+  type: FilesystemType;
 }
 
 const supported = ['ext2', 'ext3', 'ext4', 'xfs'] as const;
