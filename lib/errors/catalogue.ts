@@ -156,6 +156,10 @@ export const catalogue = {
     'unusable',
     'Check the monitors in ceph.conf (or --ceph-clusters), the user and its keyring with `ceph -s`.',
   ),
+  CEPH_KEY_UNREADABLE: entry(
+    'unusable',
+    'Use the programs of Ceph 19.2.6, 20.2.4 or newer, as the image has them; or give the user a key of type aes, where the cluster still takes one: `ceph auth rotate client.USER --key_type aes` (Rook: `keyType: aes` below `spec.security.cephx` of the CephClient).',
+  ),
   CEPH_FORBIDDEN: entry(
     'failed',
     'Give the Ceph user the capabilities listed in the documentation, e.g. `ceph auth caps client.USER mon "profile rbd" osd "profile rbd pool=POOL"`.',

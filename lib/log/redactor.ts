@@ -2,7 +2,18 @@
 const shortestSecret = 4;
 const mask = '***';
 
-/** Replaces the secrets that this program was given, and passwords within URLs, by `***`. */
+/**
+ * Keys of Ceph as it writes them: base64 of a type, a time, a length and a secret [src/auth/Crypto.cc, CryptoKey::encode].
+ * Type 1 is `aes`, type 2 `aes256k`. Its programs print what they cannot read.
+ */
+const cephKey = /(?<![A-Za-z0-9+/])(?:(AQ)[A-Za-z0-9+/]{36}==|(Ag)[A-Za-z0-9+/]{57}=)/g;
+
+/** Ceph's keys by their looks alone, wherever they come from. The two letters that are left only tell a key's type. */
+export function redactCephKeys(text: string): string {
+  return text.replace(cephKey, (_, aes?: string, aes256k?: string) => `${aes ?? aes256k ?? ''}${mask}`);
+}
+
+/** Replaces the secrets that this program was given, keys of Ceph, and passwords within URLs, by `***`. */
 export class Redactor {
   readonly #secrets = new Set<string>();
   #pattern: RegExp | null = null;
@@ -18,7 +29,8 @@ export class Redactor {
   }
 
   redact(text: string): string {
-    const masked = this.#pattern === null ? text : text.replace(this.#pattern, mask);
+    const keyless = redactCephKeys(text);
+    const masked = this.#pattern === null ? keyless : keyless.replace(this.#pattern, mask);
     return redactUrls(masked);
   }
 }

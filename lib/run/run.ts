@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import type { ErrorCode } from '../errors/catalogue.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
@@ -93,6 +94,9 @@ function refusal(volume: PlannedVolume): CephbackupError | null {
   return null;
 }
 
+/** What one volume meets, every other of its cluster would, too. */
+const clusterIsOut = new Set<ErrorCode>(['CEPH_UNREACHABLE', 'CEPH_KEY_UNREADABLE']);
+
 /** Decides whether a volume may still be begun: a dead repository or cluster need not be asked once per volume. */
 class Gate {
   #repository: CephbackupError | null = null;
@@ -112,7 +116,7 @@ class Gate {
   }
 
   learn(volume: PlannedVolume, error: CephbackupError): void {
-    if (error.code === 'CEPH_UNREACHABLE') this.#clusters.set(clusterOf(volume), error);
+    if (clusterIsOut.has(error.code)) this.#clusters.set(clusterOf(volume), error);
     else if (error.code.startsWith('REPOSITORY_')) this.#repository ??= error;
     // Given up because the repository could not be opened.
     else if (error.code === 'NOT_ATTEMPTED') this.#repository ??= asCephbackupError(error.cause);

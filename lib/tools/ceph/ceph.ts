@@ -1,4 +1,5 @@
 import { cephError, connectionArguments, type CephConnection } from './connection.js';
+import { expectReadableKey } from './unreadable-key.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
 import { numberField, parseJsonObjects, stringField } from '../process/json.js';
 
@@ -14,7 +15,10 @@ export class Ceph {
   /** Runs a command and returns what it printed as JSON text. @throws CephbackupError COMMAND_FAILED … */
   async json(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<string> {
     const argv = [...connectionArguments(this.connection), ...args, '--format', 'json'];
-    const result = await this.exec('ceph', argv, { deadline, ...options });
+    const result = expectReadableKey(
+      this.connection,
+      await this.exec('ceph', argv, { deadline, ...options }),
+    );
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `ceph ${args.slice(0, 3).join(' ')}`, result);
     return result.stdout;

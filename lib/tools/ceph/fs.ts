@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from './connection.js';
+import { expectReadableKey } from './unreadable-key.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 
@@ -66,7 +67,8 @@ export class CephFs {
   ) {}
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
-    return this.exec('ceph', [...connectionArguments(this.connection), ...args], { deadline, ...options });
+    const argv = [...connectionArguments(this.connection), ...args];
+    return expectReadableKey(this.connection, await this.exec('ceph', argv, { deadline, ...options }));
   }
 
   /** Asked once; asked again if it failed, or if a filesystem was not available. */

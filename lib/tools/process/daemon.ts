@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { CephbackupError } from '../../errors/error.js';
+import { redactCephKeys } from '../../log/redactor.js';
 import { lastLine, resolveProgram, wrapper, type NamespaceRef } from './exec.js';
 import type { Environment } from './environment.js';
 
@@ -7,7 +8,7 @@ export interface Daemon {
   pid: number;
   /** Settles when the process has ended, with the last line it wrote to stderr. */
   ended: Promise<string>;
-  /** What it wrote to stderr so far: the last 16 KiB. */
+  /** What it wrote to stderr so far: the last 16 KiB, without keys of Ceph. */
   stderr(): string;
   alive(): boolean;
   /** Ends its stdin, for programs that end cleanly by that; then as `stop`. */
@@ -27,6 +28,15 @@ export type StartDaemon = (program: string, args: readonly string[], options: Da
 
 const killAfter = 5_000;
 const giveUpAfter = 10_000;
+
+const stderrLimit = 16_384;
+
+/** Whole lines: of a key that is cut in two nobody would know that it is one. */
+function lastPart(text: string): string {
+  if (text.length <= stderrLimit) return text;
+  const part = text.slice(-stderrLimit);
+  return part.slice(part.indexOf('\n') + 1);
+}
 
 /**
  * Starts a program that serves until it is stopped (in the foreground, so that it dies with this program). Its stdin
@@ -49,7 +59,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
   let stderr = '';
   let pending = '';
   let running = true;
-  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-16_384)));
+  child.stderr.on('data', (chunk: Buffer) => (stderr = lastPart(stderr + chunk.toString())));
   child.stdout.on('data', (chunk: Buffer) => {
     const lines = (pending + chunk.toString()).split('\n');
     pending = (lines.pop() ?? '').slice(-65_536);
@@ -59,7 +69,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
   const ended = (async () => {
     await child;
     running = false;
-    return lastLine(stderr);
+    return lastLine(redactCephKeys(stderr));
   })();
   const signal = (name: NodeJS.Signals) => {
     try {
@@ -71,7 +81,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
   const daemon: Daemon = {
     pid,
     ended,
-    stderr: () => stderr,
+    stderr: () => redactCephKeys(stderr),
     alive: () => running,
     finish: async () => {
       child.stdin.end();

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { CephbackupError } from '../../errors/error.js';
 import { printable, type Logger } from '../../log/logger.js';
-import type { Redactor } from '../../log/redactor.js';
+import { redactCephKeys, type Redactor } from '../../log/redactor.js';
 import type { Environment } from './environment.js';
 import { drain, feed, type Flow } from './flow.js';
 
@@ -107,7 +107,12 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     }
     const collected = onStdout === undefined && options.output === undefined ? child.stdout : null;
     const stdout = collect(collected, onStdoutLine, stop, stdoutLimit, 'head');
-    const stderr = collect(child.stderr, onStderrLine, stop, stderrLimit, 'tail');
+    const onLine =
+      onStderrLine &&
+      ((line: string, end: () => void) => {
+        onStderrLine(redactCephKeys(line), end);
+      });
+    const stderr = collect(child.stderr, onLine, stop, stderrLimit, 'tail');
     const result = await stop.supervise(options.deadline, options.signal);
     const failure = (await Promise.all(flows.map(({ done }) => done))).find((end) => end !== null);
     const seconds = (performance.now() - started) / 1000;
@@ -275,6 +280,7 @@ function collect(
   const chunks: Buffer[] = [];
   let size = 0;
   let pending = '';
+  let cut = false;
   const stop = () => {
     stopper.stop('caller', 'SIGINT');
   };
@@ -291,13 +297,19 @@ function collect(
     if (size <= limit) return;
     if (keep === 'head') stopper.stop('overflow', 'SIGTERM');
     else
-      while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) > limit)
+      while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) > limit) {
         size -= chunks.shift()?.length ?? 0;
+        cut = true;
+      }
   });
   stream?.on('end', () => {
     if (onLine !== undefined && pending !== '') onLine(pending, stop);
   });
   // A broken pipe ends the command by itself.
   stream?.on('error', () => undefined);
-  return () => Buffer.concat(chunks).toString();
+  return () => {
+    const text = Buffer.concat(chunks).toString();
+    // Half a line may be half a secret, which nobody would know for one.
+    return cut ? text.slice(text.indexOf('\n') + 1) : text;
+  };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from '../ceph/connection.js';
+import { expectReadableKey } from '../ceph/unreadable-key.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { isImageSpecName, type ImageSpec } from './image-spec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
@@ -75,7 +76,8 @@ export class Rbd {
   }
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
-    return this.exec('rbd', this.argv(args), { deadline: metadataDeadline, ...options });
+    const result = await this.exec('rbd', this.argv(args), { deadline: metadataDeadline, ...options });
+    return expectReadableKey(this.connection, result);
   }
 
   async #json(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<string> {

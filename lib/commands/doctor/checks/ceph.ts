@@ -38,7 +38,9 @@ export const cephConnection: Check = {
           if (!(thrown instanceof NotChecked)) throw thrown;
           if (await lacksKey(options.cephKeyring, user))
             return noKey(user, `it is not in ${options.cephKeyring ?? ''}`);
-          return connectionFailure(thrown.cause.message, user, monitors);
+          const { code, message, guidance } = thrown.cause;
+          if (code === 'CEPH_KEY_UNREADABLE') return failed(message, guidance);
+          return connectionFailure(message, user, monitors);
         }
       }),
     );
