@@ -33,7 +33,7 @@ test.each(['AQ==', 'a/path/AQ/to/something/that/is/long/enough/for/a/key/', 'f'.
 test('what a daemon says has no key, also where only the end of it is kept', async () => {
   const script = `printf '%s\\n' "$1" >&2; head -c 20000 /dev/zero | tr '\\0' ' ' >&2; printf '%s\\n%s' "$1" "$1" >&2`;
   const daemon = startDaemon('sh', ['-c', script, 'sh', `val=${aes256k}`], {
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH ?? '' },
   });
   const last = await daemon.ended;
   for (const text of [last, daemon.stderr()]) {
