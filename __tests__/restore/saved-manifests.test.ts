@@ -1,5 +1,7 @@
-import { expect, test } from '@jest/globals';
-import { nearestFirst } from '../../lib/repository/saved-manifests.js';
+import { Readable } from 'node:stream';
+import { describe, expect, test } from '@jest/globals';
+import { findManifest, nearestFirst } from '../../lib/repository/saved-manifests.js';
+import type { Restic } from '../../lib/tools/restic/restic.js';
 
 test('the manifests of the run that made a backup come first, also where runs follow each other at once', () => {
   const saved = [0, 8_000, 10_000, 11_000, 90_000].map((time) => ({ id: `at-${time}`, time, cluster: 'c' }));
@@ -9,4 +11,39 @@ test('the manifests of the run that made a backup come first, also where runs fo
   // A run that saved none: those before tell more than those after.
   expect(order(80_000)).toEqual([11_000, 10_000, 8_000, 0, 90_000]);
   expect(order(-5_000)).toEqual([0, 8_000, 10_000, 11_000, 90_000]);
+});
+
+describe('the search for a claim', () => {
+  /** A repository of manifests: a run's name for each, and whether it tells of the claim. */
+  const repository = (runs: { run: string; knows: boolean }[]) => {
+    const read: string[] = [];
+    const restic = {
+      dump: async (id: string, _: string, consume: (chunks: AsyncIterable<Uint8Array>) => Promise<void>) => {
+        read.push(id);
+        const { run, knows } = runs[Number(id)] ?? { run: '', knows: false };
+        const text = JSON.stringify({ version: 1, run, claims: knows ? [{ uid: 'u' }] : [] });
+        await consume(Readable.from([Buffer.from(text)]));
+      },
+    } as unknown as Restic;
+    const ordered = runs.map((_, index) => ({ id: String(index), time: -index, cluster: 'c' }));
+    const search = () =>
+      findManifest(restic, ordered, ({ uid }) => uid === 'u', new AbortController().signal);
+    return { read, search };
+  };
+
+  test('goes through all shards of a run, however many there are', async () => {
+    const shards = Array.from({ length: 100 }, (_, index) => ({ run: 'run', knows: index === 99 }));
+    expect((await repository(shards).search())?.saved.id).toBe('99');
+  });
+
+  test('ends after twenty runs, and reads one where the first one tells', async () => {
+    const runs = (at: number) =>
+      Array.from({ length: 60 }, (_, index) => ({ run: `run-${index}`, knows: index === at }));
+    expect((await repository(runs(19)).search())?.saved.id).toBe('19');
+    expect(await repository(runs(20)).search()).toBeNull();
+    const first = repository(runs(0));
+    expect((await first.search())?.saved.id).toBe('0');
+    expect(first.read).toEqual(['0']);
+    expect(await repository([]).search()).toBeNull();
+  });
 });

@@ -5,6 +5,8 @@ import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
 import type { ImageSpec } from '../../tools/rbd/images.js';
 import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
+import type { ClaimManifest } from '../../repository/manifests.js';
+import { concealKeys, refuseOtherEncryption, warnOfNewImage } from './encryption.js';
 import { manifestOf, newImage } from './manifest.js';
 import { claimsOf, imageTools, refuseUsed, type Assignment, type PlaceContext } from './place.js';
 
@@ -23,12 +25,14 @@ export async function diskIntoNewImage(
   clients: CephClients = place.clientsFor(null),
 ): Promise<RestoreOutcome> {
   const manifest = await manifestOfDisk(job, snapshots);
+  concealKeys(context.redactor, manifest);
+  warnOfNewImage(manifest, image.image, job.warn);
   const target = {
     image,
     tools: imageTools(context, clients),
     kind: 'image' as const,
     made: await newImage(job, clients.ceph, manifest),
-    metadata: manifest?.image?.metadata ?? {},
+    metadata: manifest?.image?.metadata ?? null,
     confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
   };
   return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
@@ -39,24 +43,24 @@ export async function diskIntoClaim(
   { context, job, snapshots, place }: Assignment,
   volume: PlannedVolume,
 ): Promise<RestoreOutcome> {
-  if (volume.details?.encrypted === true) {
-    job.warn(
-      'the volume is encrypted: what was backed up can be read only if its key is that of the backed up volume',
-    );
-  }
   const { image } = await locateImage(place.clientsFor)(volume, job.signal);
   const manifest = await manifestOfDisk(job, snapshots);
+  concealKeys(context.redactor, manifest);
+  refuseOtherEncryption(manifest, volume, job.warn);
   const target = {
     image,
     tools: imageTools(context, place.clientsFor(volume.details?.monitors ?? null)),
     kind: 'claim' as const,
     made: { features: null, dataPool: null },
-    metadata: {},
+    metadata: manifest?.image?.metadata ?? null,
     confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
   };
   return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
 }
 
-function manifestOfDisk(job: RestoreJob, snapshots: readonly ResticSnapshot[]) {
+async function manifestOfDisk(
+  job: RestoreJob,
+  snapshots: readonly ResticSnapshot[],
+): Promise<ClaimManifest | null> {
   return manifestOf(job, snapshots, ({ image }) => image !== null);
 }

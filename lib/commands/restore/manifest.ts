@@ -19,7 +19,11 @@ export async function manifestOf(
   const isMeant = (claim: ClaimManifest) => claim.uid === backup.uid && needed(claim);
   try {
     const found = await findManifest(restic, nearestFirst(saved, backup.time), isMeant, signal);
-    return found?.claim ?? null;
+    if (found !== null) return found.claim;
+    warn(
+      'no manifest of this backup was found: how its volume was made, and how an encrypted one is opened, is not known',
+    );
+    return null;
   } catch (thrown) {
     signal.throwIfAborted();
     warn(`the manifests of this backup cannot be read: ${asCephbackupError(thrown).message}`);

@@ -8,6 +8,7 @@ import { decide, unlessRefused, type Found } from '../overwrite.js';
 import { requireRoomOfImage } from '../room.js';
 import { ContentDigest, firstDifference } from './content-digest.js';
 import { readDisk, type DiskSource } from './disk-source.js';
+import { applyMetadata, planMetadata } from './image-metadata.js';
 import { importStream } from './import-stream.js';
 import { digestImage, isBlank } from './read-image.js';
 
@@ -22,8 +23,8 @@ export interface ImageTarget {
   kind: 'claim' | 'image';
   /** How a new image is made. */
   made: NewImage;
-  /** `rbd image-meta` of a new image: where it is encrypted, its wrapped key. */
-  metadata: Record<string, string>;
+  /** `rbd image-meta` as it was saved with the backup: where the disk is encrypted, its wrapped key. Null: not known. */
+  metadata: Record<string, string> | null;
   /** Further checks that nobody uses the target, made whenever the image itself is checked. */
   confirmUnused: () => Promise<void>;
 }
@@ -75,7 +76,7 @@ export async function diskToImage(
     const where = `in the 64 MiB at offset ${difference}`;
     throw new CephbackupError('RESTORE_UNVERIFIED', `${formatImage(image)} differs from the backup ${where}`);
   }
-  if (existing === null) await setMetadata(job, target);
+  await adoptMetadata(job, target);
   await confirm(hold, confirmUnused);
   job.state = 'complete';
   return outcome;
@@ -166,8 +167,10 @@ async function createImage(job: RestoreJob, target: ImageTarget, size: number): 
   }
 }
 
-async function setMetadata(job: RestoreJob, { image, tools, metadata }: ImageTarget): Promise<void> {
-  for (const [key, value] of Object.entries(metadata)) {
-    await tools.writer.setMetadata(image, key, value, { signal: job.signal });
-  }
+/** Also where the image existed: whatever it held before, it holds this disk now. */
+async function adoptMetadata(job: RestoreJob, { image, tools, kind, metadata }: ImageTarget): Promise<void> {
+  const { signal } = job;
+  if (metadata === null) return;
+  const current = await tools.rbd.metadata(image, { signal });
+  await applyMetadata(tools.writer, image, planMetadata(kind, metadata, current), signal);
 }
