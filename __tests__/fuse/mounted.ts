@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { afterEach } from '@jest/globals';
 import { serve } from '../../lib/fuse/server.js';
 import { rootNode, type Attributes, type Tree } from '../../lib/fuse/tree.js';
 import { attempt } from '../../sandbox/process.js';
-import { atEnd, temporaryFolder } from '../support/temporary.js';
+import { temporaryFolder } from '../support/temporary.js';
 
 export const mtime = { seconds: 1_700_000_000, nanoseconds: 123_456_789 };
 const directory: Attributes = { type: 'directory', mode: 0o555, sizeBytes: 0, mtime };
@@ -58,11 +59,12 @@ export interface Mounted {
   path: string;
   /** How the server ended: null where it was told by the kernel that nothing is mounted any more. */
   ended: Promise<unknown>;
-  unmount(...options: string[]): Promise<{ code: number; stderr: string }>;
+  unmount: (...options: string[]) => Promise<{ code: number; stderr: string }>;
 }
 
 /**
- * Mounts a tree that this process serves: nothing here may look into the mount but by children of its own.
+ * Mounts a tree that this process serves: nothing here may look into the mount but children of its own, and they must not
+ * be started in it, because this process waits until they are.
  */
 export async function mountTree(tree: Tree): Promise<Mounted> {
   const mountPoint = path.join(await temporaryFolder('fuse'), 'mounted');
@@ -72,7 +74,7 @@ export async function mountTree(tree: Tree): Promise<Mounted> {
   const mount = spawn('mount', ['-i', '-t', 'fuse', '-o', options, 'test', mountPoint], {
     stdio: ['ignore', 'ignore', 'inherit', device],
   });
-  const [code] = await once(mount, 'exit');
+  const [code] = (await once(mount, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`mount: exit code ${code}`);
   const ended = serve(device, tree)
     .then(
@@ -83,9 +85,14 @@ export async function mountTree(tree: Tree): Promise<Mounted> {
       closeSync(device);
     });
   const unmount = (...options: string[]) => attempt('umount', [...options, mountPoint]);
-  atEnd(async () => {
+  cleanUp = async () => {
     await unmount('--lazy');
     await ended;
-  });
+  };
   return { path: mountPoint, ended, unmount };
 }
+
+let cleanUp: () => Promise<void> = () => Promise.resolve();
+
+// Each server holds a thread of Node's pool, which has four.
+afterEach(() => cleanUp());

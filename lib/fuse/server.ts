@@ -92,11 +92,12 @@ class Connection {
   }
 
   #reply(unique: bigint, answered: Answer): void {
-    const body = 'body' in answered ? answered.body : [];
+    const parts = 'body' in answered ? answered.body : [];
+    // One message is one system call, which takes 1,024 parts at most (IOV_MAX).
+    const body = parts.length > 1000 ? [Buffer.concat(parts)] : parts;
     const bytes = body.reduce((sum, part) => sum + part.length, 0);
     const failure = 'failure' in answered ? answered.failure : 0;
     try {
-      // One call, one message.
       writevSync(this.device, [replyHeader(unique, failure, bytes), ...body]);
     } catch (thrown) {
       // Nobody waits for it any more, or the tree is gone, which the next read says.
