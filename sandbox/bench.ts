@@ -8,6 +8,7 @@ import { own } from './owner.js';
 const benches: Record<string, () => Promise<Bench>> = {
   startup: async () => (await import('./bench/startup.js')).startup,
   list: async () => (await import('./bench/list.js')).listing,
+  'report-page': async () => (await import('./bench/report-page.js')).reportPage,
   'rbd-filesystem': async () => (await import('./bench/rbd-filesystem.js')).rbdFilesystem,
   'rbd-block': async () => (await import('./bench/rbd-block.js')).rbdBlock,
   'block-changes': async () => (await import('./bench/block-changes.js')).blockChanges,

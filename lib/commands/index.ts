@@ -5,6 +5,7 @@ import { doctorCommand } from './doctor/index.js';
 import { listCommand } from './list/index.js';
 import { manifestsCommand } from './manifests/index.js';
 import { pruneCommand } from './prune/index.js';
+import { reportCommand } from './report/index.js';
 import { restoreCommand } from './restore/index.js';
 import { runCommand } from './run/index.js';
 import { snapshotsCommand } from './snapshots/index.js';
@@ -16,6 +17,7 @@ export const commands: readonly CommandDefinition[] = [
   runCommand,
   listCommand,
   statusCommand,
+  reportCommand,
   doctorCommand,
   cleanupCommand,
   snapshotsCommand,

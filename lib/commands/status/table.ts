@@ -1,3 +1,4 @@
+import { adviceOf } from '../../plan/advice.js';
 import type { ClaimStatus, StatusReport, StatusTotals } from '../../plan/status.js';
 import { printable } from '../../log/logger.js';
 import { age, bytes, formatTable } from '../../cli/output/table.js';
@@ -56,16 +57,8 @@ function uncoveredTable(claims: readonly ClaimStatus[]): string {
   );
 }
 
-function advice({ namespace, pvc, lastError, guidance, repository }: ClaimStatus): string[] {
-  const name = `${namespace}/${pvc}`;
-  const lines = lastError === null ? [] : [`${name}: ${lastError}: ${guidance ?? 'an unknown code'}`];
-  if (repository?.problem === 'mark-without-snapshot')
-    lines.push(`${name}: its backup is not in the repository any more: back it up with \`cephbackup run\``);
-  if (repository?.problem === 'snapshot-without-mark')
-    lines.push(
-      `${name}: snapshot ${repository.newestSnapshot?.slice(0, 8) ?? ''} of ${repository.newestTime ?? ''} is not marked as proven: the next run makes another`,
-    );
-  return lines;
+function advice(claim: ClaimStatus): string[] {
+  return adviceOf(claim).map((line) => `${claim.namespace}/${claim.pvc}: ${line}`);
 }
 
 function sums({ selected, ok, stale, never, missing, failed, notCovered, ...rest }: StatusTotals): string {

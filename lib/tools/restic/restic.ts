@@ -18,7 +18,13 @@ export interface ResticSnapshot {
   tags: string[];
   /** The id that it had before `restic tag`, `rewrite` or `copy` gave it another. */
   original?: string;
-  summary: { filesProcessed: number; directories: number; bytesProcessed: number } | null;
+  summary: {
+    filesProcessed: number;
+    directories: number;
+    bytesProcessed: number;
+    /** What the repository grew by, compressed. */
+    bytesAdded?: number;
+  } | null;
 }
 
 export interface BackupSummary {
@@ -193,6 +199,7 @@ function toSnapshot(object: Record<string, unknown>): ResticSnapshot {
       filesProcessed: count(summary.total_files_processed),
       directories: count(summary.dirs_new) + count(summary.dirs_changed) + count(summary.dirs_unmodified),
       bytesProcessed: count(summary.total_bytes_processed),
+      bytesAdded: count(summary.data_added_packed ?? summary.data_added),
     },
   };
 }

@@ -1,0 +1,22 @@
+import { define } from '../../cli/command.js';
+import { path } from '../../cli/values.js';
+import { reportOptions } from './options.js';
+
+export const reportCommand = define({
+  name: 'report',
+  description: 'write one HTML page on what is backed up, how old, how large, proven or not',
+  options: reportOptions,
+  operand: {
+    name: 'FILE',
+    description: 'where the page is written; - is stdout',
+    parse: path,
+    least: 1,
+    most: 1,
+  },
+  repository: ({ repository }) => repository === true,
+  check: async (values) => {
+    const { selectionMistakes } = await import('../shared/checks.js');
+    return selectionMistakes({ ...values, minAge: null, shard: null }, {});
+  },
+  load: async () => (await import('./report.js')).report,
+});
