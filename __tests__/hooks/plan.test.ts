@@ -85,7 +85,8 @@ describe('annotations', () => {
 });
 
 describe('the hooks of claims', () => {
-  const plan = (pods: Pod[], claims = ['data']) => planHooks(pods, new Set(claims), prefix);
+  const plan = (pods: Pod[], claims = ['data'], elsewhere: string[] = []) =>
+    planHooks({ pods, claims: new Set(claims), elsewhere: new Set(elsewhere), prefix });
   const names = (pods: Pod[], claims?: string[]) => plan(pods, claims).hooks.map((hook) => hook.pod);
 
   test('are those of the running pods that mount one, in the order of their names, each pod once', () => {
@@ -130,6 +131,14 @@ describe('the hooks of claims', () => {
     expect(hooks).toEqual([]);
     expect(warnings).toEqual([
       `pod/shop/a: annotation ${prefix}/pre-snaphsot\\n is unknown and has no effect`,
+    ]);
+  });
+
+  test('are refused where another shard would hold the same pod', () => {
+    const { hooks } = plan([pod('a', { claims: ['data', 'wal'] }), pod('b')], ['data'], ['wal']);
+    expect(hooks).toMatchObject([
+      { pod: 'a', problem: expect.stringContaining('it also mounts wal, which another shard') as unknown },
+      { pod: 'b', problem: null },
     ]);
   });
 

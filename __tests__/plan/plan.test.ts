@@ -366,19 +366,17 @@ describe('warnings', () => {
       ],
     ],
     [
-      'keys of later releases',
-      { pvc: { exclude: '*.tmp', group: 'a', 'pre-snapshot': 'x', 'post-snapshot': 'y' } },
-      ['exclude', 'group', 'pre-snapshot', 'post-snapshot'].map(
-        (key) => `persistentvolumeclaim/team/data: ${below(key)} has no effect yet: it is reserved for later`,
-      ),
-    ],
-    [
       'keys on the wrong object',
-      { pvc: { mode: 'image' }, namespace: { 'last-backup': 'x' }, pv: { group: 'x' } },
+      {
+        pvc: { mode: 'image', 'pre-snapshot': 'x' },
+        namespace: { 'last-backup': 'x' },
+        pv: { group: 'x' },
+      },
       [
         `persistentvolume/pv-team.data: ${below('group')} has no effect on a persistentvolume`,
         `namespace/team: ${below('last-backup')} has no effect on a namespace`,
         `persistentvolumeclaim/team/data: ${below('mode')} has no effect on a persistentvolumeclaim`,
+        `persistentvolumeclaim/team/data: ${below('pre-snapshot')} has no effect on a persistentvolumeclaim`,
       ],
     ],
     [

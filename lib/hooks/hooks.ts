@@ -22,6 +22,8 @@ export interface HoldRequest {
   namespace: string;
   /** Names of the claims whose pods are held. */
   claims: ReadonlySet<string>;
+  /** Names of claims of the namespace that other shards back up. */
+  elsewhere: ReadonlySet<string>;
   signal: AbortSignal;
   log: Logger;
   warn: (text: string) => void;
@@ -60,9 +62,12 @@ export class Hooks {
     });
   }
 
-  async #hooks({ namespace, claims, signal }: HoldRequest, warn: (text: string) => void = () => undefined) {
+  async #hooks(
+    { namespace, claims, elsewhere, signal }: HoldRequest,
+    warn: (text: string) => void = () => undefined,
+  ) {
     const pods = await podsIn(this.tools.api, namespace, signal);
-    const { hooks, warnings } = planHooks(pods, claims, this.tools.prefix);
+    const { hooks, warnings } = planHooks({ pods, claims, elsewhere, prefix: this.tools.prefix });
     warnings.forEach(warn);
     return hooks;
   }

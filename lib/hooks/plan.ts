@@ -25,14 +25,22 @@ export interface HookPlan {
 /** What kubectl's `exec` takes where no container is named. */
 const defaultContainer = 'kubectl.kubernetes.io/default-container';
 
+export interface HookRequest {
+  /** Of the claims' namespace. */
+  pods: readonly Pod[];
+  /** Names of the claims whose snapshots are taken. */
+  claims: ReadonlySet<string>;
+  /** Names of claims that another shard backs up: its hooks would come between. */
+  elsewhere: ReadonlySet<string>;
+  /** Of annotations, without the slash. */
+  prefix: string;
+}
+
 /**
  * The hooks around a snapshot of these claims: those of all running pods that mount one of them, each pod once. Pods
  * that have ended do not count, and neither do those that have not begun: nothing runs there yet that could be asked.
- *
- * @param pods of the claims' namespace
- * @param claims names
  */
-export function planHooks(pods: readonly Pod[], claims: ReadonlySet<string>, prefix: string): HookPlan {
+export function planHooks({ pods, claims, elsewhere, prefix }: HookRequest): HookPlan {
   const warnings: string[] = [];
   const hooks = pods
     .filter((pod) => pod.status?.phase === 'Running' && claimsOf(pod).some((claim) => claims.has(claim)))
@@ -42,7 +50,7 @@ export function planHooks(pods: readonly Pod[], claims: ReadonlySet<string>, pre
       const object = `pod/${pod.metadata?.namespace ?? ''}/${pod.metadata?.name ?? ''}`;
       for (const text of [...oddKeys(annotations, prefix), ...(settings?.warnings ?? [])])
         warnings.push(printable(`${object}: ${text}`));
-      return settings === null ? [] : [hookOf(pod, settings, annotations)];
+      return settings === null ? [] : [hookOf(pod, settings, elsewhere)];
     })
     .sort((a, b) => Buffer.compare(Buffer.from(a.pod), Buffer.from(b.pod)));
   return { hooks, warnings };
@@ -56,10 +64,10 @@ function oddKeys(annotations: Readonly<Record<string, unknown>>, prefix: string)
     .map((name) => `annotation ${printable(name).slice(0, 80)} is unknown and has no effect`);
 }
 
-function hookOf(pod: Pod, settings: HookSettings, annotations: Readonly<Record<string, unknown>>): PodHook {
+function hookOf(pod: Pod, settings: HookSettings, elsewhere: ReadonlySet<string>): PodHook {
   const { pre, post, timeoutMs, onError } = settings;
   const lasting = lastingContainers(pod);
-  const preferred = annotations[defaultContainer];
+  const preferred = pod.metadata?.annotations?.[defaultContainer];
   const container =
     settings.container ??
     (typeof preferred === 'string' && lasting.includes(preferred) ? preferred : (lasting[0] ?? ''));
@@ -72,7 +80,7 @@ function hookOf(pod: Pod, settings: HookSettings, annotations: Readonly<Record<s
     post,
     timeoutMs,
     onError,
-    problem: settings.problem ?? containerProblem(pod, container, lasting),
+    problem: settings.problem ?? containerProblem(pod, container, lasting) ?? shardProblem(pod, elsewhere),
   };
 }
 
@@ -80,4 +88,11 @@ function containerProblem(pod: Pod, container: string, lasting: readonly string[
   const shown = printable(JSON.stringify(container)).slice(0, 80);
   if (!lasting.includes(container)) return `there is no container ${shown} that runs as long as the pod`;
   return isRunning(pod, container) ? null : `the container ${shown} is not running`;
+}
+
+/** Hooks of two shards would come between each other: one's post would let go what the other holds. */
+function shardProblem(pod: Pod, elsewhere: ReadonlySet<string>): string | null {
+  const other = claimsOf(pod).find((claim) => elsewhere.has(claim));
+  if (other === undefined) return null;
+  return `it also mounts ${printable(other)}, which another shard backs up: annotate both claims with the same group`;
 }

@@ -1,3 +1,4 @@
+import { parseExcludes } from './excludes.js';
 import type { Fields } from './objects.js';
 import { quote, type Warn } from './warnings.js';
 
@@ -17,17 +18,15 @@ const vocabulary: Record<Kind, readonly string[]> = {
     'last-verified',
   ],
   namespace: ['backup'],
-  persistentvolumeclaim: ['backup'],
+  persistentvolumeclaim: ['backup', 'exclude', 'group'],
 };
 
-/** Keys whose names are taken for what a later release will do. */
-const reserved: Record<Kind, readonly string[]> = {
-  persistentvolume: [],
-  namespace: [],
-  persistentvolumeclaim: ['exclude', 'group', 'pre-snapshot', 'post-snapshot'],
-};
+/** Those of pods (lib/hooks), which are not read here. */
+const ofPods = ['pre-snapshot', 'post-snapshot', 'hook-container', 'hook-timeout', 'hook-on-error'];
 
-const everyKey = new Set([...Object.values(vocabulary), ...Object.values(reserved)].flat());
+const everyKey = new Set([...Object.values(vocabulary), ofPods].flat());
+/** A group's name, as Kubernetes takes it for the value of a label. */
+const groupName = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 
 /** One object's annotations below the prefix. Reading a value that makes no sense warns, and counts as not set. */
 export class Annotations {
@@ -61,6 +60,30 @@ export class Annotations {
     return false;
   }
 
+  /** The claims with the same one share one moment; null where there is none. */
+  group(): string | null {
+    const value = this.get('group');
+    if (value === undefined) return null;
+    if (typeof value === 'string' && groupName.test(value.trim())) return value.trim();
+    this.odd('group', 'is no name of at most 63 letters, digits and . _ -');
+    return null;
+  }
+
+  /** What a filesystem's backup leaves out. A line that cannot be read leaves out nothing. */
+  excludes(): string[] {
+    const value = this.get('exclude');
+    if (value === undefined) return [];
+    const { patterns, problems } = parseExcludes(String(value));
+    for (const { line, problem } of problems)
+      this.#warn(`annotation ${this.prefix}/exclude: the line ${quote(line)} ${problem}, and has no effect`);
+    return patterns;
+  }
+
+  /** Says that an annotation can be read, and still has no effect here. */
+  noEffect(key: string, why: string): void {
+    this.#warn(`annotation ${this.prefix}/${key} has no effect: ${why}`);
+  }
+
   get(key: string): unknown {
     const name = `${this.prefix}/${key}`;
     return Object.hasOwn(this.annotations, name) ? this.annotations[name] : undefined;
@@ -82,9 +105,7 @@ export class Annotations {
       const key = name.slice(below.length);
       if (vocabulary[this.kind].includes(key)) continue;
       const shown = `annotation ${quote(name).slice(1, -1)}`;
-      if (reserved[this.kind].includes(key))
-        this.#warn(`${shown} has no effect yet: it is reserved for later`);
-      else if (everyKey.has(key)) this.#warn(`${shown} has no effect on a ${this.kind}`);
+      if (everyKey.has(key)) this.#warn(`${shown} has no effect on a ${this.kind}`);
       else this.#warn(`${shown} is unknown and has no effect`);
     }
   }

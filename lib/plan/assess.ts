@@ -26,6 +26,10 @@ export interface Assessment {
   sizeBytes: number | null;
   /** Of this very claim, in milliseconds since 1970. */
   lastBackup: number | null;
+  /** The claim's group within its namespace; null where it has none. */
+  group: string | null;
+  /** Patterns of restic's, as the claim's annotation has them. */
+  excludes: readonly string[];
 }
 
 export interface Surroundings {
@@ -76,7 +80,17 @@ export function assess(
     host: `k8s-${view.namespace}-nspvc-${view.name}`,
     sizeBytes: own?.capacity == null ? null : parseQuantity(own.capacity),
     lastBackup: onVolume === null || view.uid === null ? null : lastBackup(onVolume, view.uid, now),
+    group: onClaim.group(),
+    excludes: excludesOf(identity, onClaim),
   };
+}
+
+/** Files alone can be left out of a backup. */
+function excludesOf(identity: Identity | null, annotations: Annotations): string[] {
+  const patterns = annotations.excludes();
+  if (identity?.kind !== 'rbd-block') return patterns;
+  if (patterns.length > 0) annotations.noEffect('exclude', 'the volume is backed up as a disk');
+  return [];
 }
 
 /** With `mode: image`, an RBD filesystem is read as an image: no kernel parses what a tenant wrote. */

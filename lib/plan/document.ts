@@ -1,6 +1,6 @@
 import type { Plan, PlannedVolume } from './types.js';
 
-type ListedVolume = Omit<PlannedVolume, 'details' | 'claim'>;
+type ListedVolume = Omit<PlannedVolume, 'details' | 'group' | 'excludes' | 'claim'>;
 
 export interface ListDocument {
   volumes: ListedVolume[];

@@ -1,5 +1,6 @@
 import type { Inventory } from '../kube/types.js';
 import { assess, type Assessment } from './assess.js';
+import { groupsOf, type Group } from './groups.js';
 import { formatTime } from './last-backup.js';
 import { viewClaim, viewNamespace, viewVolume } from './objects.js';
 import { inOrder } from './order.js';
@@ -42,10 +43,11 @@ export function buildPlan(inventory: Inventory, policy: Policy, now: Date): Plan
 
   // Narrowing one run must not hide that another run would write to the same host.
   const hosts = byHost(claims.filter(({ selected }) => selected));
+  const groupOf = groupsOf(claims, warnings);
   const listed = claims.filter((claim) => claim.listed);
   const volumes = listed.map((claim) => {
     const rivals = hosts.get(claim.host) ?? [];
-    const reason = reasonFor(claim, rivals.length > 1, policy, now);
+    const reason = reasonFor(claim, groupOf(claim), rivals.length > 1, policy, now);
     warnGap(claim, reason, rivals, warnings);
     return planned(claim, reason);
   });
@@ -57,15 +59,23 @@ export function buildPlan(inventory: Inventory, policy: Policy, now: Date): Plan
 }
 
 /** The first reason that applies, in their order of precedence. */
-function reasonFor(claim: Assessment, collides: boolean, policy: Policy, now: Date): Reason {
-  const { excluded, selected, decision, identity, lastBackup, view } = claim;
+function reasonFor(
+  claim: Assessment,
+  group: Group | null,
+  collides: boolean,
+  policy: Policy,
+  now: Date,
+): Reason {
+  const { excluded, selected, decision, identity, view } = claim;
   if (excluded !== null) return excluded;
   if (!selected) return decision;
   if (identity?.details.unsupported !== null) return 'unsupported';
   if (collides) return 'host-collision';
   const { minAge, shard } = policy;
+  // A group is backed up as soon as one of its members is due, all of it in one shard.
+  const { lastBackup } = group ?? claim;
   if (minAge !== null && lastBackup !== null && now.getTime() - lastBackup < minAge) return 'recent';
-  if (shard !== null && !inShard(view.uid ?? '', shard)) return 'other-shard';
+  if (shard !== null && !inShard(group?.shardKey ?? view.uid ?? '', shard)) return 'other-shard';
   return decision;
 }
 
@@ -84,6 +94,8 @@ function planned(claim: Assessment, reason: Reason): PlannedVolume {
     lastBackup: lastBackup === null ? null : formatTime(lastBackup),
     source: identity?.source ?? null,
     details: identity?.details ?? null,
+    group: claim.group,
+    excludes: claim.excludes,
     claim: { pvc: view.object, pv: pv?.object ?? null, namespace: namespace?.object ?? null },
   };
 }

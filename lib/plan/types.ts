@@ -77,6 +77,10 @@ export interface PlannedVolume {
   lastBackup: string | null;
   source: RbdSource | CephfsSource | null;
   details: VolumeDetails | null;
+  /** The claims of one namespace with the same group share one moment; null where it has none. */
+  group: string | null;
+  /** Patterns of restic's, as the claim's annotation has them: what its backup leaves out. */
+  excludes: readonly string[];
   claim: Claim;
 }
 
