@@ -149,6 +149,8 @@ export class Rig {
         close: () => undefined,
       },
       mayMark: () => Promise.resolve(),
+      exclude: { caches: false, ifPresent: [] },
+      temporary: '/tmp',
     };
     const signal = options.signal ?? new AbortController().signal;
     return backupVolume(tools, volume, options.name ?? this.nextName(), signal);

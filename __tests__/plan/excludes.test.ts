@@ -20,7 +20,7 @@ test.each(['/a/../b', '../x', '!/..', '/', '!', '[', '[a', '[a-', '[]', '[a-]', 
 
 test('a claim says what its backup leaves out; what cannot be read is told', () => {
   const entry = { claim: 'team/data', pvc: { exclude: '/cache\n[\u001b' } };
-  expect(lineOf(entry)?.excludes).toEqual(['/cache']);
+  expect(lineOf(entry).excludes).toEqual(['/cache']);
   expect(planOf([entry]).warnings).toEqual([
     `persistentvolumeclaim/team/data: annotation ${prefix}/exclude: the line "[\\u001b" is no pattern: a [ or a \\ is not closed, and has no effect`,
   ]);
@@ -28,7 +28,7 @@ test('a claim says what its backup leaves out; what cannot be read is told', () 
 
 test('a disk is backed up whole', () => {
   const entry = { claim: 'team/data', pvc: { exclude: '/cache' }, pv: { mode: 'image' } };
-  expect(lineOf(entry)?.excludes).toEqual([]);
+  expect(lineOf(entry).excludes).toEqual([]);
   expect(planOf([entry]).warnings).toEqual([
     `persistentvolumeclaim/team/data: annotation ${prefix}/exclude has no effect: the volume is backed up as a disk`,
   ]);

@@ -12,7 +12,7 @@ test.each([
   ['-a', null],
   ['a'.repeat(64), null],
 ])('the annotation %j names the group %j', (value, name) => {
-  expect(lineOf({ pvc: { group: value } })?.group).toBe(name);
+  expect(lineOf({ pvc: { group: value } }).group).toBe(name);
   expect(planOf([{ claim: 'team/data', pvc: { group: value } }]).warnings).toHaveLength(
     name === null ? 1 : 0,
   );

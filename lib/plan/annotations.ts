@@ -72,8 +72,8 @@ export class Annotations {
   /** What a filesystem's backup leaves out. A line that cannot be read leaves out nothing. */
   excludes(): string[] {
     const value = this.get('exclude');
-    if (value === undefined) return [];
-    const { patterns, problems } = parseExcludes(String(value));
+    if (typeof value !== 'string') return [];
+    const { patterns, problems } = parseExcludes(value);
     for (const { line, problem } of problems)
       this.#warn(`annotation ${this.prefix}/exclude: the line ${quote(line)} ${problem}, and has no effect`);
     return patterns;

@@ -4,6 +4,7 @@ import type { CommandOptions } from '../tools/process/exec.js';
 import { repositoryError, type BackupSummary, type Restic } from '../tools/restic/restic.js';
 import { count, errorItem, errorText, parseMessage } from '../tools/restic/messages.js';
 import { parseProducerError } from './producer-error.js';
+import { excludeArguments, type ExcludeArguments, type ExcludeRules } from './excludes.js';
 import type { BackupSource } from './source.js';
 
 export interface BackupRequest {
@@ -14,6 +15,8 @@ export interface BackupRequest {
   time: number;
   /** Full id of the parent snapshot; without one everything is read. */
   parent: string | null;
+  /** What is left out of a filesystem, and a folder for temporary files; default: nothing. */
+  excludes?: { rules: ExcludeRules; temporary: string };
   deadline: number;
   signal: AbortSignal;
   /** Called now and then. */
@@ -71,8 +74,12 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
       if (message?.message_type === 'status') request.onProgress(toProgress(message));
     },
   };
+  const excluded = exclusion(request);
   try {
-    const result = await restic.backup(backupArguments(request), { ...options, ...place(request.source) });
+    const result = await restic.backup(backupArguments(request, excluded.args), {
+      ...options,
+      ...place(request.source),
+    });
     if (seen.producer !== null) throw seen.producer;
     if (seen.error !== null) {
       throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${seen.error}`);
@@ -90,6 +97,8 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
     return seen.summary;
   } catch (thrown) {
     throw new BackupError(asBackupError(thrown), seen.summary?.snapshotId ?? null);
+  } finally {
+    excluded.close();
   }
 }
 
@@ -98,7 +107,17 @@ function asBackupError(thrown: unknown): CephbackupError {
   return new CephbackupError('RESTIC_FAILED', String(thrown), { cause: thrown });
 }
 
-function backupArguments({ source, host, tags, time, parent }: BackupRequest): string[] {
+/** @throws BackupError */
+function exclusion({ source, excludes }: BackupRequest): ExcludeArguments {
+  if (source.type !== 'directory' || excludes === undefined) return { args: [], close: () => undefined };
+  try {
+    return excludeArguments(excludes.rules, source.path, excludes.temporary);
+  } catch (thrown) {
+    throw new BackupError(asBackupError(thrown), null);
+  }
+}
+
+function backupArguments({ source, host, tags, time, parent }: BackupRequest, excludes: string[]): string[] {
   return [
     `--host=${host}`,
     `--tag=${tags.join(',')}`,
@@ -106,7 +125,7 @@ function backupArguments({ source, host, tags, time, parent }: BackupRequest): s
     // Without a proven parent, restic must not choose one by itself.
     parent === null ? '--force' : `--parent=${parent}`,
     ...(source.type === 'directory'
-      ? [...source.resticOptions, '--', '.']
+      ? [...source.resticOptions, ...excludes, '--', '.']
       : [`--stdin-filename=${source.filename}`, '--stdin-from-command', '--', ...source.command]),
   ];
 }

@@ -22,6 +22,8 @@ export interface VolumeResult {
   bytesAdded: number;
   /** From the snapshot to the end of unwinding. */
   seconds: number;
+  /** What the backup leaves out: patterns as they were written, then options. */
+  excludes: string[];
   warnings: string[];
   error: ErrorReport | null;
 }
@@ -66,6 +68,7 @@ export function emptyResult(
     bytesRead: 0,
     bytesAdded: 0,
     seconds: 0,
+    excludes: [],
     warnings: [],
     error,
   };

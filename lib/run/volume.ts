@@ -2,6 +2,12 @@ import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { BackupError, backupSource, type BackupRequest } from '../repository/backup.js';
 import { pointInTime, type History } from '../repository/history.js';
+import {
+  describeExcludes,
+  madeByOtherRules,
+  nothingExcluded,
+  type ExcludeRules,
+} from '../repository/excludes.js';
 import { proveSnapshot } from '../repository/proof.js';
 import { claimTags } from '../repository/tags.js';
 import type { Logger } from '../log/logger.js';
@@ -12,6 +18,7 @@ import type { Exec } from '../tools/process/exec.js';
 import type { BackupSource } from '../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../volumes/driver.js';
 import { deadline } from '../waiting/deadline.js';
+import { refuseEverythingExcluded } from './everything-excluded.js';
 import type { Recorder } from './recorder.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
 import { Scope, type Leftover } from '../ownership/scope.js';
@@ -33,6 +40,10 @@ export interface VolumeTools {
   volumeTimeout: number | null;
   /** The snapshot that is marked on a volume's PersistentVolume as a proven backup of its claim. */
   markedSnapshot: (volume: PlannedVolume) => string | null;
+  /** What the options leave out of every filesystem. */
+  exclude: Omit<ExcludeRules, 'patterns'>;
+  /** A folder for temporary files. */
+  temporary: string;
   /** UTC milliseconds. */
   clock: () => number;
   log: Logger;
@@ -89,6 +100,8 @@ class Attempt {
   #time: number;
   #snapshotAsked: number | null = null;
   #strays: Leftover[] = [];
+  /** What the backup leaves out, in words. */
+  #excludes: string[] = [];
 
   constructor(
     private readonly tools: VolumeTools,
@@ -130,9 +143,11 @@ class Attempt {
     const history = await unlessAborted(tools.history, signal);
     this.#setTime(history);
     this.#step('backing up');
+    const previous = history.proven(volume.uid, tools.markedSnapshot(volume));
+    this.#tellExcludes(source, previous);
     const believed = source.type === 'stream' || source.readAll === null;
     if (!believed) this.#log.info(`everything is read: ${source.readAll}`);
-    const parent = believed ? history.proven(volume.uid, tools.markedSnapshot(volume)) : null;
+    const parent = believed ? previous : null;
     const about = { host: volume.host, tags, time: this.#time };
     const summary = await this.#withStrays(() =>
       this.#save({ ...about, source, signal }, parent?.id ?? null),
@@ -140,7 +155,7 @@ class Attempt {
     try {
       // What is in the repository now is proven and marked also where the run is being stopped: that takes seconds,
       // and is bounded by the commands' own deadlines.
-      const leastEntries = source.type === 'directory' ? await rootEntries(tools.exec, source) : 1;
+      const leastEntries = await this.#leastEntries(source, summary);
       await source.confirm();
       // The proof reads the repository alone, so that unwinding need not wait for it.
       this.#step('proving and unwinding');
@@ -166,6 +181,28 @@ class Attempt {
     }
   }
 
+  #rules({ type }: BackupSource): ExcludeRules {
+    const { caches, ifPresent } = this.tools.exclude;
+    return type === 'directory' ? { patterns: this.volume.excludes, caches, ifPresent } : nothingExcluded;
+  }
+
+  #tellExcludes(source: BackupSource, parent: ResticSnapshot | null): void {
+    const rules = this.#rules(source);
+    this.#excludes = describeExcludes(rules);
+    if (this.#excludes.length > 0) this.#log.info(`leaving out ${this.#excludes.join(', ')}`);
+    if (parent !== null && madeByOtherRules(parent, rules))
+      this.#warn('what is left out has changed since the last backup');
+  }
+
+  /** @throws CephbackupError EXCLUDES_ALL */
+  async #leastEntries(source: BackupSource, summary: BackupSummary): Promise<number> {
+    if (source.type === 'stream') return 1;
+    const { exec } = this.tools;
+    await refuseEverythingExcluded(exec, source, this.#rules(source), summary.filesProcessed);
+    const entries = await rootEntries(exec, source);
+    return this.#excludes.length === 0 ? entries : Math.min(entries, 1);
+  }
+
   /** Data of the previous backup may be gone from the repository: then everything is read, and stored again. */
   async #save(
     request: Pick<BackupRequest, 'host' | 'tags' | 'time' | 'source' | 'signal'>,
@@ -175,6 +212,7 @@ class Attempt {
     const save = (from: string | null) =>
       backupSource(tools.restic, {
         ...request,
+        excludes: { rules: this.#rules(request.source), temporary: tools.temporary },
         parent: from,
         deadline: unlimited,
         onProgress: (progress) => {
@@ -184,6 +222,12 @@ class Attempt {
     try {
       return await save(parent);
     } catch (thrown) {
+      if (
+        thrown instanceof BackupError &&
+        thrown.code === 'VOLUME_EMPTY' &&
+        request.source.type === 'directory'
+      )
+        await refuseEverythingExcluded(tools.exec, request.source, this.#rules(request.source), 0);
       if (parent === null || !(thrown instanceof BackupError) || !thrown.parentIncomplete) throw thrown;
       this.#warn(
         'data of the previous backup is missing in the repository: everything is read and stored again',
@@ -301,6 +345,7 @@ class Attempt {
       bytesRead: summary.bytesProcessed,
       bytesAdded: summary.bytesAdded,
       seconds: Math.round(seconds * 1000) / 1000,
+      excludes: this.#excludes,
       warnings: this.#warnings,
     };
     this.#log.info(result.outcome, { snapshot: snapshot.id.slice(0, 8), seconds: result.seconds });
@@ -312,7 +357,11 @@ class Attempt {
     this.#log.error(error.message, { code: error.code });
     await this.tools.recorder.failed(this.volume, { attempt: this.#began, error });
     const result = emptyResult(this.volume, 'failed', error.report());
-    return { result: { ...result, seconds, warnings: this.#warnings }, leftovers, error };
+    return {
+      result: { ...result, seconds, excludes: this.#excludes, warnings: this.#warnings },
+      leftovers,
+      error,
+    };
   }
 }
 

@@ -144,6 +144,8 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       clusterName: cluster.name,
       node: hostname,
       volumeTimeout: options.volumeTimeout,
+      exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
+      temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
       clock,
       log,

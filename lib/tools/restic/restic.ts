@@ -16,6 +16,8 @@ export interface ResticSnapshot {
   paths: string[];
   hostname: string;
   tags: string[];
+  /** Patterns that restic was given one by one; not those out of a file. */
+  excludes?: string[];
   /** The id that it had before `restic tag`, `rewrite` or `copy` gave it another. */
   original?: string;
   summary: {
@@ -194,6 +196,7 @@ function toSnapshot(object: Record<string, unknown>): ResticSnapshot {
     paths: strings(object.paths),
     hostname: stringField(object, 'hostname', what),
     tags: strings(object.tags),
+    excludes: strings(object.excludes),
     ...(typeof object.original === 'string' ? { original: object.original } : {}),
     summary: summary && {
       filesProcessed: count(summary.total_files_processed),
