@@ -50,6 +50,7 @@ export async function prepare(
       step: ignore,
       warn: ignore,
       pointInTime: () => 0,
+      takeSnapshot: async (ask) => ask(Date.now).then(Date.now),
     });
     return { name, source, scope };
   } catch (thrown) {

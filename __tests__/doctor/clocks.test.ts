@@ -13,6 +13,7 @@ import { silent } from '../../lib/log/logger.js';
 import { logProgress } from '../../lib/run/progress.js';
 import { Redactor } from '../../lib/log/redactor.js';
 import { childEnvironment } from '../../lib/tools/process/environment.js';
+import { Waits } from '../../lib/waiting/waits.js';
 import { createExec } from '../../lib/tools/process/exec.js';
 import { waitFor } from '../../sandbox/process.js';
 import type { Repository } from '../../sandbox/repository.js';
@@ -35,6 +36,7 @@ async function examineWith(bed: Bed, ahead: number): Promise<DoctorReport> {
     clock: () => Date.now() + ahead,
     log: silent,
     redactor,
+    waits: new Waits(silent),
     exec: createExec({ env: childEnvironment(env), log: silent, redactor }),
     progress: () => logProgress(silent),
   });

@@ -85,7 +85,7 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
       await sleep(100);
       checking.kill('SIGSTOP');
       const before = await scenario.world();
-      const report = await scenario.run();
+      const report = await scenario.run({ args: ['--retry-lock', '5s'] });
       expect(report.code).toBe(3);
       expect(report.error?.code).toBe('REPOSITORY_LOCKED');
       expect((await scenario.repository.locks()).length).toBe(1);
@@ -99,7 +99,7 @@ describe('what cannot be used as a whole is exit 3, and nothing is left or marke
 
   test('a Ceph that does not answer', async () => {
     const conf = await file(`[global]\nmon_host = 127.0.0.1:1\nkeyring = ${scenario.cluster.keyring}\n`);
-    const report = await scenario.run({ env: { CEPHBACKUP_CEPH_CONF: conf } });
+    const report = await scenario.run({ env: { CEPHBACKUP_CEPH_CONF: conf }, args: ['--patience', '0s'] });
     expect(report.code).toBe(3);
     expect(report.error?.code).toBe('CEPH_UNREACHABLE');
   });

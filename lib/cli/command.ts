@@ -7,6 +7,7 @@ import type { EndingSignal } from '../errors/exit-code.js';
 import type { Definitions, Values } from './options.js';
 import type { Parser } from './values.js';
 import type { Exec } from '../tools/process/exec.js';
+import type { Waits } from '../waiting/waits.js';
 
 /** Everything a command gets from outside; only `lib/cli` and `bin` know the process itself. */
 export interface CommandContext<Options> {
@@ -26,6 +27,8 @@ export interface CommandContext<Options> {
   log: Logger;
   redactor: Redactor;
   exec: Exec;
+  /** What was waited for because it passes by itself. */
+  waits: Waits;
   progress: () => Progress;
 }
 
@@ -47,6 +50,8 @@ export interface CommandDefinition {
   description: string;
   options: Definitions;
   operand: Operand | null;
+  /** Whether it waits for what passes by itself. A command that only looks tells at once how it is now. */
+  patient: boolean;
   /** Whether restic's configuration is checked before the command starts. */
   repository(values: Record<string, unknown>): boolean;
   /** What is wrong beyond each option by itself. */
@@ -64,18 +69,25 @@ export interface Operand {
 
 /** A definition whose functions get the values of its own options. */
 export function define<D extends Definitions>(
-  definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'repository' | 'check'> & {
+  definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'patient' | 'repository' | 'check'> & {
     options: D;
     operand?: Operand;
+    patient?: boolean;
     repository?: (values: Values<D>) => boolean;
     check?: (values: Values<D>, env: NodeJS.ProcessEnv) => Promise<string[]>;
     load: () => Promise<Command<Values<D>>>;
   },
 ): CommandDefinition {
-  const { repository = () => false, operand = null, check = () => Promise.resolve([]) } = definition;
+  const {
+    repository = () => false,
+    operand = null,
+    patient = false,
+    check = () => Promise.resolve([]),
+  } = definition;
   return {
     ...definition,
     operand,
+    patient,
     repository: (values) => repository(values as Values<D>),
     check: (values, env) => check(values as Values<D>, env),
   };

@@ -73,8 +73,12 @@ async function runCommand(
   }
   const [first] = found;
   if (first !== undefined) throw configurationError(found);
-  const { runTimeout } = resolved.values as { runTimeout?: number | null };
+  const { runTimeout, patience } = resolved.values as {
+    runTimeout?: number | null;
+    patience?: number | null;
+  };
   around.limit(runTimeout ?? null);
+  if (command.patient) around.wait(patience ?? null);
   const execute = await command.load();
   const context: CommandContext<unknown> = { ...around.context, options: resolved.values, operands };
   return execute(context as CommandContext<never>);

@@ -9,6 +9,8 @@ import { Redactor } from '../log/redactor.js';
 import { signalCodes, type EndingSignal } from '../errors/exit-code.js';
 import { childEnvironment, secretValues } from '../tools/process/environment.js';
 import { createExec } from '../tools/process/exec.js';
+import { defaultPatience, patientExec } from '../tools/process/patient.js';
+import { Waits } from '../waiting/waits.js';
 import type { Start } from './main.js';
 import { variableOf } from './options.js';
 
@@ -19,6 +21,8 @@ export interface Surroundings {
   endedBy: () => EndingSignal | null;
   /** Sets the limit of the whole command, milliseconds. */
   limit(milliseconds: number | null): void;
+  /** Sets how long what passes by itself is tried again, milliseconds (null: the default); until then nothing is. */
+  wait(milliseconds: number | null): void;
   /** Resolves when everything that was logged is on its way out. */
   close(): Promise<void>;
 }
@@ -50,6 +54,8 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   });
   let timer: NodeJS.Timeout | undefined;
   let progress: Progress | null = null;
+  const waits = new Waits(log);
+  let patienceMs = 0;
   return {
     log,
     redactor,
@@ -57,9 +63,15 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     limit: (milliseconds) => {
       if (milliseconds === null) return;
       const error = new CephbackupError('RUN_TIMEOUT', `not finished after ${milliseconds / 1000} s`);
-      timer = setTimeout(() => {
-        abort.abort(error);
-      }, milliseconds);
+      timer = setTimeout(
+        () => {
+          abort.abort(error);
+        },
+        Math.min(milliseconds, 2 ** 31 - 1),
+      );
+    },
+    wait: (milliseconds) => {
+      patienceMs = milliseconds ?? defaultPatience.patienceMs;
     },
     close: () => {
       clearTimeout(timer);
@@ -76,7 +88,11 @@ export async function surroundings(start: Start): Promise<Surroundings> {
       clock: () => Date.now(),
       log,
       redactor,
-      exec: createExec({ env: childEnvironment(start.env), log, redactor }),
+      exec: patientExec(createExec({ env: childEnvironment(start.env), log, redactor }), waits, () => ({
+        ...defaultPatience,
+        patienceMs,
+      })),
+      waits,
       progress: () => (progress ??= screen === null ? logProgress(log) : liveProgress(screen.draw)),
     },
   };

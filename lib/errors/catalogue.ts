@@ -87,6 +87,10 @@ export const catalogue = {
     'unusable',
     "Make room where the repository (or restic's cache) lives, then run again.",
   ),
+  CACHE_UNUSABLE: entry(
+    'unusable',
+    "restic cannot write its cache. Give it a folder of its own with room for the repository's metadata: RESTIC_CACHE_DIR, or a HOME that can be written.",
+  ),
   REPOSITORY_UNREACHABLE: entry(
     'unusable',
     'Check that the repository can be reached with `restic cat config`.',

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
 import { printable, type Logger } from '../log/logger.js';
 import { redactUrls } from '../log/redactor.js';
@@ -8,6 +7,7 @@ import { describeRequest, statusError } from './errors.js';
 import { exchange, NetworkError, type RawAnswer } from './exchange.js';
 import { findConnection, type Connection } from './connection.js';
 import { collectPages, type ListPage } from './pages.js';
+import { persist } from '../waiting/persist.js';
 import { parseRetryAfter, retryDelay, type Failure } from './retry.js';
 import type { KubeObject } from './types.js';
 
@@ -108,32 +108,38 @@ class Client implements KubeApi {
     const signal = request.signal ?? this.options.signal;
     const what = describeRequest(request.method, request.path);
     const patience = request.patience ?? this.options.patience ?? defaultPatience;
-    const started = performance.now();
     let renewed = false;
-    for (let count = 1; ; count += 1) {
-      const elapsed = performance.now() - started;
-      const left = count === 1 ? Number.POSITIVE_INFINITY : patience - elapsed;
-      const result = await this.#attempt(request, signal, left);
-      if (result.error === null) return parse(what, result.answer.body);
-      if (result.answer?.status === 401 && !renewed) {
-        // A token may have expired since it was read.
-        renewed = true;
-        this.credentials.refused();
-        continue;
-      }
-      const unknown = result.failure.kind === 'network' && this.#clock === null;
-      const delay = retryDelay({
-        failure: result.failure,
-        repeatable: request.repeatable,
-        count,
-        elapsed: performance.now() - started,
-        patience: unknown ? Math.min(patience, firstContact) : patience,
-        jitter: Math.random(),
-      });
-      if (delay === null) throw result.error;
-      this.options.log.warn(`${result.error.message}; trying again`, { milliseconds: delay });
-      await pause(delay, signal);
-    }
+    let leftMs = Number.POSITIVE_INFINITY;
+    const result = await persist<AttemptResult>(
+      () => this.#attempt(request, signal, leftMs),
+      ({ end, count, elapsedMs }) => {
+        if (!end.ok || end.value.error === null) return null;
+        leftMs = patience - elapsedMs;
+        const { answer, failure, error } = end.value;
+        if (answer?.status === 401 && !renewed) {
+          // A token may have expired since it was read.
+          renewed = true;
+          this.credentials.refused();
+          return 0;
+        }
+        const unknown = failure.kind === 'network' && this.#clock === null;
+        const delay = retryDelay({
+          failure,
+          repeatable: request.repeatable,
+          count,
+          elapsed: elapsedMs,
+          patience: unknown ? Math.min(patience, firstContact) : patience,
+          jitter: Math.random(),
+        });
+        if (delay === null) return null;
+        this.options.log.warn(`${error.message}; trying again`, { milliseconds: delay });
+        leftMs -= delay;
+        return delay;
+      },
+      signal,
+    );
+    if (result.error !== null) throw result.error;
+    return parse(what, result.answer.body);
   }
 
   async #attempt(request: Request, signal: AbortSignal, left: number): Promise<AttemptResult> {
@@ -203,9 +209,4 @@ function parse(what: string, body: string): object {
 
 function senseless(what: string, why: string): CephbackupError {
   return new CephbackupError('KUBE_FAILED', `could not ${what}: the answer makes no sense: ${why}`);
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
-  signal.throwIfAborted();
 }

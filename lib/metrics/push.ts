@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Pushgateway, type Registry } from 'prom-client';
+import { within } from '../waiting/within.js';
 
 /** Milliseconds for the gateway to answer: nothing waits for it that matters. */
 const patience = 10_000;
@@ -20,7 +20,7 @@ export interface PushRequest {
  * @throws Error without credentials in its message
  */
 export async function pushMetrics({ url, grouping, registry, replace }: PushRequest): Promise<void> {
-  const [late, answered] = [new AbortController(), new AbortController()];
+  const late = new AbortController();
   const options = {
     headers: { 'Content-Type': registry.contentType },
     // prom-client appends a group to every URL, also to one that has a group.
@@ -29,16 +29,10 @@ export async function pushMetrics({ url, grouping, registry, replace }: PushRequ
   };
   const gateway = new Pushgateway(url, options, registry);
   const group = { jobName: defaultJob };
-  const answer = await Promise.race([
-    replace ? gateway.push(group) : gateway.pushAdd(group),
-    sleep(patience, null, { signal: answered.signal }),
-  ])
-    .catch((thrown: unknown) => {
-      throw new Error(messageOf(thrown), { cause: thrown });
-    })
-    .finally(() => {
-      answered.abort();
-    });
+  const pushed = replace ? gateway.push(group) : gateway.pushAdd(group);
+  const answer = await within(pushed, patience, () => null).catch((thrown: unknown) => {
+    throw new Error(messageOf(thrown), { cause: thrown });
+  });
   if (answer === null) {
     late.abort();
     throw new Error(`the gateway does not answer within ${patience / 1000} s`);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
-import type { StartDaemon } from '../tools/process/daemon.js';
+import { startAnnouncing, type StartDaemon } from '../tools/process/daemon.js';
+import { unlessAborted } from '../waiting/within.js';
 import type { Environment } from '../tools/process/environment.js';
 import type { RbdWriter } from '../tools/rbd/write.js';
 import { formatImage, type ImageSpec, type Rbd } from '../tools/rbd/images.js';
@@ -22,7 +23,7 @@ export interface ImageHold {
   check(opened?: number): Promise<void>;
 }
 
-const readyWithin = 60_000;
+const readyWithinMs = 60_000;
 /** A client that died is forgotten after 30 s; a rerun after a crash waits for that. Milliseconds. */
 export const deadClientPatience = 45_000;
 export const pollInterval = 2_000;
@@ -44,28 +45,11 @@ export async function holdImage(
   const [lock] = await writer.locks(image, { signal });
   if (lock !== undefined) throw inUse(shown, `it is locked with the id ${JSON.stringify(lock)}`);
 
-  let announce: () => void = () => undefined;
-  const ready = new Promise<void>((resolve) => (announce = resolve));
-  const daemon = startDaemon('rbd', writer.watchArgv(image), { env, onLine: announce });
+  const { daemon, announced } = startAnnouncing(startDaemon, 'rbd', writer.watchArgv(image), { env });
   // What is killed is remembered as a watcher for 30 s; at the end of its input it says goodbye.
   scope.add({ kind: 'mapping', name: `watch of ${shown}`, cluster: null }, () => daemon.finish());
-  const late = new AbortController();
-  await Promise.race([
-    ready,
-    daemon.ended.then((message) => {
-      throw new CephbackupError('RESTORE_FAILED', `cannot watch ${shown}: ${message}`);
-    }),
-    sleep(readyWithin, undefined, { signal: AbortSignal.any([signal, late.signal]) }).then(
-      () => {
-        throw new CephbackupError('RESTORE_FAILED', `cannot watch ${shown}: no answer within 60 s`);
-      },
-      () => {
-        signal.throwIfAborted();
-      },
-    ),
-  ]).finally(() => {
-    late.abort();
-  });
+  const failed = (why: string) => new CephbackupError('RESTORE_FAILED', `cannot watch ${shown}: ${why}`);
+  await unlessAborted(announced(readyWithinMs, failed), signal);
 
   const others = async (opened: number) => {
     const watchers = await rbd.watchers(image, { signal });

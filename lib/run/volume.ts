@@ -19,6 +19,7 @@ import type { BackupSource } from '../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../volumes/driver.js';
 import { deadline } from '../waiting/deadline.js';
 import { refuseEverythingExcluded } from './everything-excluded.js';
+import { unlessAborted } from '../waiting/within.js';
 import type { Recorder } from './recorder.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
 import { Scope, type Leftover } from '../ownership/scope.js';
@@ -251,8 +252,17 @@ class Attempt {
       },
       pointInTime: (asked = this.tools.clock()) => {
         this.#time = asked;
-        this.#snapshotAsked = performance.now();
+        this.#snapshotAsked ??= performance.now();
         return asked;
+      },
+      takeSnapshot: async (ask) => {
+        const begun: number[] = [];
+        const job = this.#job(signal);
+        const madeBy = await ask(() => {
+          begun.push(job.pointInTime());
+          return this.#time;
+        });
+        return job.pointInTime(begun[madeBy - 1] ?? begun[0]);
       },
     };
   }
@@ -373,21 +383,4 @@ async function rootEntries(
   const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
   const { stdout } = await exec('find', args, { namespace, deadline: finishLimit });
   return stdout.length;
-}
-
-/** @throws the reason of `signal` as soon as it is aborted, or what `promise` rejects with */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      reject(signal.reason as Error);
-    };
-  });
-  signal.throwIfAborted();
-  signal.addEventListener('abort', onAbort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

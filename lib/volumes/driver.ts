@@ -21,6 +21,14 @@ export interface VolumeJob {
    * program's clock. `asked` (UTC milliseconds) is for a snapshot that was asked for earlier, for another volume.
    */
   pointInTime(asked?: number): number;
+  /**
+   * Asks for the Ceph snapshot, and fixes the point in time: the clock as it was read before the attempt that made it.
+   * What must stand still while the snapshot is taken stands still while `ask` runs.
+   *
+   * @param ask calls `begin` before each attempt, and returns which one has made the snapshot, from 1
+   * @returns the point in time, by this program's clock
+   */
+  takeSnapshot(ask: (begin: () => number) => Promise<number>): Promise<number>;
 }
 
 /** One per kind of volume. */

@@ -5,6 +5,7 @@ export const cleanupCommand = define({
   name: 'cleanup',
   description: 'remove what crashed runs of this installation left in Ceph and on this node',
   options: cleanupOptions,
+  patient: true,
   check: async (values) => (await import('../shared/checks.js')).volumeMistakes(values),
   load: async () => (await import('./cleanup.js')).cleanup,
 });

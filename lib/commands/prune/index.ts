@@ -5,6 +5,7 @@ export const pruneCommand = define({
   name: 'prune',
   description: 'forget old backups by the rules given, claim by claim, and free their space',
   options: pruneOptions,
+  patient: true,
   repository: () => true,
   check: async (values) => (await import('./checks.js')).pruneMistakes(values),
   load: async () => {

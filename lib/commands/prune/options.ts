@@ -1,6 +1,13 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean, duration, integer, size, type Parser } from '../../cli/values.js';
-import { commonOptions, metricsOptions, dryRun, limitUpload, limitDownload } from '../shared/options.js';
+import {
+  commonOptions,
+  metricsOptions,
+  dryRun,
+  limitUpload,
+  limitDownload,
+  retryLock,
+} from '../shared/options.js';
 
 /** One rule of restic's, for each claim that exists. */
 function keep(unit: string, what: string) {
@@ -50,12 +57,7 @@ export const pruneOptions = {
     parse: retention,
   },
   dryRun,
-  retryLock: {
-    flag: '--retry-lock',
-    placeholder: 'DURATION',
-    description: 'how long to wait while others use the repository (default: 30s)',
-    parse: duration,
-  },
+  retryLock,
   unlockStale: {
     flag: '--unlock-stale',
     description:

@@ -32,7 +32,7 @@ import { requireRestic, resticOf } from '../shared/repository.js';
 type PruneValues = Values<typeof pruneOptions>;
 
 /** Milliseconds to wait for another's lock; as long as every other command does. */
-const defaultPatience = 30_000;
+const defaultPatience = 120_000;
 
 /** Forgets what no rule keeps, claim by claim, then lets restic free the space. */
 export const prune: Command<PruneValues> = async (context) => {

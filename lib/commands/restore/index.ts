@@ -6,6 +6,7 @@ export const restoreCommand = define({
   name: 'restore',
   description: 'bring a backup back: to an image, a claim, a directory or a file',
   options: restoreOptions,
+  patient: true,
   operand: { ...claimOperand, least: 1, most: 1 },
   repository: () => true,
   check: async (values) => {

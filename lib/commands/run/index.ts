@@ -5,6 +5,7 @@ export const runCommand = define({
   name: 'run',
   description: 'back up every selected volume',
   options: runOptions,
+  patient: true,
   repository: ({ dryRun }) => dryRun !== true,
   check: async (values, env) => {
     const { selectionMistakes, volumeMistakes } = await import('../shared/checks.js');

@@ -190,7 +190,7 @@ function finish(context: CommandContext<RunValues>, started: number, run: string
     exitCode: code,
     volumes: ended.volumes,
     leftovers: ended.leftovers,
-    warnings: [...plan.warnings, ...ended.warnings],
+    warnings: [...plan.warnings, ...ended.warnings, ...context.waits.warnings()],
     ...(error === undefined ? {} : { error: error.report() }),
   };
   for (const warning of ended.warnings) log.warn(warning);

@@ -179,6 +179,18 @@ export const volumeOptions = {
     description: "keyring of the Ceph user (default: ceph.conf's)",
     parse: text,
   },
+  patience: {
+    flag: '--patience',
+    placeholder: 'DURATION',
+    description: 'how long a step that fails by what passes by itself is tried again (default: 2m)',
+    parse: duration,
+  },
+  retryLock: {
+    flag: '--retry-lock',
+    placeholder: 'DURATION',
+    description: 'how long to wait while others lock the repository (default: 2m)',
+    parse: duration,
+  },
   limitUpload: {
     flag: '--limit-upload',
     placeholder: 'KIB',
@@ -216,7 +228,7 @@ export const dryRun = {
   parse: boolean,
 };
 
-export const { limitUpload, limitDownload } = volumeOptions;
+export const { limitUpload, limitDownload, patience, retryLock } = volumeOptions;
 
 export const cluster = {
   flag: '--cluster',

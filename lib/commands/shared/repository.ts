@@ -5,10 +5,15 @@ import { resticEnvironment } from '../../tools/process/environment.js';
 import { Restic, type ResticSnapshot } from '../../tools/restic/restic.js';
 import type { CommandContext } from '../../cli/command.js';
 
-type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'>;
+type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'> &
+  Partial<Pick<Values<typeof volumeOptions>, 'retryLock'>>;
 
 export function resticOf({ options, env, exec }: CommandContext<LimitValues>): Restic {
-  const limits = { upload: options.limitUpload, download: options.limitDownload };
+  const limits = {
+    upload: options.limitUpload,
+    download: options.limitDownload,
+    lockPatienceMs: options.retryLock ?? null,
+  };
   return new Restic(exec, resticEnvironment(env), limits);
 }
 
@@ -41,12 +46,15 @@ export interface OpeningRepository {
   abandon(reason: unknown): Promise<CephbackupError | null>;
 }
 
+/** Without waiting for a lock. */
+const openingMs = 180_000;
+
 /** Lists the snapshots beside asking restic for its version, which is judged first. */
 export function openRepository(restic: Restic, runSignal: AbortSignal): OpeningRepository {
   const early = new AbortController();
   const signal = AbortSignal.any([runSignal, early.signal]);
   let failed: CephbackupError | null = null;
-  const snapshots = restic.snapshots([], { signal, deadline: 180_000 });
+  const snapshots = restic.snapshots([], { signal, deadline: openingMs + restic.lockPatienceMs });
   const opened = snapshots.then(
     () => undefined,
     (thrown: unknown) => (failed = asCephbackupError(thrown)),

@@ -1,9 +1,10 @@
 import type { Definitions } from '../../cli/options.js';
-import { commonOptions, limitUpload, limitDownload, cluster } from '../shared/options.js';
+import { commonOptions, limitUpload, limitDownload, retryLock, cluster } from '../shared/options.js';
 
 export const snapshotsOptions = {
   ...commonOptions,
   limitUpload,
   limitDownload,
+  retryLock,
   cluster,
 } satisfies Definitions;

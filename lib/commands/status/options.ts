@@ -25,4 +25,5 @@ export const statusOptions = {
   },
   limitUpload: volumeOptions.limitUpload,
   limitDownload: volumeOptions.limitDownload,
+  retryLock: volumeOptions.retryLock,
 } satisfies Definitions;

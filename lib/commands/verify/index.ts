@@ -6,6 +6,7 @@ export const verifyCommand = define({
   name: 'verify',
   description: 'prove that backups restore: read them back, all of each, and check what comes',
   options: verifyOptions,
+  patient: true,
   operand: { ...claimOperand, least: 0, most: Infinity },
   repository: () => true,
   check: async (values) => {

@@ -8,6 +8,8 @@ import {
   metricsOptions,
   limitUpload,
   limitDownload,
+  patience,
+  retryLock,
   cluster,
 } from '../shared/options.js';
 
@@ -24,6 +26,8 @@ export const verifyOptions = {
   ...metricsOptions,
   limitUpload,
   limitDownload,
+  patience,
+  retryLock,
   concurrency: volumeOptions.concurrency,
   cluster,
   budget: {

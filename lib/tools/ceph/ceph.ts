@@ -17,7 +17,7 @@ export class Ceph {
     const argv = [...connectionArguments(this.connection), ...args, '--format', 'json'];
     const result = expectReadableKey(
       this.connection,
-      await this.exec('ceph', argv, { deadline, ...options }),
+      await this.exec('ceph', argv, { deadline, patience: {}, ...options }),
     );
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `ceph ${args.slice(0, 3).join(' ')}`, result);

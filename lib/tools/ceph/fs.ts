@@ -68,7 +68,10 @@ export class CephFs {
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
     const argv = [...connectionArguments(this.connection), ...args];
-    return expectReadableKey(this.connection, await this.exec('ceph', argv, { deadline, ...options }));
+    return expectReadableKey(
+      this.connection,
+      await this.exec('ceph', argv, { deadline, patience: {}, ...options }),
+    );
   }
 
   /** Asked once; asked again if it failed, or if a filesystem was not available. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
-import type { Daemon, StartDaemon } from '../process/daemon.js';
+import { startAnnouncing, type StartDaemon } from '../process/daemon.js';
 import type { Environment } from '../process/environment.js';
 import type { NamespaceRef } from '../process/exec.js';
 
@@ -31,42 +31,23 @@ mount --make-shared -t tmpfs -o mode=0700,nosuid,noexec,size=1m cephbackup ${exp
 echo ready
 exec cat`;
 
-const readyWithin = 30_000;
+const readyWithinMs = 30_000;
 
 /** @throws CephbackupError NAMESPACE_FAILED */
 export async function openNamespace(startDaemon: StartDaemon, env: Environment): Promise<MountNamespace> {
-  let announce: () => void = () => undefined;
-  const ready = new Promise<void>((resolve) => (announce = resolve));
   // `slave`: what the node unmounts goes here, too. A private copy would pin every device of its pods for the whole backup.
   const args = ['--mount', '--propagation', 'slave', '--', 'sh', '-ec', holder];
-  const daemon = startDaemon('unshare', args, { env, onLine: announce });
+  const { daemon, announced } = startAnnouncing(startDaemon, 'unshare', args, { env });
   try {
-    await within(ready, daemon);
+    await announced(
+      readyWithinMs,
+      (why) => new CephbackupError('NAMESPACE_FAILED', `no private mount namespace: ${why}`),
+    );
   } catch (thrown) {
     await daemon.stop();
     throw thrown;
   }
   return { pid: daemon.pid, close: () => daemon.stop() };
-}
-
-async function within(ready: Promise<void>, daemon: Daemon): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const failed = daemon.ended.then((message) => {
-    throw new CephbackupError('NAMESPACE_FAILED', `no private mount namespace: ${message}`);
-  });
-  const late = new Promise<never>((_, reject) => {
-    const error = new CephbackupError(
-      'NAMESPACE_FAILED',
-      `no private mount namespace after ${readyWithin / 1000} s`,
-    );
-    timer = setTimeout(reject, readyWithin, error);
-  });
-  try {
-    await Promise.race([ready, failed, late]);
-  } finally {
-    clearTimeout(timer);
-    failed.catch(() => undefined);
-  }
 }
 
 /**

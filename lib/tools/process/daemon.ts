@@ -1,6 +1,7 @@
 import { execa } from 'execa';
 import { CephbackupError } from '../../errors/error.js';
 import { redactCephKeys } from '../../log/redactor.js';
+import { within } from '../../waiting/within.js';
 import { lastLine, resolveProgram, wrapper, type NamespaceRef } from './exec.js';
 import type { Environment } from './environment.js';
 
@@ -85,30 +86,58 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
     alive: () => running,
     finish: async () => {
       child.stdin.end();
-      let giveUp: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (giveUp = setTimeout(resolve, giveUpAfter)));
-      await Promise.race([ended, late]);
-      clearTimeout(giveUp);
+      await within(ended, giveUpAfter, () => null);
       if (running) await daemon.stop();
     },
     stop: async () => {
       signal('SIGTERM');
       const kill = setTimeout(signal, killAfter, 'SIGKILL');
-      let giveUp: NodeJS.Timeout | undefined;
-      const stuck = new Promise<never>((_, reject) => {
-        const error = new CephbackupError(
-          'COMMAND_TIMEOUT',
-          `${program} does not end, not even after SIGKILL`,
-        );
-        giveUp = setTimeout(reject, giveUpAfter, error);
-      });
       try {
-        await Promise.race([ended, stuck]);
+        await within(ended, giveUpAfter, () => {
+          throw new CephbackupError('COMMAND_TIMEOUT', `${program} does not end, not even after SIGKILL`);
+        });
       } finally {
         clearTimeout(kill);
-        clearTimeout(giveUp);
       }
     },
   };
   return daemon;
 };
+
+/** A daemon that says on stdout when it is ready. */
+export interface AnnouncingDaemon {
+  daemon: Daemon;
+  /**
+   * The line by which it said so.
+   * @param failed makes the error, for a daemon that ended before, or is late
+   */
+  announced: (limitMs: number, failed: (why: string) => CephbackupError) => Promise<string>;
+}
+
+/** Starts a daemon whose first line that is `wanted` says that it is ready. */
+export function startAnnouncing(
+  start: StartDaemon,
+  program: string,
+  args: readonly string[],
+  { wanted = () => true, ...options }: Omit<DaemonOptions, 'onLine'> & { wanted?: (line: string) => boolean },
+): AnnouncingDaemon {
+  let announce: (line: string) => void = () => undefined;
+  const line = new Promise<string>((resolve) => (announce = resolve));
+  const daemon = start(program, args, {
+    ...options,
+    onLine: (text) => {
+      if (wanted(text)) announce(text);
+    },
+  });
+  return {
+    daemon,
+    announced: (limitMs, failed) =>
+      within(Promise.race([line, failure(daemon, failed)]), limitMs, () => {
+        throw failed(`not ready after ${limitMs / 1000} s`);
+      }),
+  };
+}
+
+async function failure(daemon: Daemon, failed: (why: string) => CephbackupError): Promise<never> {
+  throw failed(await daemon.ended);
+}

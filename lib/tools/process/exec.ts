@@ -4,8 +4,10 @@ import type { Readable, Writable } from 'node:stream';
 import { CephbackupError } from '../../errors/error.js';
 import { printable, type Logger } from '../../log/logger.js';
 import { redactCephKeys, type Redactor } from '../../log/redactor.js';
+import type { Patience } from '../../waiting/persist.js';
+import { CommandFailure, Stopper, type Ending } from './ending.js';
 import type { Environment } from './environment.js';
-import { drain, feed, type Flow } from './flow.js';
+import { drain, feed, type Flow, type FlowFailure } from './flow.js';
 
 /** A private mount namespace, kept alive by the process `pid`. */
 export interface NamespaceRef {
@@ -34,6 +36,19 @@ export interface CommandOptions {
   killGrace?: number;
   /** Bytes of stdout that are kept at most; default: 64 MiB. */
   stdoutLimit?: number;
+  /**
+   * Only for what may be done twice: an answer that passes by itself (`lib/waiting/passing.ts`) is waited for.
+   * Default: this is the only attempt.
+   */
+  patience?: CommandPatience;
+  /** Called before each attempt. */
+  beforeAttempt?: () => unknown;
+}
+
+/** What is left out is as the program was started to have it. */
+export interface CommandPatience extends Partial<Patience> {
+  /** Says what is waited for where the answer to this one command passes by itself, although it is none of the table's. */
+  passes?: (result: CommandResult) => string | null;
 }
 
 export interface CommandResult {
@@ -43,6 +58,8 @@ export interface CommandResult {
   /** The last 64 KiB. */
   stderr: string;
   seconds: number;
+  /** More than one where it was tried again; default: 1. */
+  attempts?: number;
 }
 
 /**
@@ -61,8 +78,6 @@ const defaultStdoutLimit = 64 * 1024 * 1024;
 const stderrLimit = 64 * 1024;
 const lineLimit = 1024 * 1024;
 const longestShown = 1_000;
-/** How long a process may take to vanish after SIGKILL before it counts as stuck in the kernel. */
-const stuckAfter = 5_000;
 
 export interface ExecDependencies {
   env: Environment;
@@ -76,9 +91,10 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     const file = resolveProgram(program, (options.env ?? env).PATH);
     const argv = [...wrapper(options), file, ...args];
     // A list of ids may have a megabyte; messages and the log need only tell which command it is.
-    const shown = printable([program, ...args].join(' ')).slice(0, longestShown);
+    const shown = shownCommand(program, args);
     // It takes 100 ms to load, and some commands run no other program.
     const { execa } = await import('execa');
+    await options.beforeAttempt?.();
     options.signal?.throwIfAborted();
     log.debug('command starts', { command: shown });
     const started = performance.now();
@@ -101,7 +117,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     if (onStdout !== undefined) {
       child.stdout.on('data', (chunk: Buffer) => {
         onStdout(chunk, () => {
-          stop.stop('caller', 'SIGINT');
+          stop.stop('enough', 'SIGINT');
         });
       });
     }
@@ -113,36 +129,63 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
         onStderrLine(redactCephKeys(line), end);
       });
     const stderr = collect(child.stderr, onLine, stop, stderrLimit, 'tail');
-    const result = await stop.supervise(options.deadline, options.signal);
+    const ending = await stop.supervise(options.deadline, options.signal);
     const failure = (await Promise.all(flows.map(({ done }) => done))).find((end) => end !== null);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
-    log.debug('command ended', {
-      command: shown,
-      exitCode: result.exitCode,
-      seconds: Number(seconds.toFixed(3)),
-    });
-    if (result.stuck) {
-      throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: does not end, not even after SIGKILL`);
-    }
-    if (stop.cause === 'abort') throw abortReason(options.signal);
-    if (stop.cause === 'deadline') {
-      const limit = Math.round(options.deadline / 1000);
-      throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${limit} s`);
-    }
-    // A command that failed by itself says more than the flow that it cut short.
-    const failedByItself = result.exitCode !== 0 && stop.cause !== 'caller';
-    if (failure !== undefined && (failure.first || !failedByItself)) throw failure.error;
-    if (stop.cause === 'overflow') {
-      throw new CephbackupError('COMMAND_FAILED', `${shown}: printed more than ${stdoutLimit} bytes`);
-    }
-    if (result.exitCode === null) {
-      if (stop.cause === 'caller') return { exitCode: 130, stdout: stdout(), stderr: output, seconds };
-      const how = result.signal === null ? 'could not be started' : `was killed by ${result.signal}`;
-      throw new CephbackupError('COMMAND_FAILED', `${shown}: ${how}: ${lastLine(output)}`);
-    }
-    return { exitCode: result.exitCode, stdout: stdout(), stderr: output, seconds };
+    const exitCode = 'exitCode' in ending ? ending.exitCode : null;
+    log.debug('command ended', { command: shown, exitCode, seconds: Number(seconds.toFixed(3)) });
+    const code = exitCodeOf(ending, failure, { shown, output, options, stdoutLimit });
+    return { exitCode: code, stdout: stdout(), stderr: output, seconds };
   };
+}
+
+interface Told {
+  shown: string;
+  /** What it wrote to stderr. */
+  output: string;
+  options: CommandOptions;
+  stdoutLimit: number;
+}
+
+/**
+ * The exit code of a command that ended by itself, or because the caller had seen enough. A command that failed by itself
+ * says more than the flow that it cut short, unless the flow failed first.
+ * @throws what else its end means
+ */
+function exitCodeOf(ending: Ending, failure: FlowFailure | undefined, told: Told): number {
+  const { shown, output, options, stdoutLimit } = told;
+  const said = output.trim() === '' ? '' : `: ${lastLine(output)}`;
+  const failed = (code: 'COMMAND_FAILED' | 'COMMAND_TIMEOUT', what: string) =>
+    new CommandFailure(code, `${shown}: ${what}`, ending, output);
+  switch (ending.how) {
+    case 'stuck':
+      throw failed('COMMAND_TIMEOUT', 'does not end, not even after SIGKILL');
+    case 'exited':
+      if (failure !== undefined && (failure.first || ending.exitCode === 0)) throw failure.error;
+      return ending.exitCode;
+    case 'unstartable':
+      if (failure?.first === true) throw failure.error;
+      throw failed('COMMAND_FAILED', `could not be started: ${lastLine(output)}`);
+    case 'killed':
+      if (failure?.first === true) throw failure.error;
+      throw failed('COMMAND_FAILED', `was killed by ${ending.signal}: ${lastLine(output)}`);
+    case 'aborted':
+      throw abortReason(options.signal);
+    case 'late':
+      throw failed('COMMAND_TIMEOUT', `not finished after ${Math.round(options.deadline / 1000)} s${said}`);
+    case 'overflowed':
+      if (failure?.first === true) throw failure.error;
+      throw failed('COMMAND_FAILED', `printed more than ${stdoutLimit} bytes`);
+    case 'enough':
+      if (failure !== undefined) throw failure.error;
+      return ending.exitCode ?? 130;
+  }
+}
+
+/** A command as messages and the log show it. */
+export function shownCommand(program: string, args: readonly string[]): string {
+  return printable([program, ...args].join(' ')).slice(0, longestShown);
 }
 
 function startFlows(
@@ -151,7 +194,7 @@ function startFlows(
   stop: Stopper,
 ): Flow[] {
   const end = () => {
-    stop.stop('caller', 'SIGINT');
+    stop.stop('enough', 'SIGINT');
   };
   const flows: Flow[] = [];
   if (typeof input === 'object' && child.stdin !== null) flows.push(feed(child.stdin, input, end));
@@ -192,83 +235,6 @@ function abortReason(signal: AbortSignal | undefined): unknown {
   return signal?.reason ?? new CephbackupError('CANCELLED', 'stopped');
 }
 
-/** What this module uses of execa's subprocess. */
-interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
-  readonly pid?: number;
-}
-
-interface Ending {
-  exitCode: number | null;
-  signal: string | null;
-  stuck: boolean;
-}
-
-/** Ends a process group: at the deadline, on abort, or because the caller has seen enough. */
-class Stopper {
-  cause: 'none' | 'deadline' | 'abort' | 'caller' | 'overflow' = 'none';
-  readonly #timers: NodeJS.Timeout[] = [];
-  #over = false;
-  #declareStuck: () => void = () => undefined;
-
-  constructor(
-    private readonly child: Child,
-    private readonly killGrace: number,
-  ) {}
-
-  async supervise(deadline: number, signal: AbortSignal | undefined): Promise<Ending> {
-    const stuck = new Promise<Ending>((resolve) => {
-      this.#declareStuck = () => {
-        resolve({ exitCode: null, signal: null, stuck: true });
-      };
-    });
-    const ended = (async (): Promise<Ending> => {
-      const { exitCode, signal: by } = await this.child;
-      return { exitCode: exitCode ?? null, signal: by ?? null, stuck: false };
-    })();
-    const onAbort = () => {
-      this.stop('abort', 'SIGTERM');
-    };
-    this.#after(deadline, () => {
-      this.stop('deadline', 'SIGTERM');
-    });
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([ended, stuck]);
-    } finally {
-      // From here on the process group's number may be somebody else's.
-      this.#over = true;
-      signal?.removeEventListener('abort', onAbort);
-      for (const timer of this.#timers) clearTimeout(timer);
-      // What the command itself started and left behind in its group has no owner any more.
-      if (this.cause !== 'none') this.#kill('SIGKILL');
-    }
-  }
-
-  stop(cause: Exclude<Stopper['cause'], 'none'>, first: 'SIGTERM' | 'SIGINT'): void {
-    if (this.cause !== 'none' || this.#over) return;
-    this.cause = cause;
-    this.#kill(first);
-    this.#after(this.killGrace, () => {
-      this.#kill('SIGKILL');
-      this.#after(stuckAfter, this.#declareStuck);
-    });
-  }
-
-  #after(milliseconds: number, action: () => void): void {
-    this.#timers.push(setTimeout(action, Math.min(milliseconds, 2 ** 31 - 1)));
-  }
-
-  #kill(signal: NodeJS.Signals): void {
-    const { pid } = this.child;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // The group has ended already.
-    }
-  }
-}
-
 /** Reads a stream to its end, by lines where somebody listens; returns what was kept. */
 function collect(
   stream: NodeJS.ReadableStream | null,
@@ -282,7 +248,7 @@ function collect(
   let pending = '';
   let cut = false;
   const stop = () => {
-    stopper.stop('caller', 'SIGINT');
+    stopper.stop('enough', 'SIGINT');
   };
   const decoder = new TextDecoder();
   stream?.on('data', (chunk: Buffer) => {
@@ -295,7 +261,7 @@ function collect(
     chunks.push(chunk);
     size += chunk.length;
     if (size <= limit) return;
-    if (keep === 'head') stopper.stop('overflow', 'SIGTERM');
+    if (keep === 'head') stopper.stop('overflowed', 'SIGTERM');
     else
       while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) > limit) {
         size -= chunks.shift()?.length ?? 0;

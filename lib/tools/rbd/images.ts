@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from '../ceph/connection.js';
 import { expectReadableKey } from '../ceph/unreadable-key.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { isImageSpecName, type ImageSpec } from './image-spec.js';
+import { steady } from '../../waiting/persist.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 
 export type { ImageSpec };
@@ -36,9 +36,8 @@ export interface MappedImage extends ImageSpec {
 const metadataDeadline = 120_000;
 /** Milliseconds for an unmapping, which waits for the cluster where it does not answer. */
 const unmapDeadline = 60_000;
-/** Milliseconds in which a mapped device that is in use may become free, and between two attempts. */
-const busyPatience = 15_000;
-const busyInterval = 500;
+/** In which a mapped device that is in use becomes free. */
+const busyPatience = steady(15_000, 500);
 /** Milliseconds for `rbd rm`, which deletes object by object; our clones hold little of their own. */
 const removeDeadline = 600_000;
 
@@ -63,6 +62,17 @@ export function formatImage({ pool, namespace, image }: ImageSpec): string {
   return namespace === null ? `${pool}/${image}` : `${pool}/${namespace}/${image}`;
 }
 
+/** What flows while the command runs cannot flow twice. */
+function repeatable({
+  onStdout,
+  onStdoutLine,
+  output,
+  input,
+}: Partial<CommandOptions>): Partial<CommandOptions> {
+  const flows = [onStdout, onStdoutLine, output, input].some((flow) => flow !== undefined);
+  return flows ? {} : { patience: {} };
+}
+
 /** The `rbd` program with one connection. */
 export class Rbd {
   constructor(
@@ -76,7 +86,11 @@ export class Rbd {
   }
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
-    const result = await this.exec('rbd', this.argv(args), { deadline: metadataDeadline, ...options });
+    const result = await this.exec('rbd', this.argv(args), {
+      deadline: metadataDeadline,
+      ...repeatable(options),
+      ...options,
+    });
     return expectReadableKey(this.connection, result);
   }
 
@@ -86,14 +100,22 @@ export class Rbd {
     return result.stdout;
   }
 
-  /** @throws CephbackupError SNAPSHOT_FAILED, IMAGE_NOT_FOUND, POOL_FULL, CEPH_UNREACHABLE … */
-  async createSnapshot(image: ImageSpec, snapshot: string, options?: Partial<CommandOptions>): Promise<void> {
-    const result = await this.#run(
-      ['snap', 'create', '--no-progress', `${formatImage(image)}@${snapshot}`],
-      options,
-    );
-    if (result.exitCode !== 0)
-      throw cephError('SNAPSHOT_FAILED', `snapshot of ${formatImage(image)}`, result);
+  /**
+   * @returns which attempt has made it, from 1: where a later one finds it there, it was the first
+   * @throws CephbackupError SNAPSHOT_FAILED, IMAGE_NOT_FOUND, POOL_FULL, CEPH_UNREACHABLE …
+   */
+  async createSnapshot(
+    image: ImageSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<number> {
+    const args = ['snap', 'create', '--no-progress', `${formatImage(image)}@${snapshot}`];
+    const result = await this.#run(args, options);
+    const { exitCode, attempts = 1 } = result;
+    if (exitCode === 0) return attempts;
+    // Names are unique: it can only be ours, made by a command that was taken for failed.
+    if (exitCode === errno.EEXIST && attempts > 1) return 1;
+    throw cephError('SNAPSHOT_FAILED', `snapshot of ${formatImage(image)}`, result);
   }
 
   /** Succeeds where the snapshot, or its image, does not exist. */
@@ -128,8 +150,15 @@ export class Rbd {
     const args = ['clone', '--rbd-default-clone-format', '2', '--image-feature', 'layering,exclusive-lock'];
     const specs = [`${formatImage(parent)}@${snapshot}`, formatImage(child)];
     const result = await this.#run([...args, ...specs], options);
-    if (result.exitCode !== 0)
-      throw cephError('CLONE_FAILED', `clone of ${formatImage(parent)}@${snapshot}`, result);
+    if (result.exitCode === 0) return;
+    if (result.exitCode === errno.EEXIST && (result.attempts ?? 1) > 1) {
+      // Made by a command that was taken for failed. Half of it has no parent, and would read as zeros.
+      const made = parentOf((await this.info(child, options)).parent);
+      if (made?.image === parent.image && made.snapshot === snapshot) return;
+      await this.removeImage(child, options);
+      return this.clone(parent, snapshot, child, options);
+    }
+    throw cephError('CLONE_FAILED', `clone of ${formatImage(parent)}@${snapshot}`, result);
   }
 
   /** Succeeds where the image does not exist. */
@@ -343,16 +372,11 @@ export class Rbd {
    * for a moment only (udev reads each new one) is waited for.
    */
   async unmap(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
-    const end = performance.now() + busyPatience;
-    for (;;) {
-      // Without noudev the unmapping, too, waits for a udev that a container does not have.
-      const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
-      const result = await this.#run(args, { deadline: unmapDeadline, ...options });
-      if (result.exitCode === 0) return;
-      if (result.exitCode !== errno.EBUSY || performance.now() > end)
-        throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
-      await sleep(busyInterval, undefined, options?.signal === undefined ? {} : { signal: options.signal });
-    }
+    // Without noudev the unmapping, too, waits for a udev that a container does not have.
+    const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
+    const result = await this.#run(args, { deadline: unmapDeadline, patience: busyPatience, ...options });
+    if (result.exitCode !== 0)
+      throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
   }
 }
 

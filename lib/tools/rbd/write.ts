@@ -72,7 +72,7 @@ export class RbdWriter {
   /** What an image takes of its pool. Slow for a large image without the feature fast-diff. Bytes. */
   async usedBytes(image: ImageSpec, options?: Partial<CommandOptions>): Promise<number> {
     const args = this.rbd.argv(['du', '--format', 'json', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadline: 3_600_000, ...options });
+    const result = await this.exec('rbd', args, { deadline: 3_600_000, patience: {}, ...options });
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `rbd du ${formatImage(image)}`, result);
     const { images } = asObject(parseJson(result.stdout, 'rbd du'), 'rbd du');
     const entries = Array.isArray(images) ? images.map((entry) => asObject(entry, 'rbd du')) : [];
@@ -86,7 +86,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'set', '--', formatImage(image), key, value]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, ...options });
+    const result = await this.exec('rbd', args, { deadline: metadataDeadline, patience: {}, ...options });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -94,7 +94,7 @@ export class RbdWriter {
   /** Succeeds where the image has no such metadata. */
   async removeMetadata(image: ImageSpec, key: string, options?: Partial<CommandOptions>): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'remove', '--', formatImage(image), key]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, ...options });
+    const result = await this.exec('rbd', args, { deadline: metadataDeadline, patience: {}, ...options });
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -102,7 +102,7 @@ export class RbdWriter {
   /** Ids of locks that somebody set on purpose; those of the feature exclusive-lock come and go with their client. */
   async locks(image: ImageSpec, options?: Partial<CommandOptions>): Promise<string[]> {
     const args = this.rbd.argv(['lock', 'ls', '--format', 'json', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, ...options });
+    const result = await this.exec('rbd', args, { deadline: metadataDeadline, patience: {}, ...options });
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `locks of ${formatImage(image)}`, result);
     if (result.stdout.trim() === '') return [];
     return parseJsonObjects(result.stdout, 'rbd lock ls').flatMap(({ id }) =>

@@ -19,8 +19,6 @@ export interface Found {
 
 /** Files of the index that are read together. */
 const atOnce = 4;
-/** Seconds to wait for another process's lock. */
-const lockPatience = 30;
 
 /**
  * The snapshots that contain one of these objects.
@@ -37,7 +35,7 @@ export async function snapshotsWith(
   const found: Found = { containing: new Set(), unreadable: new Set() };
   let rest = '';
   const filter = tags.length === 0 ? [] : ['--tag', tags.join(',')];
-  const args = ['find', '--json', `--${object}`, `--retry-lock=${lockPatience}s`, ...filter, '--', ...ids];
+  const args = ['find', '--json', `--${object}`, restic.retryLock, ...filter, '--', ...ids];
   const result = await restic.limited(args, {
     ...options,
     // Not JSON as a whole: restic prints what it cannot read in between. A match is named once for each file.
@@ -72,14 +70,20 @@ export async function indexedPack(
 }
 
 async function indexFiles(restic: Restic, options: Options): Promise<string[]> {
-  const result = await restic.limited(['list', 'index', '--no-lock', '--quiet'], options);
+  const result = await restic.limited(['list', 'index', '--no-lock', '--quiet'], {
+    patience: {},
+    ...options,
+  });
   if (result.exitCode !== 0) throw repositoryError('restic list index', result, 'RESTIC_FAILED');
   return result.stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
 }
 
 async function readIndex(restic: Restic, id: string, options: Options): Promise<IndexedPack[]> {
   const what = 'restic cat index';
-  const result = await restic.limited(['cat', 'index', '--no-lock', '--quiet', id], options);
+  const result = await restic.limited(['cat', 'index', '--no-lock', '--quiet', id], {
+    patience: {},
+    ...options,
+  });
   if (result.exitCode !== 0) throw repositoryError(what, result, 'RESTIC_FAILED');
   const { packs } = asObject(parseJson(result.stdout, what), what) as { packs?: IndexedPack[] };
   return packs ?? [];

@@ -3,6 +3,8 @@ import type { ErrorCode } from '../../errors/catalogue.js';
 import type { Environment } from '../process/environment.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+import { CommandFailure } from '../process/ending.js';
+import { retriedReason } from '../../waiting/passing.js';
 import { describeLock, lockGuidance, parseLock } from './locks.js';
 import { count, errorText, parseMessage } from './messages.js';
 
@@ -44,10 +46,12 @@ export interface ResticLimits {
   upload: number | null;
   /** KiB/s. */
   download: number | null;
+  /** Milliseconds to wait for another process's lock; default: two minutes. */
+  lockPatienceMs?: number | null;
 }
 
-/** Seconds to wait for another process's lock. */
-const lockPatience = 30;
+/** How long another process's lock is waited for, where nothing else is asked for. */
+const defaultLockPatienceMs = 120_000;
 const queryDeadline = 300_000;
 /** Bytes of all snapshots as JSON, 1.1 KiB each: somewhat less than what a string can hold (V8: 512 MiB). */
 const listLimit = 448 * 1024 * 1024;
@@ -66,6 +70,16 @@ export class Restic {
     this.#env = { ...env, RESTIC_FEATURES: [env.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(',') };
   }
 
+  /** Milliseconds to wait for another process's lock. */
+  get lockPatienceMs(): number {
+    return this.limits.lockPatienceMs ?? defaultLockPatienceMs;
+  }
+
+  /** The option that says so to restic. */
+  get retryLock(): string {
+    return `--retry-lock=${Math.ceil(this.lockPatienceMs / 1000)}s`;
+  }
+
   #argv([command = '', ...args]: readonly string[]): string[] {
     const { upload, download } = this.limits;
     return [
@@ -77,19 +91,28 @@ export class Restic {
     ];
   }
 
-  /** Runs restic with one of its commands; the exit code is the caller's to read. */
+  /**
+   * Runs restic with one of its commands; the exit code is the caller's to read.
+   * @throws CephbackupError REPOSITORY_… where the repository did not answer in time; else as `Exec`
+   */
   async run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
-    return this.exec('restic', args, {
-      deadline: queryDeadline,
-      killGrace: 10_000,
-      ...options,
-      env: this.#env,
-    });
+    try {
+      return await this.exec('restic', args, {
+        deadline: queryDeadline + this.lockPatienceMs,
+        killGrace: 10_000,
+        ...options,
+        env: this.#env,
+      });
+    } catch (thrown) {
+      throw options.patience === undefined
+        ? thrown
+        : asLateAnswer(`restic ${args.slice(0, 1).join(' ')}`, thrown);
+    }
   }
 
   /** E.g. `[0, 19, 1]`. @throws CephbackupError COMMAND_OUTPUT_INVALID */
   async version(options?: Partial<CommandOptions>): Promise<[number, number, number]> {
-    const { stdout } = await this.run(['version'], options);
+    const { stdout } = await this.run(['version'], { patience: {}, ...options });
     const match = /^restic (\d+)\.(\d+)(?:\.(\d+))?/.exec(stdout);
     if (match === null)
       throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'restic version: no version in its output');
@@ -101,7 +124,7 @@ export class Restic {
     const args = [
       'snapshots',
       '--json',
-      `--retry-lock=${lockPatience}s`,
+      this.retryLock,
       ...(tags.length === 0 ? [] : ['--tag', tags.join(',')]),
     ];
     return (await this.#list(args, options)).snapshots;
@@ -111,7 +134,7 @@ export class Restic {
   async survey(
     options?: Partial<CommandOptions> & { noCache?: boolean; noLock?: boolean },
   ): Promise<{ snapshots: ResticSnapshot[]; unreadable: string[] }> {
-    const lock = options?.noLock ? '--no-lock' : `--retry-lock=${lockPatience}s`;
+    const lock = options?.noLock ? '--no-lock' : this.retryLock;
     const args = ['snapshots', '--json', lock, ...(options?.noCache ? ['--no-cache'] : [])];
     const { snapshots, stderr } = await this.#list(args, options);
     return {
@@ -121,7 +144,7 @@ export class Restic {
   }
 
   async #list(args: readonly string[], options: Partial<CommandOptions> | undefined) {
-    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, ...options });
+    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, patience: {}, ...options });
     if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
     const snapshots = parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
     return { snapshots, stderr: result.stderr };
@@ -129,7 +152,8 @@ export class Restic {
 
   /** One snapshot, from the repository itself and not from the local cache. */
   async catSnapshot(id: string, options?: Partial<CommandOptions>): Promise<ResticSnapshot> {
-    const result = await this.run(this.#argv(['cat', 'snapshot', '--no-cache', '--no-lock', id]), options);
+    const args = this.#argv(['cat', 'snapshot', '--no-cache', '--no-lock', id]);
+    const result = await this.run(args, { patience: {}, ...options });
     if (result.exitCode !== 0) throw repositoryError(`restic cat snapshot ${id}`, result, 'BACKUP_UNPROVEN');
     return toSnapshot(asObject(parseJson(result.stdout, 'restic cat snapshot'), 'restic cat snapshot'));
   }
@@ -148,7 +172,7 @@ export class Restic {
     const args = [
       'dump',
       `--archive=${archive}`,
-      `--retry-lock=${lockPatience}s`,
+      this.retryLock,
       ...(noCache ? ['--no-cache'] : []),
       '--',
       id,
@@ -160,14 +184,14 @@ export class Restic {
 
   /** `restic restore` with its exit code still to be judged. It writes as root does: owners, modes, devices. */
   async restore(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
-    const fixed = ['restore', '--json', `--retry-lock=${lockPatience}s`];
+    const fixed = ['restore', '--json', this.retryLock];
     return this.run(this.#argv([...fixed, ...args]), { deadline: 2 ** 31 - 1, ...options });
   }
 
   /** `restic ls` of a path, or of everything, as JSON lines, with its exit code still to be judged. */
   async list(id: string, path: string | null, options: Partial<CommandOptions>): Promise<CommandResult> {
     const what = path === null ? [] : [path];
-    const args = ['ls', '--json', `--retry-lock=${lockPatience}s`, '--', id, ...what];
+    const args = ['ls', '--json', this.retryLock, '--', id, ...what];
     return this.run(this.#argv(args), { deadline: 2 ** 31 - 1, ...options });
   }
 
@@ -178,7 +202,7 @@ export class Restic {
 
   /** `restic backup` with its exit code still to be judged; see `lib/repository/backup.ts`. */
   async backup(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
-    const fixed = ['backup', '--json', '--no-scan', '--group-by=host,tags', `--retry-lock=${lockPatience}s`];
+    const fixed = ['backup', '--json', '--no-scan', '--group-by=host,tags', this.retryLock];
     return this.run(this.#argv([...fixed, ...args]), options);
   }
 }
@@ -222,6 +246,10 @@ const texts: [RegExp, ErrorCode][] = [
   [/wrong password or no key found/i, 'REPOSITORY_PASSWORD_WRONG'],
   [/unable to create lock|repository is already locked/i, 'REPOSITORY_LOCKED'],
   [/Is there a repository at the following location|repository does not exist/i, 'REPOSITORY_MISSING'],
+  [
+    /unable to (open|create) cache|(open|create) cache .*(no space left|read-only|permission denied)/i,
+    'CACHE_UNUSABLE',
+  ],
   [/no space left on device/i, 'REPOSITORY_FULL'],
   [
     /unable to open repository|connection refused|no such host|i\/o timeout|dial tcp/i,
@@ -255,6 +283,15 @@ export function repositoryError(
   return new CephbackupError(code, `${what}: ${text} (exit code ${result.exitCode})`);
 }
 
+/** A query that did not end in its time, as what restic has said of the repository meanwhile. */
+function asLateAnswer(what: string, thrown: unknown): unknown {
+  if (!(thrown instanceof CommandFailure) || thrown.ending.how !== 'late') return thrown;
+  const { stderr, message } = thrown;
+  const code = texts.find(([pattern]) => pattern.test(stderr))?.[1] ?? 'REPOSITORY_UNREACHABLE';
+  const reason = retriedReason(stderr);
+  return new CephbackupError(code, reason === null ? message : `${what}: ${reason}`, { cause: thrown });
+}
+
 /** The message within restic's `exit_error` JSON line, or its last line. */
 function resticMessage(stderr: string): string {
   for (const line of stderr.split('\n').toReversed()) {
@@ -264,5 +301,6 @@ function resticMessage(stderr: string): string {
     const text = told?.message_type === 'error' ? errorText(told) : null;
     if (text !== null) return lastLine(text);
   }
-  return lastLine(stderr);
+  // Its very last words are of its own end, e.g. `context canceled`.
+  return retriedReason(stderr) ?? lastLine(stderr);
 }

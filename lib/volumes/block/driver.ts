@@ -35,9 +35,8 @@ export class RbdBlockDriver implements VolumeDriver {
     checkState(await imageInfo(rbd, image, signal), spec);
 
     scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () => rbd.removeSnapshot(image, name));
-    job.pointInTime();
     job.step('taking snapshot');
-    await rbd.createSnapshot(image, name, { signal });
+    await job.takeSnapshot((begin) => rbd.createSnapshot(image, name, { signal, beforeAttempt: begin }));
 
     job.step('listing extents');
     const [snapshotId, info] = await Promise.all([

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { connectionArguments } from '../../tools/ceph/connection.js';
+import { within } from '../../waiting/within.js';
 import type { Daemon } from '../../tools/process/daemon.js';
 import { mountedAt } from '../../tools/node/mount.js';
 import { pathInside } from '../../tools/node/namespace.js';
@@ -106,12 +107,7 @@ class FuseMount implements CephfsMount {
   async ended(): Promise<void> {
     const daemon = this.#daemon;
     if (daemon === null) return;
-    const patience = new AbortController();
-    try {
-      await Promise.race([daemon.ended, sleep(endsWithin, null, { signal: patience.signal })]);
-    } finally {
-      patience.abort();
-    }
+    await within(daemon.ended, endsWithin, () => null);
     if (!daemon.alive()) return;
     await daemon.stop();
     this.request.warn('ceph-fuse did not end although nothing was mounted any more, and was ended by force');

@@ -56,7 +56,8 @@ class KernelMount implements CephfsMount {
     await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
     const options = mountOptions(this.request).join(',');
     const args = ['-t', 'ceph', '-o', options, '--', `:${root}`, clientDirectory];
-    const result = await exec('mount', args, { namespace, signal, deadline: (mountTimeout + 30) * 1000 });
+    const deadline = (mountTimeout + 30) * 1000;
+    const result = await exec('mount', args, { namespace, signal, deadline, patience: {} });
     if (result.exitCode !== 0) throw mountError(this.request, result.stderr);
     await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
     await this.#lookForAcls();

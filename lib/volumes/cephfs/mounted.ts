@@ -1,7 +1,7 @@
 import { asCephbackupError } from '../../errors/error.js';
 import type { CephFs } from '../../tools/ceph/fs.js';
 import { openNamespace } from '../../tools/node/namespace.js';
-import { persist } from '../../waiting/persist.js';
+import { persist, steady, whilePassing } from '../../waiting/persist.js';
 import type { CephfsTools } from './driver.js';
 import { SnapshotDirectory } from './snapshots.js';
 import type { NamespaceRef } from '../../tools/process/exec.js';
@@ -65,9 +65,6 @@ export async function removeSnapshotDirectory(
     withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
       snapshots.remove(name, { signal }),
     );
-  await persist(remove, {
-    passes: (thrown) => asCephbackupError(thrown).code === 'CEPHFS_UNAVAILABLE',
-    patience: deadClientPatience,
-    interval: betweenAttempts,
-  });
+  const unavailable = (thrown: unknown) => asCephbackupError(thrown).code === 'CEPHFS_UNAVAILABLE';
+  await persist(remove, whilePassing(unavailable, steady(deadClientPatience, betweenAttempts)));
 }

@@ -85,12 +85,23 @@ export class VolumeSnapshot {
     if ((await snapshots.list('', { signal })).includes(name)) {
       throw new CephbackupError('SNAPSHOT_FAILED', `a snapshot ${name} of ${place.root} exists already`);
     }
-    snapshot.asked = this.job.pointInTime();
     this.job.step('taking snapshot');
     try {
-      if (place.by === 'manager' && subvolume !== null)
-        await cephFs.createSnapshot(subvolume, name, { signal });
-      else await snapshots.make(name, { signal });
+      snapshot.asked = await this.job.takeSnapshot(async (begin) => {
+        let [attempts, madeBy] = [0, 0];
+        const beforeAttempt = async () => {
+          attempts += 1;
+          snapshot.asked = begin();
+          // The manager says the same whether it has made it or found it; the directory tells.
+          const found = attempts > 1 && (await snapshots.list('', { signal })).includes(name);
+          if (found && madeBy === 0) madeBy = attempts - 1;
+        };
+        const options = { signal, beforeAttempt };
+        if (place.by === 'manager' && subvolume !== null)
+          await cephFs.createSnapshot(subvolume, name, options);
+        else await snapshots.make(name, options);
+        return madeBy === 0 ? attempts : madeBy;
+      });
     } catch (thrown) {
       // Who may not take a snapshot may not remove one: what is not there need not be.
       const forbidden = thrown instanceof CephbackupError && thrown.code === 'CEPH_FORBIDDEN';

@@ -36,9 +36,10 @@ export class RbdFilesystemDriver implements VolumeDriver {
 
     const snapshot = `${formatImage(image)}@${job.name}`;
     scope.add({ kind: 'snapshot', name: snapshot, cluster }, () => rbd.removeSnapshot(image, job.name));
-    const pointInTime = job.pointInTime();
     job.step('taking snapshot');
-    await rbd.createSnapshot(image, job.name, { signal });
+    const pointInTime = await job.takeSnapshot((begin) =>
+      rbd.createSnapshot(image, job.name, { signal, beforeAttempt: begin }),
+    );
 
     scope.add({ kind: 'clone', name: formatImage(clone), cluster }, () => rbd.removeImage(clone));
     await rbd.clone(image, job.name, clone, { signal });

@@ -1,0 +1,107 @@
+import { CephbackupError } from '../../errors/error.js';
+import type { ErrorCode } from '../../errors/catalogue.js';
+
+/** How a command came to its end. */
+export type Ending =
+  | { how: 'exited'; exitCode: number }
+  /** By a signal that was not ours. */
+  | { how: 'killed'; signal: string }
+  | { how: 'unstartable' }
+  /** Stopped by this program: why. */
+  | { how: StopCause; exitCode: number | null }
+  /** In the kernel: not even SIGKILL ended it. */
+  | { how: 'stuck' };
+
+/** `late`: its time was over · `enough`: the caller has seen enough · `overflowed`: it printed too much. */
+export type StopCause = 'late' | 'aborted' | 'enough' | 'overflowed';
+
+/** A command that came to no exit code that anybody could read. */
+export class CommandFailure extends CephbackupError {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly ending: Ending,
+    /** The last 64 KiB, without secrets. */
+    readonly stderr: string,
+  ) {
+    super(code, message);
+  }
+}
+
+/** How long a process may take to vanish after SIGKILL before it counts as stuck in the kernel. */
+const stuckAfterMs = 5_000;
+const longestTimer = 2 ** 31 - 1;
+
+/** What this module uses of execa's subprocess. */
+interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
+  readonly pid?: number;
+}
+
+/** Ends a process group: at the deadline, on abort, or because the caller has seen enough. */
+export class Stopper {
+  #cause: StopCause | null = null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #over = false;
+  #declareStuck: () => void = () => undefined;
+
+  constructor(
+    private readonly child: Child,
+    private readonly killGraceMs: number,
+  ) {}
+
+  async supervise(deadlineMs: number, signal: AbortSignal | undefined): Promise<Ending> {
+    const stuck = new Promise<Ending>((resolve) => {
+      this.#declareStuck = () => {
+        resolve({ how: 'stuck' });
+      };
+    });
+    const onAbort = () => {
+      this.stop('aborted', 'SIGTERM');
+    };
+    this.#after(deadlineMs, () => {
+      this.stop('late', 'SIGTERM');
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([this.#ended(), stuck]);
+    } finally {
+      // From here on the process group's number may be somebody else's.
+      this.#over = true;
+      signal?.removeEventListener('abort', onAbort);
+      for (const timer of this.#timers) clearTimeout(timer);
+      // What the command itself started and left behind in its group has no owner any more.
+      if (this.#cause !== null) this.#kill('SIGKILL');
+    }
+  }
+
+  stop(cause: StopCause, first: 'SIGTERM' | 'SIGINT'): void {
+    if (this.#cause !== null || this.#over) return;
+    this.#cause = cause;
+    this.#kill(first);
+    this.#after(this.killGraceMs, () => {
+      this.#kill('SIGKILL');
+      this.#after(stuckAfterMs, this.#declareStuck);
+    });
+  }
+
+  async #ended(): Promise<Ending> {
+    const { exitCode = null, signal = null } = await this.child;
+    if (this.#cause !== null) return { how: this.#cause, exitCode };
+    if (exitCode !== null) return { how: 'exited', exitCode };
+    return signal === null ? { how: 'unstartable' } : { how: 'killed', signal };
+  }
+
+  #after(milliseconds: number, action: () => void): void {
+    this.#timers.push(setTimeout(action, Math.min(milliseconds, longestTimer)));
+  }
+
+  #kill(signal: NodeJS.Signals): void {
+    const { pid } = this.child;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group has ended already.
+    }
+  }
+}
