@@ -14,7 +14,8 @@ describe('values', () => {
     ['26h', 93_600_000],
     ['7d', 604_800_000],
     ['90', null],
-    ['0s', null],
+    ['0s', 0],
+    ['-1s', null],
     ['-5m', null],
     ['', null],
     ['1w', null],
@@ -108,6 +109,30 @@ describe('command line', () => {
       mistakes: ['unknown option "--bogus"', 'unknown option "--other"'],
     });
     expect(parse('list', 'extra')).toMatchObject({ mistakes: ['unexpected operand "extra"'] });
+  });
+
+  test.each([
+    [['rnu'], 'run'],
+    [['snapshot'], 'snapshots'],
+    [['run', '--concurency', '2'], '--concurrency'],
+    [['run', '--dryrun'], '--dry-run'],
+    [['run', '--no-dryrun'], '--no-dry-run'],
+  ])('%j is answered with what was meant', (argv, meant) => {
+    const line = parse(...argv);
+    const said = line.type === 'command' ? line.mistakes : line.type === 'usage' ? [line.message] : [];
+    expect(said.join()).toMatch(/[Dd]id you mean/);
+    expect(said.join()).toContain(meant);
+  });
+
+  test('a switch is switched off by its --no-, also over its variable; the last one counts', () => {
+    const dryRun = (...argv: string[]) => {
+      const line = parse('run', ...argv);
+      if (line.type !== 'command') throw new Error(line.text);
+      return resolveOptions(runOptions, line.raw, { CEPHBACKUP_DRY_RUN: 'true' }).values.dryRun;
+    };
+    expect(dryRun()).toBe(true);
+    expect(dryRun('--no-dry-run')).toBe(false);
+    expect(dryRun('--no-dry-run', '--dry-run')).toBe(true);
   });
 
   test('help and version are no errors', () => {

@@ -31,7 +31,7 @@ const directory = (volumeHandle: string, attributes: object, more = {}) =>
   csi('cephfs.csi.ceph.com', volumeHandle, attributes, more);
 
 function identity(spec: object, known: typeof clusters | null = null) {
-  return identify(viewVolume({ metadata: { name: 'pvc-1234' }, spec }), known);
+  return identify(viewVolume({ metadata: { name: 'pvc-1234' }, spec }), { clusters: known, drivers: [] });
 }
 
 type Row = [
@@ -515,14 +515,44 @@ describe('other volumes', () => {
 
   test.each([
     ['another driver', csi('ebs.csi.aws.com', 'vol-1', {})],
-    ['a driver that ends alike', csi('notrbd.csi.ceph.com', handle, { pool: 'p', imageName: 'x' })],
-    ['a driver that begins alike', csi('rbd.csi.ceph.com.example', handle, { pool: 'p', imageName: 'x' })],
-    ['a driver in capitals', csi('RBD.csi.ceph.com', handle, { pool: 'p', imageName: 'x' })],
+    ['another driver with a pool', csi('example.com', 'vol-1', { pool: 'p', imageName: 'x' })],
     ['an in-tree source that is none', { rbd: [], cephfs: 'x' }],
     ['a host path', { hostPath: { path: '/' } }],
     ['nothing', {}],
   ])('%s is not Ceph', (_, spec) => {
     expect(identity(spec)).toBeNull();
+  });
+
+  test.each([
+    ['a driver that ends alike', csi('notrbd.csi.ceph.com', handle, {})],
+    ['a driver that begins alike', csi('rbd.csi.ceph.com.example', handle, {})],
+    ['a driver in capitals', csi('RBD.csi.ceph.com', handle, {})],
+    ['images by name', csi('nvmeof.csi.ceph.com', 'x', { clusterID: 'c', pool: 'p', imageName: 'x' })],
+    ['static images', csi('ceph.example.com', 'x', { clusterID: 'c', pool: 'p', staticVolume: 'true' })],
+    ['shares', csi('ceph.example.com', 'x', { clusterID: 'c', fsName: 'f' })],
+  ])('a foreign driver with the attributes of Ceph is a gap that is seen: %s', (_, spec) => {
+    expect(identity(spec)).toMatchObject({ kind: null, source: null });
+    expect(identity(spec)?.details.unsupported).toContain(`--driver NAME=rbd`);
+  });
+
+  test('a driver under another name is what --driver says', () => {
+    const drivers = [
+      { name: 'a.example.com', type: 'rbd' as const },
+      { name: 'b.example.com', type: 'cephfs' as const },
+    ];
+    const of = (spec: object) =>
+      identify(viewVolume({ metadata: { name: 'pvc-1234' }, spec }), { clusters: null, drivers });
+    expect(of(csi('a.example.com', handle, { pool: 'p', imageName: 'x' }))).toMatchObject({
+      kind: 'rbd-filesystem',
+      details: { unsupported: null },
+    });
+    expect(of(csi('b.example.com', handle, { fsName: 'f' }))?.kind).toBe('cephfs');
+  });
+
+  test('a cluster that the list does not know is not that of ceph.conf', () => {
+    const spec = image('x', { clusterID: 'unknown', pool: 'p', imageName: 'x' });
+    expect(identity(spec, clusters)?.details.unsupported).toContain('"unknown"');
+    expect(identity(spec, null)?.details.unsupported).toBeNull();
   });
 });
 

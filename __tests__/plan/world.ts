@@ -16,6 +16,8 @@ export const everything: Policy = {
   minAge: null,
   shard: null,
   clusters: null,
+  drivers: [],
+  optIn: false,
 };
 
 type Annotations = Record<string, unknown>;

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { CommandDefinition, Operand } from './command.js';
 import { variableOf, type OptionDefinition, type RawOptions } from './options.js';
+import { similar } from './similar.js';
 import { text } from './values.js';
 
 export type CommandLine =
@@ -40,8 +41,10 @@ export function parseCommandLine(
       const name = operand.most > 1 ? `${operand.name}...` : operand.name;
       command.argument(operand.least > 0 ? `<${name}>` : `[${name}]`, operand.description);
     }
-    for (const [key, option] of Object.entries(definition.options))
+    for (const [key, option] of Object.entries(definition.options)) {
       command.addOption(commanderOption(key, option));
+      if (option.placeholder === undefined) command.addOption(switchedOff(key, option));
+    }
     command.action(() => {
       parsed.push(toCommandLine(definition, command, argv));
     });
@@ -53,7 +56,7 @@ export function parseCommandLine(
     if (thrown.exitCode === 0) return { type: 'help', text: printed };
     if (thrown.code === 'commander.help')
       return { type: 'usage', text: printed, message: 'no command given' };
-    return { type: 'usage', text: '', message: thrown.message.replace(/^error: /, '') };
+    return { type: 'usage', text: '', message: thrown.message.replace(/^error: /, '').replaceAll('\n', ' ') };
   }
   return parsed[0] ?? { type: 'usage', text: printed, message: 'no command given' };
 }
@@ -66,6 +69,13 @@ function commanderOption(key: string, definition: OptionDefinition<unknown>): Op
   option.attributeName = () => key;
   if (repeated)
     option.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+  return option;
+}
+
+/** `--no-dry-run`: for a switch that an environment variable has switched on. */
+function switchedOff(key: string, { flag }: OptionDefinition<unknown>): Option {
+  const option = new Option(flag.replace(/^--/, '--no-'), `not ${flag}`).hideHelp();
+  option.attributeName = () => key;
   return option;
 }
 
@@ -84,7 +94,13 @@ function toCommandLine(
   const unknown = args.filter(isOption);
   const operands = args.filter((arg, index) => !isOption(arg, index));
   const { least, most, name, parse } = definition.operand ?? noOperand;
-  const mistakes = unknown.map((arg) => `unknown option ${JSON.stringify(arg)}`);
+  const flags = Object.values(definition.options).flatMap(({ flag, placeholder }) =>
+    placeholder === undefined ? [flag, flag.replace(/^--/, '--no-')] : [flag],
+  );
+  const mistakes = unknown.map((arg) => {
+    const meant = similar(arg.replace(/=.*/s, ''), flags);
+    return `unknown option ${JSON.stringify(arg)}${meant === null ? '' : `: did you mean ${meant}?`}`;
+  });
   for (const operand of operands.slice(0, most)) {
     const parsed = parse(operand);
     if ('expected' in parsed) mistakes.push(`${JSON.stringify(operand)}: expected ${parsed.expected}`);

@@ -61,8 +61,9 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     redactor,
     endedBy: () => endedBy,
     limit: (milliseconds) => {
-      if (milliseconds === null) return;
+      if (milliseconds === null || milliseconds === 0) return;
       const error = new CephbackupError('RUN_TIMEOUT', `not finished after ${milliseconds / 1000} s`);
+      // What is longer than a timer can be, 24.8 days, is longer than any command takes.
       timer = setTimeout(
         () => {
           abort.abort(error);

@@ -7,14 +7,19 @@ export type Parser<T> = (text: string) => Parsed<T>;
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizes: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };
 
-/** `90s`, `15m`, `26h`, `7d` in milliseconds. */
+/** `90s`, `15m`, `26h`, `7d` in milliseconds; `0s` is none. */
 export const duration: Parser<number> = (text) => {
   const match = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text);
   const milliseconds = Number(match?.[1]) * (units[match?.[2] ?? ''] ?? NaN);
-  return milliseconds > 0
+  return milliseconds >= 0
     ? { value: milliseconds }
     : { expected: 'a duration with a unit, e.g. 90s, 15m, 26h or 7d' };
 };
+
+/** A limit that was given as `0s` is none. */
+export function unlessNone(durationMs: number | null): number | null {
+  return durationMs === 0 ? null : durationMs;
+}
 
 /** `500MiB`, `2GiB` in bytes. */
 export const size: Parser<number> = (text) => {

@@ -49,7 +49,7 @@ export function assess(
   const namespace = namespaces.get(view.namespace) ?? null;
   // What another claim's volume says does not concern this one.
   const own = pv !== null && pv.claimUid !== null && pv.claimUid === view.uid ? pv : null;
-  const found = own === null ? null : identify(own, policy.clusters);
+  const found = own === null ? null : identify(own, policy);
   const excluded =
     view.phase !== 'Bound'
       ? 'not-bound'
@@ -75,7 +75,7 @@ export function assess(
     namespace,
     excluded,
     decision,
-    selected: excluded === null && selects(decision),
+    selected: excluded === null && selects(decision, policy.optIn),
     identity,
     host: `k8s-${view.namespace}-nspvc-${view.name}`,
     sizeBytes: own?.capacity == null ? null : parseQuantity(own.capacity),

@@ -16,6 +16,7 @@ const leftOut: ReadonlySet<Reason> = new Set([
   'pv-false',
   'namespace-false',
   'pvc-false',
+  'not-opted-in',
   'recent',
   'other-shard',
 ]);
@@ -68,7 +69,7 @@ function reasonFor(
 ): Reason {
   const { excluded, selected, decision, identity, view } = claim;
   if (excluded !== null) return excluded;
-  if (!selected) return decision;
+  if (!selected) return decision === 'default' ? 'not-opted-in' : decision;
   if (identity?.details.unsupported !== null) return 'unsupported';
   if (collides) return 'host-collision';
   const { minAge, shard } = policy;

@@ -20,6 +20,16 @@ export interface Policy {
   shard: Shard | null;
   /** ceph-csi's own `config.json`, where the user gave it. */
   clusters: readonly CephCluster[] | null;
+  /** CSI drivers under other names than Ceph's own. */
+  drivers: readonly NamedDriver[];
+  /** Whether a claim is backed up only where an annotation says so. */
+  optIn: boolean;
+}
+
+/** Which of Ceph's drivers a CSI driver is, whatever its name. */
+export interface NamedDriver {
+  name: string;
+  type: 'rbd' | 'cephfs';
 }
 
 export interface Shard {

@@ -84,6 +84,7 @@ const whys: Partial<Record<Reason, string>> = {
   'pv-false': 'opted out by its PersistentVolume',
   'namespace-false': 'opted out by its namespace',
   'pvc-false': 'opted out by the claim itself',
+  'not-opted-in': 'no annotation asks for a backup',
   'host-collision': 'another claim has the same name in the repository',
 };
 const optedOutBy: Partial<Record<Reason, ClaimStatus['optedOutBy']>> = {

@@ -27,6 +27,7 @@ export const reasons = [
   'pv-false',
   'namespace-false',
   'pvc-false',
+  'not-opted-in',
   'unsupported',
   'host-collision',
   'recent',

@@ -19,6 +19,8 @@ export function verdict(pv: Say, namespace: Say, pvc: Say): Verdict {
   return namespace === true ? 'namespace-true' : 'default';
 }
 
-export function selects(decision: Verdict): boolean {
+/** @param optIn whether what no annotation names is left out */
+export function selects(decision: Verdict, optIn: boolean): boolean {
+  if (decision === 'default') return !optIn;
   return decision !== 'pv-false' && decision !== 'namespace-false' && decision !== 'pvc-false';
 }

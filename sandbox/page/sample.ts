@@ -96,7 +96,7 @@ export function sampleData(count?: number): PageData {
   const inventory = inventoryOf(samples, histories);
   const policy = {
     ...{ prefix, namespaces: [], excludeNamespaces: [], pvcs: [], selector: null, storageClasses: [] },
-    ...{ minAge: null, shard: null, clusters: null },
+    ...{ minAge: null, shard: null, clusters: null, drivers: [], optIn: false },
   };
   const now = new Date(sampleNowMs);
   const plan = buildPlan(inventory, policy, now);

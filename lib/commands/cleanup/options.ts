@@ -6,6 +6,7 @@ export const cleanupOptions = {
   ...commonOptions,
   ...volumeOptions,
   cephClusters: selectionOptions.cephClusters,
+  drivers: selectionOptions.drivers,
   dryRun,
   installation: {
     flag: '--installation',

@@ -18,7 +18,7 @@ function keep(unit: string, what: string) {
 /** A duration for which something is kept. To restic `6m` are months: nobody keeps a backup for six minutes. */
 export const retention: Parser<number> = (text) => {
   const parsed = duration(text);
-  return 'value' in parsed && text.endsWith('m') && parsed.value < 3_600_000
+  return 'value' in parsed && text.endsWith('m') && parsed.value !== 0 && parsed.value < 3_600_000
     ? { expected: 'at least 60m: m are minutes here, not months (180d are half a year)' }
     : parsed;
 };

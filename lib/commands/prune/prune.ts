@@ -1,3 +1,4 @@
+import { unlessNone } from '../../cli/values.js';
 import type { pruneOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
@@ -102,13 +103,13 @@ async function readPlan(context: CommandContext<PruneValues>, restic: Restic): P
     weekly: options.keepWeekly,
     monthly: options.keepMonthly,
     yearly: options.keepYearly,
-    within: options.keepWithin,
+    within: unlessNone(options.keepWithin),
   });
   const ours = { snapshots, cluster: cluster.name };
   // Without rules only claims that exist no more are looked at.
   const judged = rules.length === 0 ? [] : claimsOf(ours).filter(({ uid }) => living.has(uid));
   const verdicts = await readVerdicts(restic, { ...ours, claims: judged, rules }, { signal });
-  const { keepDeleted } = options;
+  const keepDeleted = unlessNone(options.keepDeleted);
   const plan = planRetention({ ...ours, living, marked, verdicts, keepDeleted, now: clock() });
   return { plan, cluster, snapshots };
 }

@@ -15,6 +15,7 @@ export const restoreOptions = {
   ...commonOptions,
   ...volumeOptions,
   cephClusters: selectionOptions.cephClusters,
+  drivers: selectionOptions.drivers,
   cluster,
   uid,
   snapshot,

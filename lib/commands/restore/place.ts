@@ -34,6 +34,7 @@ export type PlaceContext = CommandContext<
     | 'cephUser'
     | 'cephKeyring'
     | 'cephClusters'
+    | 'drivers'
   >
 >;
 

@@ -1,3 +1,4 @@
+import { unlessNone } from '../../cli/values.js';
 import { setMaxListeners } from 'node:events';
 import type { runOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
@@ -143,7 +144,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
       node: hostname,
-      volumeTimeout: options.volumeTimeout,
+      volumeTimeout: unlessNone(options.volumeTimeout),
       exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
       temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),

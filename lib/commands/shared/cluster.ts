@@ -21,7 +21,8 @@ type ClusterValues = Pick<
 
 /** The policy that the options describe. @throws CephbackupError USAGE */
 export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Policy {
-  const { namespaces, excludeNamespaces, pvcs, selector, storageClasses, minAge, cephClusters } = options;
+  const { namespaces, excludeNamespaces, pvcs, selector, storageClasses, minAge, cephClusters, drivers } =
+    options;
   return {
     prefix: options.annotationPrefix ?? defaultPrefix,
     namespaces,
@@ -31,6 +32,8 @@ export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Poli
     storageClasses,
     minAge,
     shard: shardOf(options.shard, env),
+    drivers,
+    optIn: options.optIn === true,
     clusters: cephClusters === null ? null : parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters),
   };
 }
@@ -44,6 +47,7 @@ export const notNarrowed = {
   storageClasses: [],
   minAge: null,
   shard: null,
+  optIn: null,
 };
 
 /** The Kubernetes cluster of this start of the program. */

@@ -13,12 +13,21 @@ import {
   text,
   time,
   webUrl,
+  type Parser,
 } from '../../cli/values.js';
+import type { NamedDriver } from '../../plan/policy.js';
 
 /** A value of the tag `cluster=`. */
 const clusterTag = matching(/^[A-Za-z0-9][A-Za-z0-9_.:-]*$/, 'letters, digits and _ . : -');
 
 const dnsPrefix = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+const namedDriver: Parser<NamedDriver> = (given) => {
+  const [, name, type] = /^([A-Za-z0-9][A-Za-z0-9.-]*)=(rbd|cephfs)$/.exec(given) ?? [];
+  return name !== undefined && (type === 'rbd' || type === 'cephfs')
+    ? { value: { name, type } }
+    : { expected: 'NAME=rbd or NAME=cephfs, e.g. rbd.csi.example.com=rbd' };
+};
 
 /** Options of every command. */
 export const commonOptions = {
@@ -120,6 +129,18 @@ export const selectionOptions = {
     placeholder: 'I/N',
     description: 'only the claims of shard I of N, I from 0',
     parse: shard,
+  },
+  optIn: {
+    flag: '--opt-in',
+    description: 'back up only what an annotation names: what has none is left out',
+    parse: boolean,
+  },
+  drivers: {
+    flag: '--driver',
+    placeholder: 'NAME=rbd|cephfs',
+    description: 'a CSI driver of Ceph under another name (repeatable)',
+    parse: namedDriver,
+    repeated: true,
   },
   cephClusters: {
     flag: '--ceph-clusters',

@@ -11,6 +11,8 @@ export const statusOptions = {
   selector: selectionOptions.selector,
   storageClasses: selectionOptions.storageClasses,
   cephClusters: selectionOptions.cephClusters,
+  drivers: selectionOptions.drivers,
+  optIn: selectionOptions.optIn,
   from: listOptions.from,
   maxAge: {
     flag: '--max-age',

@@ -1,3 +1,4 @@
+import { unlessNone } from '../../cli/values.js';
 import type { statusOptions } from './options.js';
 import type { Command } from '../../cli/command.js';
 import type { Values } from '../../cli/options.js';
@@ -7,10 +8,11 @@ import { statusTable } from './table.js';
 /** Tells how old the last backup of each claim is, by the annotations on PersistentVolumes. */
 export const status: Command<Values<typeof statusOptions>> = async (context) => {
   const { options, log } = context;
-  const { status: report, now } = await surveyStatus(context, options.maxAge);
+  const maxAge = unlessNone(options.maxAge);
+  const { status: report, now } = await surveyStatus(context, maxAge);
   for (const warning of report.warnings) log.warn(warning);
   const { stale, never, missing } = report.totals;
-  const overdue = options.maxAge === null ? 0 : stale + never;
+  const overdue = maxAge === null ? 0 : stale + never;
   return {
     document: report,
     table: statusTable(report, now),

@@ -16,7 +16,7 @@ import {
 /** `2h` or `500GiB`: a duration or a size. */
 const budget: Parser<Budget> = (text) => {
   const [time, amount] = [duration(text), size(text)];
-  if ('value' in time) return { value: { milliseconds: time.value } };
+  if ('value' in time) return { value: { milliseconds: time.value === 0 ? Infinity : time.value } };
   if ('value' in amount) return { value: { bytes: amount.value } };
   return { expected: 'a duration or a size with a unit, e.g. 2h or 500GiB' };
 };
@@ -48,4 +48,5 @@ export const verifyOptions = {
   cephUser: volumeOptions.cephUser,
   cephKeyring: volumeOptions.cephKeyring,
   cephClusters: selectionOptions.cephClusters,
+  drivers: selectionOptions.drivers,
 } satisfies Definitions;
