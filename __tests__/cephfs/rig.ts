@@ -138,6 +138,7 @@ export class Rig {
       driverFor: () => driver,
       clusterName: 'sandbox',
       node: hostname(),
+      proofs: { proven: () => undefined, unproven: () => undefined },
       volumeTimeout: options.timeout ?? null,
       markedSnapshot: ({ uid }: PlannedVolume) => this.marks.get(uid) ?? null,
       clock: () => Date.now(),

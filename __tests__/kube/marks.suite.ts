@@ -48,9 +48,15 @@ export function marksSuite(context: KubeContext): void {
         [`${prefix}/last-error`]: 'MAP_FAILED',
       });
       await markBackup(api, { ...target, lastBackup, snapshotId, attempt });
-      await markVerified(api, { ...target, verified: attempt });
+      await markVerified(api, { ...target, verified: attempt, snapshotId });
       const annotations = await annotationsOf(api, 'pv-erred');
-      expect(annotations).toMatchObject({ ...theirs, [`${prefix}/last-verified`]: attempt });
+      expect(annotations).toMatchObject({
+        ...theirs,
+        [`${prefix}/last-verified`]: attempt,
+        // Whose proof it is, and of what: the volume may be bound to another claim one day.
+        [`${prefix}/last-verified-claim`]: uid,
+        [`${prefix}/last-verified-snapshot`]: snapshotId,
+      });
       expect(annotations).not.toHaveProperty([`${prefix}/last-error`]);
     });
 
@@ -85,11 +91,13 @@ export function marksSuite(context: KubeContext): void {
       const api = await context.connect();
       const target = { pv: 'pv-busy', claimUid: uid };
       const prefixes = Array.from({ length: 12 }, (_, index) => `p${index}.example.org`);
-      const marks = prefixes.map((own) => markVerified(api, { ...target, prefix: own, verified: attempt }));
+      const mark = { ...target, verified: attempt, snapshotId };
+      const marks = prefixes.map((own) => markVerified(api, { ...mark, prefix: own }));
       await expect(Promise.all(marks)).resolves.toEqual(prefixes.map(() => 'marked'));
       const annotations = await annotationsOf(api, 'pv-busy');
+      const keys = ['last-verified', 'last-verified-claim', 'last-verified-snapshot'];
       expect(Object.keys(annotations ?? {}).toSorted()).toEqual(
-        prefixes.map((own) => `${own}/last-verified`).toSorted(),
+        prefixes.flatMap((own) => keys.map((key) => `${own}/${key}`)).toSorted(),
       );
     });
 

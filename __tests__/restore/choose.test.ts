@@ -16,6 +16,7 @@ const backup = (time: string, fields: Partial<Backup> = {}): Backup => ({
   pv: 'pv-1',
   kind: 'rbd-filesystem',
   sizeBytes: 1,
+  proof: 'proven',
   ...fields,
 });
 const wanted = (fields: Partial<Wanted> = {}): Wanted => ({
@@ -34,6 +35,7 @@ const errorOf = (action: () => unknown) => {
   }
   throw new Error('nothing was thrown');
 };
+const quiet = () => undefined;
 const c1 = clusterScope('c1', null, []);
 
 describe('the time', () => {
@@ -42,8 +44,8 @@ describe('the time', () => {
   const all = [second, first];
 
   test('latest is the newest, whatever the order of the repository', () => {
-    expect(chooseBackup(all, wanted(), c1)).toBe(second);
-    expect(chooseBackup(all, wanted({ snapshot: 'latest' }), c1)).toBe(second);
+    expect(chooseBackup(all, wanted(), c1, quiet)).toBe(second);
+    expect(chooseBackup(all, wanted({ snapshot: 'latest' }), c1, quiet)).toBe(second);
   });
 
   test.each([
@@ -52,11 +54,13 @@ describe('the time', () => {
     ['2026-01-02T09:59:59Z', first],
     ['2026-01-01T10:00:00Z', first],
   ])('as of %s', (time, expected) => {
-    expect(chooseBackup(all, wanted({ asOf: Date.parse(time) }), c1)).toBe(expected);
+    expect(chooseBackup(all, wanted({ asOf: Date.parse(time) }), c1, quiet)).toBe(expected);
   });
 
   test('before the oldest there is nothing', () => {
-    const error = errorOf(() => chooseBackup(all, wanted({ asOf: Date.parse('2026-01-01T09:59:59Z') }), c1));
+    const error = errorOf(() =>
+      chooseBackup(all, wanted({ asOf: Date.parse('2026-01-01T09:59:59Z') }), c1, quiet),
+    );
     expect(error.code).toBe('SNAPSHOT_NOT_FOUND');
     expect(error.message).toContain('2026-01-01T10:00:00Z');
   });
@@ -69,7 +73,7 @@ describe('claims of one name', () => {
 
   test('are never chosen silently', () => {
     for (const fields of [{}, { snapshot: 'latest' }, { asOf: old.time }]) {
-      const error = errorOf(() => chooseBackup(all, wanted(fields), c1));
+      const error = errorOf(() => chooseBackup(all, wanted(fields), c1, quiet));
       expect(error.code).toBe('CLAIM_AMBIGUOUS');
       expect(error.message).toContain('u-old');
       expect(error.message).toContain('u-young');
@@ -77,22 +81,22 @@ describe('claims of one name', () => {
   });
 
   test('--uid or a snapshot id says which', () => {
-    expect(chooseBackup(all, wanted({ uid: 'u-old' }), c1)).toBe(old);
-    expect(chooseBackup(all, wanted({ snapshot: old.id.slice(0, 8) }), c1)).toBe(old);
-    expect(chooseBackup(all, wanted({ uid: 'u-young', snapshot: young.id }), c1)).toBe(young);
+    expect(chooseBackup(all, wanted({ uid: 'u-old' }), c1, quiet)).toBe(old);
+    expect(chooseBackup(all, wanted({ snapshot: old.id.slice(0, 8) }), c1, quiet)).toBe(old);
+    expect(chooseBackup(all, wanted({ uid: 'u-young', snapshot: young.id }), c1, quiet)).toBe(young);
   });
 
   test('an id of another claim is refused, and named', () => {
     const other = backup('2026-01-03T10:00:00Z', { namespace: 'db', uid: 'u-db' });
     for (const fields of [{ snapshot: other.id }, { uid: 'u-old', snapshot: young.id }]) {
-      const error = errorOf(() => chooseBackup([...all, other], wanted(fields), c1));
+      const error = errorOf(() => chooseBackup([...all, other], wanted(fields), c1, quiet));
       expect(error.code).toBe('SNAPSHOT_NOT_FOUND');
       expect(error.message).toMatch(/u-db|u-young/);
     }
   });
 
   test('an unknown UID is answered with those that there are', () => {
-    const error = errorOf(() => chooseBackup(all, wanted({ uid: 'u-no' }), c1));
+    const error = errorOf(() => chooseBackup(all, wanted({ uid: 'u-no' }), c1, quiet));
     expect(error.message).toContain('u-old');
   });
 });
@@ -104,20 +108,20 @@ describe('clusters', () => {
   const present = ['c1', 'c2'];
 
   test('the own one by default, another one when it is asked for', () => {
-    expect(chooseBackup(all, wanted(), clusterScope(null, 'c1', present))).toBe(mine);
-    expect(chooseBackup(all, wanted(), clusterScope('c2', 'c1', present))).toBe(theirs);
+    expect(chooseBackup(all, wanted(), clusterScope(null, 'c1', present), quiet)).toBe(mine);
+    expect(chooseBackup(all, wanted(), clusterScope('c2', 'c1', present), quiet)).toBe(theirs);
   });
 
   test('a rebuilt cluster is told where its backups are', () => {
-    const error = errorOf(() => chooseBackup(all, wanted(), clusterScope(null, 'c3', present)));
+    const error = errorOf(() => chooseBackup(all, wanted(), clusterScope(null, 'c3', present), quiet));
     expect(error.code).toBe('SNAPSHOT_NOT_FOUND');
     expect(error.message).toContain('--cluster "c1" or --cluster "c2"');
-    const byId = errorOf(() => chooseBackup(all, wanted({ snapshot: theirs.id }), c1));
+    const byId = errorOf(() => chooseBackup(all, wanted({ snapshot: theirs.id }), c1, quiet));
     expect(byId.message).toContain('--cluster "c2"');
   });
 
   test('without an API all, if they are one', () => {
-    expect(chooseBackup([mine], wanted(), clusterScope(null, null, ['c1']))).toBe(mine);
+    expect(chooseBackup([mine], wanted(), clusterScope(null, null, ['c1']), quiet)).toBe(mine);
     const error = errorOf(() => clusterScope(null, null, present));
     expect(error.code).toBe('CLUSTER_UNCLEAR');
     expect(error.message).toContain('--cluster');
@@ -125,8 +129,8 @@ describe('clusters', () => {
 
   test('claims of one name in two clusters are two claims', () => {
     const scope = clusterScope('all', null, present);
-    expect(errorOf(() => chooseBackup(all, wanted(), scope)).code).toBe('CLAIM_AMBIGUOUS');
-    expect(chooseBackup(all, wanted({ uid: 'u2' }), scope)).toBe(theirs);
+    expect(errorOf(() => chooseBackup(all, wanted(), scope, quiet)).code).toBe('CLAIM_AMBIGUOUS');
+    expect(chooseBackup(all, wanted({ uid: 'u2' }), scope, quiet)).toBe(theirs);
   });
 });
 
@@ -143,7 +147,7 @@ describe('reading snapshots', () => {
   const tags = ['cluster=c', 'namespace=n', 'pvc=p', 'uid=u', 'pv=', 'kind=cephfs'];
 
   test('by their tags; times in UTC', () => {
-    expect(backupsOf([snapshot(tags)])).toEqual([
+    expect(backupsOf([snapshot(tags)], null)).toEqual([
       {
         id: 'a'.repeat(64),
         time: Date.parse('2026-01-01T10:00:00Z'),
@@ -154,13 +158,14 @@ describe('reading snapshots', () => {
         pv: null,
         kind: 'cephfs',
         sizeBytes: 5,
+        proof: 'untold',
       },
     ]);
   });
 
   test('those of other programs, and manifests, are no backups', () => {
     expect(
-      backupsOf([snapshot([]), snapshot(['cluster=c', 'kind=manifests']), snapshot(tags.slice(1))]),
+      backupsOf([snapshot([]), snapshot(['cluster=c', 'kind=manifests']), snapshot(tags.slice(1))], null),
     ).toEqual([]);
   });
 

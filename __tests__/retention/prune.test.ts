@@ -115,8 +115,14 @@ describe('what goes, by the rules', () => {
   test('--keep-last 1: never the newest, never the one that is marked', async () => {
     const answer = await dry('--keep-last', '1');
     expect(goneOf(answer, marked)).toEqual([0]);
-    const [kept] = decided(answer, marked).keep;
-    expect(kept?.reasons).toEqual(['marked on its PersistentVolume']);
+    const [kept, newer] = decided(answer, marked).keep;
+    // The rule counts the last proven one; the newer one takes nobody's place.
+    expect(kept?.reasons).toEqual([
+      'last snapshot',
+      'newest of a claim that exists',
+      'marked on its PersistentVolume',
+    ]);
+    expect(newer?.reasons).toEqual(['not proven, and not counted: no newer one is known to be proven']);
   });
 
   test('--keep-daily keeps the last of each day', async () => {

@@ -57,7 +57,16 @@ describe('point in time', () => {
     { now: 5_999, newest: 5_000, time: 6_000, adjusted: true },
     { now: 5_999, newest: 90_500, time: 91_000, adjusted: true },
   ])('$now after $newest', ({ now, newest, time, adjusted }) => {
-    expect(pointInTime(now, newest)).toEqual({ time, adjusted });
+    expect(pointInTime(now, newest === null ? null : { id: 'a', time: newest })).toEqual({ time, adjusted });
+  });
+
+  test('a snapshot more than an hour in the future is not followed', () => {
+    const now = Date.parse('2026-01-01T00:00:00Z');
+    const of = (newest: string) => () => pointInTime(now, { id: 'abc', time: Date.parse(newest) });
+    expect(of('2026-01-01T01:00:00Z')).not.toThrow();
+    expect(of('2026-01-01T01:00:01Z')).toThrow(
+      'the newest snapshot of the claim, abc, is of 2026-01-01T01:00:01Z',
+    );
   });
 });
 
@@ -85,8 +94,8 @@ describe('history', () => {
   });
 
   test('the newest counts, marked or not', () => {
-    expect(history.newestTime('u1')).toBe(Date.parse('2026-01-02T00:00:00Z'));
-    expect(history.newestTime('u3')).toBeNull();
+    expect(history.newest('u1')).toEqual({ id: 'b', time: Date.parse('2026-01-02T00:00:00Z') });
+    expect(history.newest('u3')).toBeNull();
   });
 });
 

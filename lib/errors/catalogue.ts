@@ -101,12 +101,21 @@ export const catalogue = {
   ),
   CLOCK_WRONG: entry(
     'unusable',
-    'Nothing was forgotten: ages cannot be told by a wrong clock. Set both clocks by NTP, here and on the control plane.',
+    'Nothing was touched: backups are dated, and kept, by the clock. Set both clocks by NTP, here and on the control plane; `cephbackup doctor` compares them.',
   ),
 
   MANIFESTS_NOT_SAVED: entry(
     'unusable',
     'The volumes are backed up, but what is needed to recreate their claims is not; see the message, then run again.',
+  ),
+
+  SNAPSHOT_IN_FUTURE: entry(
+    'failed',
+    'A run with a wrong clock dated it so: every later backup would be dated behind it, and retention would take them for backups of one day. Give it a true time (`restic rewrite --forget --new-time "YYYY-MM-DD hh:mm:ss" ID`) or forget it (`restic forget ID`), then run again.',
+  ),
+  PROOFS_NOT_SAVED: entry(
+    'unusable',
+    'The volumes are backed up and marked, but the repository does not say so: without the Kubernetes API these backups do not count. See the message, then run again: it records what is marked.',
   ),
 
   // Restoring and proving

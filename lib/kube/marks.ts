@@ -65,13 +65,18 @@ export function markFailure(
   return annotate(api, mark, { 'last-attempt': mark.attempt, 'last-error': mark.code }, options);
 }
 
-/** Says on the volume that its backup was proven to restore, at `verified`. @throws as KubeApi */
+/** Says on the volume that this backup of its claim was read and found sound, at `verified`. @throws as KubeApi */
 export function markVerified(
   api: KubeApi,
-  mark: MarkTarget & { verified: string },
+  mark: MarkTarget & { verified: string; snapshotId: string },
   options: RequestOptions = {},
 ): Promise<MarkResult> {
-  return annotate(api, mark, { 'last-verified': mark.verified }, options);
+  const changes = {
+    'last-verified': mark.verified,
+    'last-verified-snapshot': mark.snapshotId,
+    'last-verified-claim': mark.claimUid,
+  };
+  return annotate(api, mark, changes, options);
 }
 
 /** One patch, which the server refuses as a whole if the volume belongs to another claim by then. */

@@ -16,6 +16,8 @@ const vocabulary: Record<Kind, readonly string[]> = {
     'last-attempt',
     'last-error',
     'last-verified',
+    'last-verified-snapshot',
+    'last-verified-claim',
   ],
   namespace: ['backup'],
   persistentvolumeclaim: ['backup', 'exclude', 'group'],

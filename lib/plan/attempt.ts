@@ -34,6 +34,28 @@ export function attemptOf(claim: Claim, prefix: string): Attempt {
     lastSnapshot: markedSnapshot(claim, prefix),
     lastAttempt: own ? lastAttempt : null,
     lastError: own ? text('last-error') : null,
-    lastVerified: inherited ? null : parseTime(text('last-verified') ?? ''),
+    lastVerified: verifiedOn(annotations, prefix, uid, created),
   };
+}
+
+/**
+ * When a backup of this very claim was last read and found sound, milliseconds since 1970; null: never. Older releases
+ * wrote no claim beside the time: theirs counts where the last backup is this claim's, and not from before the claim.
+ *
+ * @param created when the claim was made, where that is known
+ */
+export function verifiedOn(
+  annotations: Record<string, unknown>,
+  prefix: string,
+  uid: string | undefined,
+  created = -Infinity,
+): number | null {
+  const text = (key: string) => {
+    const value = annotations[`${prefix}/${key}`];
+    return typeof value === 'string' ? value.trim() : '';
+  };
+  const time = parseTime(text('last-verified'));
+  const owner = text('last-verified-claim') || text('last-backup-claim');
+  if (time === null || (owner !== '' && owner !== uid)) return null;
+  return text('last-verified-claim') === '' && time < created ? null : time;
 }

@@ -8,7 +8,13 @@ export function markedSnapshot({ pvc, pv }: Claim, prefix: string): string | nul
   return pv === null ? null : markedSnapshotOn(pv, pvc.metadata?.uid, prefix);
 }
 
-/** The same, of a volume and the UID of the claim that it belongs to. */
+/** Full ids of all snapshots that volumes name as proven backups, also of claims that had the volumes before. */
+export function markedIds(volumes: readonly PersistentVolume[], prefix: string): ReadonlySet<string> {
+  const ids = volumes.map(({ metadata }) => metadata?.annotations?.[`${prefix}/last-snapshot`] ?? '');
+  return new Set(ids.filter((id) => /^[0-9a-f]{64}$/.test(id)));
+}
+
+/** As `markedSnapshot`, of a volume and the UID of the claim that it belongs to. */
 export function markedSnapshotOn(
   { metadata }: PersistentVolume,
   uid: string | undefined,

@@ -11,6 +11,8 @@ export interface BackupRequest {
   source: BackupSource;
   host: string;
   tags: readonly string[];
+  /** Lines that restic keeps in the snapshot's own file (field `excludes`), where its tables do not show them. */
+  notes?: readonly string[];
   /** Point in time, milliseconds since the epoch, whole seconds. */
   time: number;
   /** Full id of the parent snapshot; without one everything is read. */
@@ -117,11 +119,15 @@ function exclusion({ source, excludes }: BackupRequest): ExcludeArguments {
   }
 }
 
-function backupArguments({ source, host, tags, time, parent }: BackupRequest, excludes: string[]): string[] {
+function backupArguments(
+  { source, host, tags, notes, time, parent }: BackupRequest,
+  excludes: string[],
+): string[] {
   return [
     `--host=${host}`,
     `--tag=${tags.join(',')}`,
     `--time=${new Date(time).toISOString().slice(0, 19).replace('T', ' ')}`,
+    ...(notes ?? []).map((note) => `--exclude=${note}`),
     // Without a proven parent, restic must not choose one by itself.
     parent === null ? '--force' : `--parent=${parent}`,
     ...(source.type === 'directory'

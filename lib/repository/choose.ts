@@ -1,7 +1,8 @@
 import { CephbackupError } from '../errors/error.js';
 import { rfc3339 } from '../log/time.js';
-import { groupByClaim, newest, type Backup, type StoredClaim } from './claims.js';
+import { groupByClaim, newestProven, passedOver, type Backup, type StoredClaim } from './claims.js';
 import { elsewhere, type ClusterScope } from './clusters.js';
+import { counts } from './proofs.js';
 
 export interface Wanted {
   namespace: string;
@@ -46,18 +47,58 @@ export function chooseClaim(
   return claim;
 }
 
-/** The backup that is meant. @throws CephbackupError SNAPSHOT_NOT_FOUND, CLAIM_AMBIGUOUS */
-export function chooseBackup(backups: readonly Backup[], wanted: Wanted, scope: ClusterScope): Backup {
+/**
+ * The backup that is meant: the newest proven one, or the newest proven one as of a time; another only if it is named.
+ * @param warn is told what was passed over, and that what was named is not proven
+ * @throws CephbackupError SNAPSHOT_NOT_FOUND, CLAIM_AMBIGUOUS
+ */
+export function chooseBackup(
+  backups: readonly Backup[],
+  wanted: Wanted,
+  scope: ClusterScope,
+  warn: (text: string) => void,
+): Backup {
   const { snapshot, asOf } = wanted;
-  if (snapshot !== null && snapshot !== 'latest') return byId(backups, snapshot, wanted, scope);
-  const claim = chooseClaim(backups, wanted, scope);
-  if (asOf === null) return newest(claim);
-  const found = claim.backups.findLast(({ time }) => time <= asOf);
-  if (found !== undefined) return found;
+  if (snapshot !== null && snapshot !== 'latest') {
+    const named = byId(backups, snapshot, wanted, scope);
+    if (!counts(named.proof)) warn(`${describeUnproven(named)}: it may be incomplete or wrong`);
+    return named;
+  }
+  const claim = upTo(chooseClaim(backups, wanted, scope), asOf);
+  const found = newestProven(claim);
+  const over = passedOver(claim);
+  if (found === null) throw noneProven(over, wanted);
+  for (const one of over) {
+    warn(
+      `${describeUnproven(one)}, and passed over; --snapshot ${one.id.slice(0, 8)} would take it all the same`,
+    );
+  }
+  return found;
+}
+
+/** The claim as it was at this time. @throws CephbackupError SNAPSHOT_NOT_FOUND */
+function upTo(claim: StoredClaim, asOf: number | null): StoredClaim {
+  if (asOf === null) return claim;
+  const [oldest, ...others] = claim.backups.filter(({ time }) => time <= asOf);
+  if (oldest !== undefined) return { ...claim, backups: [oldest, ...others] };
   throw new CephbackupError(
     'SNAPSHOT_NOT_FOUND',
-    `no backup of ${wanted.namespace}/${wanted.pvc} as of ${rfc3339(asOf)}: the oldest is of ${rfc3339(claim.backups[0].time)}`,
+    `no backup of ${claim.namespace}/${claim.pvc} as of ${rfc3339(asOf)}: the oldest is of ${rfc3339(claim.backups[0].time)}`,
   );
+}
+
+function noneProven(snapshots: readonly Backup[], { namespace, pvc, asOf }: Wanted): CephbackupError {
+  const when = asOf === null ? '' : ` as of ${rfc3339(asOf)}`;
+  const list = snapshots.map(describeUnproven).join('; ');
+  const message = `no proven backup of ${namespace}/${pvc}${when}, only: ${list}`;
+  const guidance =
+    'Back the claim up with `cephbackup run`; --snapshot ID takes one that is not proven all the same.';
+  return new CephbackupError('SNAPSHOT_NOT_FOUND', message, { guidance });
+}
+
+function describeUnproven({ id, time, proof }: Backup): string {
+  const why = proof === 'changed' ? 'was changed since it was proven' : 'is not proven';
+  return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} ${why}`;
 }
 
 /** An id says exactly which backup is meant, whatever else had the claim's name. */

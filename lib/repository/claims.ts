@@ -1,3 +1,4 @@
+import { counts, judge, type Marks, type Proof } from './proofs.js';
 import { tagValue } from './tags.js';
 import type { ResticSnapshot } from '../tools/restic/restic.js';
 
@@ -17,9 +18,11 @@ export interface Backup {
   kind: string;
   /** Bytes that restic read; null where an old restic did not record them. */
   sizeBytes: number | null;
+  /** Only what `counts` is taken, unless it is named. */
+  proof: Proof;
 }
 
-/** All backups of one claim, oldest first; never empty. */
+/** All snapshots of one claim, proven or not, oldest first; never empty. */
 export interface StoredClaim {
   cluster: string;
   namespace: string;
@@ -28,9 +31,14 @@ export interface StoredClaim {
   backups: [Backup, ...Backup[]];
 }
 
-/** The backups of claims among all snapshots of a repository, which may hold others as well. */
-export function backupsOf(snapshots: readonly ResticSnapshot[]): Backup[] {
-  return snapshots.flatMap(({ id, time, tags, summary }) => {
+/**
+ * The backups of claims among all snapshots of a repository, which may hold others as well, and what is known of each.
+ * @param marks of the cluster that this program speaks with; null where there are none
+ */
+export function backupsOf(snapshots: readonly ResticSnapshot[], marks: Marks | null): Backup[] {
+  const proofOf = judge(snapshots, marks);
+  return snapshots.flatMap((snapshot) => {
+    const { id, time, tags, summary } = snapshot;
     const [cluster, namespace, pvc, uid, kind] = ['cluster', 'namespace', 'pvc', 'uid', 'kind'].map((name) =>
       tagValue(tags, name),
     );
@@ -47,6 +55,7 @@ export function backupsOf(snapshots: readonly ResticSnapshot[]): Backup[] {
       pv: pv === '' ? null : pv,
       kind,
       sizeBytes,
+      proof: proofOf(snapshot),
     };
   });
 }
@@ -71,8 +80,20 @@ export function groupByClaim(backups: readonly Backup[]): StoredClaim[] {
   );
 }
 
+/** The newest snapshot, proven or not. */
 export function newest({ backups }: StoredClaim): Backup {
   return backups.at(-1) ?? backups[0];
+}
+
+/** The newest one that counts: what `restore`, `manifests`, `verify` and all others mean by a claim's last backup. */
+export function newestProven({ backups }: StoredClaim): Backup | null {
+  return backups.findLast(({ proof }) => counts(proof)) ?? null;
+}
+
+/** Snapshots newer than the last backup, which no command takes unless they are named. */
+export function passedOver(claim: StoredClaim): Backup[] {
+  const last = newestProven(claim);
+  return last === null ? claim.backups : claim.backups.slice(claim.backups.indexOf(last) + 1);
 }
 
 /** Kubernetes' names are ASCII, so the order of UTF-16 units is that of bytes. */

@@ -1,3 +1,6 @@
+import { CephbackupError } from '../errors/error.js';
+import { rfc3339 } from '../log/time.js';
+import { clockTolerance } from '../plan/last-backup.js';
 import type { ResticSnapshot } from '../tools/restic/restic.js';
 import { tagValue } from './tags.js';
 
@@ -8,14 +11,21 @@ export class History {
   constructor(snapshots: readonly ResticSnapshot[]) {
     for (const snapshot of snapshots) {
       const uid = tagValue(snapshot.tags, 'uid');
-      if (uid !== null) this.#byUid.set(uid, [...(this.#byUid.get(uid) ?? []), snapshot]);
+      if (uid === null) continue;
+      const known = this.#byUid.get(uid);
+      if (known === undefined) this.#byUid.set(uid, [snapshot]);
+      else known.push(snapshot);
     }
   }
 
-  /** Milliseconds since the epoch of the claim's newest snapshot, proven or not. */
-  newestTime(uid: string): number | null {
-    const times = (this.#byUid.get(uid) ?? []).map(({ time }) => Date.parse(time));
-    return times.length === 0 ? null : Math.max(...times);
+  /** The claim's newest snapshot, proven or not; its time in milliseconds since the epoch. */
+  newest(uid: string): { id: string; time: number } | null {
+    let newest: { id: string; time: number } | null = null;
+    for (const { id, time } of this.#byUid.get(uid) ?? []) {
+      const at = Date.parse(time);
+      if (newest === null || at > newest.time) newest = { id, time: at };
+    }
+    return newest;
   }
 
   /**
@@ -29,10 +39,19 @@ export class History {
 
 /**
  * A backup's point in time in milliseconds, whole seconds: `now`, or one second after the claim's newest snapshot
- * where the clock was set back, so that the order of snapshots is the order of backups.
+ * where the clock was set back a little, so that the order of snapshots is the order of backups.
+ *
+ * @throws CephbackupError SNAPSHOT_IN_FUTURE where a whole day's, or year's, backups would follow one of a wrong clock
  */
-export function pointInTime(now: number, newest: number | null): { time: number; adjusted: boolean } {
+export function pointInTime(
+  now: number,
+  newest: { id: string; time: number } | null,
+): { time: number; adjusted: boolean } {
   const time = Math.floor(now / 1000) * 1000;
-  if (newest === null || time > newest) return { time, adjusted: false };
-  return { time: Math.floor(newest / 1000) * 1000 + 1000, adjusted: true };
+  if (newest === null || time > newest.time) return { time, adjusted: false };
+  if (newest.time > now + clockTolerance) {
+    const message = `the newest snapshot of the claim, ${newest.id}, is of ${rfc3339(newest.time)}, and it is ${rfc3339(now)}`;
+    throw new CephbackupError('SNAPSHOT_IN_FUTURE', message);
+  }
+  return { time: Math.floor(newest.time / 1000) * 1000 + 1000, adjusted: true };
 }

@@ -1,12 +1,12 @@
-import { tmpdir } from 'node:os';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../kube/types.js';
 import type { PlannedVolume } from '../plan/types.js';
 import type { Restic } from '../tools/restic/restic.js';
-import { writeUnnamedFile } from '../tools/process/unnamed-file.js';
-import { backupSource } from './backup.js';
+import { saveText } from './save-text.js';
 
 export const manifestsHost = 'k8s-manifests';
 export const manifestsFile = '/manifests.json';
+/** Of a run that keeps a record of what it proves (`proofs.ts`). */
+export const recordNote = 'cephbackup records its proofs';
 
 /** What Ceph knows of an image and no PersistentVolume says. */
 export interface ImageFacts {
@@ -59,39 +59,17 @@ export function claimManifest(volume: PlannedVolume, image: ImageFacts | null): 
 }
 
 /**
- * Saves the manifests as one snapshot and returns its id.
+ * Saves the manifests as one snapshot and returns its id. Its note says that the run keeps a record of its proofs.
  * @param time of the snapshot, milliseconds since the epoch; cut to seconds
  * @throws BackupError
  */
-export async function saveManifests(
+export function saveManifests(
   restic: Restic,
   manifests: Manifests,
   time: number,
   signal: AbortSignal,
 ): Promise<string> {
-  const text = Buffer.from(`${JSON.stringify(manifests, null, 1)}\n`);
-  const file = writeUnnamedFile(tmpdir(), [text]);
-  try {
-    const summary = await backupSource(restic, {
-      // A command whose failure keeps restic from saving; what restic reads from its own stdin may end too early.
-      source: {
-        type: 'stream',
-        filename: manifestsFile,
-        command: ['cat', file.path],
-        length: text.length,
-        imageSize: null,
-        confirm: () => Promise.resolve(),
-      },
-      host: manifestsHost,
-      tags: manifestTags(manifests.cluster),
-      time: Math.floor(time / 1000) * 1000,
-      parent: null,
-      deadline: 600_000,
-      signal,
-      onProgress: () => undefined,
-    });
-    return summary.snapshotId;
-  } finally {
-    file.close();
-  }
+  const text = `${JSON.stringify(manifests, null, 1)}\n`;
+  const about = { host: manifestsHost, tags: manifestTags(manifests.cluster), filename: manifestsFile };
+  return saveText(restic, { ...about, text, notes: [recordNote], time }, signal);
 }

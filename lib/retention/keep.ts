@@ -1,4 +1,4 @@
-/** What to keep of each claim that exists, in restic's terms; null: no such rule. */
+/** What to keep of each claim that exists, as restic's options of these names; null: no such rule. */
 export interface KeepRules {
   last: number | null;
   hourly: number | null;
@@ -6,17 +6,19 @@ export interface KeepRules {
   weekly: number | null;
   monthly: number | null;
   yearly: number | null;
-  /** Milliseconds before the claim's newest snapshot. */
+  /** Milliseconds before the claim's newest backup, rounded up to whole hours. */
   within: number | null;
 }
 
-const hour = 3_600_000;
+/** Whether anything is to be judged at all. */
+export function hasRules({ within, ...counts }: KeepRules): boolean {
+  return within !== null || Object.values(counts).some((count) => (count ?? 0) > 0);
+}
 
-/** restic's options for these rules; none where there is no rule. */
-export function keepArguments({ within, ...counts }: KeepRules): string[] {
+/** The rules as options of `prune`. */
+export function describeRules({ within, ...counts }: KeepRules): string[] {
   const rules = Object.entries(counts).flatMap(([unit, count]) =>
-    count === null || count === 0 ? [] : [`--keep-${unit}=${count}`],
+    (count ?? 0) > 0 ? [`--keep-${unit}=${count ?? 0}`] : [],
   );
-  // restic counts in whole hours, and reads `m` as months.
-  return within === null ? rules : [...rules, `--keep-within=${Math.ceil(within / hour)}h`];
+  return within === null ? rules : [...rules, `--keep-within=${Math.ceil(within / 3_600_000)}h`];
 }

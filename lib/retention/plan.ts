@@ -1,16 +1,19 @@
 import { manifestsHost } from '../repository/manifests.js';
 import { areClaimTags, areManifestTags, tagValue } from '../repository/tags.js';
 import { rfc3339 } from '../log/time.js';
-import { backupsOf, groupByClaim, newest, type Backup, type StoredClaim } from '../repository/claims.js';
+import {
+  backupsOf,
+  groupByClaim,
+  newest,
+  newestProven,
+  type Backup,
+  type StoredClaim,
+} from '../repository/claims.js';
+import { isRecord } from '../repository/proofs.js';
 import type { ResticSnapshot } from '../tools/restic/restic.js';
 import { neededManifests } from './manifests.js';
-
-/** What restic's own rules say of one snapshot of a claim. */
-export interface Verdict {
-  keep: boolean;
-  /** restic's words, e.g. `daily snapshot`; none where it is not kept. */
-  reasons: string[];
-}
+import { neededRecords } from './records.js';
+import type { Verdict } from './rules.js';
 
 export interface RetentionInput {
   /** All of the repository. */
@@ -19,9 +22,9 @@ export interface RetentionInput {
   cluster: string;
   /** UIDs of the claims that exist; read after `snapshots`, so that no snapshot is older than its claim. */
   living: ReadonlySet<string>;
-  /** Ids that PersistentVolumes name as their claims' proven backups. */
+  /** Ids that PersistentVolumes name as their claims' proven backups, past claims' as well. */
   marked: ReadonlySet<string>;
-  /** By id; what has none is kept. */
+  /** What the rules say, by id; of what is proven, what has none is kept. */
   verdicts: ReadonlyMap<string, Verdict>;
   /** Milliseconds; null: for ever. */
   keepDeleted: number | null;
@@ -53,6 +56,8 @@ export interface ClaimDecisions extends Decisions {
 export interface RetentionPlan {
   claims: ClaimDecisions[];
   manifests: Decisions;
+  /** The records of what was proven. */
+  proofs: Decisions;
   /** Snapshots of other clusters, and of whoever else uses the repository: they are not touched. */
   others: number;
 }
@@ -60,46 +65,80 @@ export interface RetentionPlan {
 /** What goes and what stays, with the reason for each. Only what is in `forget` may ever be removed. */
 export function planRetention(input: RetentionInput): RetentionPlan {
   const exact = new Set(input.snapshots.flatMap(({ id, tags }) => (areClaimTags(tags) ? id : [])));
-  const claims = claimsOf(input).map((claim) => decide(claim, input, exact));
+  const records = input.snapshots.filter(
+    (snapshot) => isRecord(snapshot) && tagValue(snapshot.tags, 'cluster') === input.cluster,
+  );
+  const lastRecord = Math.max(-Infinity, ...records.map(({ time }) => Date.parse(time)));
+  const claims = claimsOf(input).map((claim) => decide(claim, input, exact, lastRecord));
   const manifests = decideManifests(input, claims);
-  const ours = [...claims, manifests].reduce((sum, { keep, forget }) => sum + keep.length + forget.length, 0);
-  return { claims, manifests, others: input.snapshots.length - ours };
+  const proofs = decideRecords(input, records, claims);
+  const decided = [...claims, manifests, proofs];
+  const ours = decided.reduce((sum, { keep, forget }) => sum + keep.length + forget.length, 0);
+  return { claims, manifests, proofs, others: input.snapshots.length - ours };
 }
 
 /** The claims of this cluster that have snapshots. */
 export function claimsOf({
   snapshots,
   cluster,
-}: Pick<RetentionInput, 'snapshots' | 'cluster'>): StoredClaim[] {
-  return groupByClaim(backupsOf(snapshots).filter((backup) => backup.cluster === cluster));
+  marked,
+}: Pick<RetentionInput, 'snapshots' | 'cluster' | 'marked'>): StoredClaim[] {
+  const backups = backupsOf(snapshots, { cluster, ids: marked });
+  return groupByClaim(backups.filter((backup) => backup.cluster === cluster));
 }
 
 /** All ids that go. */
-export function forgottenIds({ claims, manifests }: RetentionPlan): string[] {
-  return [...claims, manifests].flatMap(({ forget }) => forget.map(({ id }) => id));
+export function forgottenIds(plan: RetentionPlan): string[] {
+  return allDecisions(plan).flatMap(({ forget }) => forget.map(({ id }) => id));
 }
 
-/** @param exact ids of the snapshots that have the tags of a claim and no other */
-function decide(claim: StoredClaim, input: RetentionInput, exact: ReadonlySet<string>): ClaimDecisions {
+export function allDecisions({ claims, manifests, proofs }: RetentionPlan): Decisions[] {
+  return [...claims, manifests, proofs];
+}
+
+/**
+ * @param exact ids of the snapshots that have the tags of a claim and no other
+ * @param lastRecord when proofs were last recorded, milliseconds since the epoch
+ */
+function decide(
+  claim: StoredClaim,
+  input: RetentionInput,
+  exact: ReadonlySet<string>,
+  lastRecord: number,
+): ClaimDecisions {
   const { namespace, pvc, uid, backups } = claim;
   const exists = input.living.has(uid);
   const result: ClaimDecisions = { namespace, pvc, uid, exists, keep: [], forget: [] };
   for (const backup of backups) {
     const { id, time } = backup;
-    const { keep, reasons } = exact.has(id)
-      ? exists
-        ? ofLiving(backup, claim, input)
-        : ofDeleted(claim, input)
-      : { keep: true, reasons: ['it has tags of somebody else'] };
+    const { keep, reasons } = !exact.has(id)
+      ? { keep: true, reasons: ['it has tags of somebody else'] }
+      : (ofUnproven(backup, claim, lastRecord) ??
+        (exists ? ofLiving(backup, claim, input) : ofDeleted(claim, input)));
     (keep ? result.keep : result.forget).push({ id, time, reasons });
   }
   return result;
 }
 
+/**
+ * What counts for nothing goes as soon as there is something newer that counts for sure, and a later run has told what
+ * it proved; null: it counts.
+ */
+function ofUnproven({ proof, time }: Backup, { backups }: StoredClaim, lastRecord: number): Verdict | null {
+  if (proof === 'changed') {
+    return { keep: true, reasons: ['changed since it was proven (restic rewrite or repair): not counted'] };
+  }
+  if (proof !== 'unproven') return null;
+  const superseded = backups.some((other) => other.proof === 'proven' && other.time > time);
+  return superseded && lastRecord > time
+    ? { keep: false, reasons: ['never proven, and a newer one is'] }
+    : { keep: true, reasons: ['not proven, and not counted: no newer one is known to be proven'] };
+}
+
 function ofLiving({ id }: Backup, claim: StoredClaim, { verdicts, marked }: RetentionInput): Verdict {
   const verdict = verdicts.get(id);
   const guards = [
-    ...(id === newest(claim).id ? ['newest of a claim that exists'] : []),
+    ...(id === newestProven(claim)?.id ? ['newest of a claim that exists'] : []),
     ...(marked.has(id) ? ['marked on its PersistentVolume'] : []),
     ...(verdict === undefined ? ['no rule was applied to it'] : []),
   ];
@@ -110,7 +149,7 @@ function ofLiving({ id }: Backup, claim: StoredClaim, { verdicts, marked }: Rete
 /** Nobody can back up a deleted claim again: it keeps everything, until its newest is too old, and then nothing. */
 function ofDeleted(claim: StoredClaim, { keepDeleted, now }: RetentionInput): Verdict {
   if (keepDeleted === null) return { keep: true, reasons: ['its claim exists no more: kept for ever'] };
-  const end = newest(claim).time + keepDeleted;
+  const end = (newestProven(claim) ?? newest(claim)).time + keepDeleted;
   return end < now
     ? { keep: false, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] }
     : { keep: true, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] };
@@ -134,6 +173,26 @@ function decideManifests(
   for (const { id, time } of saved.toSorted((a, b) => a.time - b.time)) {
     if (needed.has(id)) decisions.keep.push({ id, time, reasons: ['saved near a backup that is kept'] });
     else decisions.forget.push({ id, time, reasons: ['no backup near it is kept'] });
+  }
+  return decisions;
+}
+
+function decideRecords(
+  { snapshots }: RetentionInput,
+  records: readonly ResticSnapshot[],
+  claims: readonly ClaimDecisions[],
+): Decisions {
+  const forgotten = new Set(claims.flatMap(({ forget }) => forget.map(({ id }) => id)));
+  const needed = neededRecords(
+    records,
+    snapshots.filter(({ id }) => !forgotten.has(id)),
+  );
+  const decisions: Decisions = { keep: [], forget: [] };
+  for (const { id, time } of records.toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time))) {
+    const decision = { id, time: Date.parse(time) };
+    if (needed.has(id))
+      decisions.keep.push({ ...decision, reasons: ['it tells of a snapshot that is kept'] });
+    else decisions.forget.push({ ...decision, reasons: ['all that it tells of is gone'] });
   }
   return decisions;
 }

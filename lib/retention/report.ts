@@ -22,6 +22,8 @@ export interface PruneReport {
     forget: PruneItem[];
   }[];
   manifests: { keep: PruneItem[]; forget: PruneItem[] };
+  /** The records of what was proven; one goes when all that it tells of is gone. */
+  proofs: { keep: PruneItem[]; forget: PruneItem[] };
   /** How many snapshots of the repository are none of this cluster's backups; they are not touched. */
   others: number;
   /** How many snapshots were forgotten. */

@@ -9,6 +9,7 @@ import {
   type ExcludeRules,
 } from '../repository/excludes.js';
 import { proveSnapshot } from '../repository/proof.js';
+import type { ProofNotes } from '../repository/run-record.js';
 import { claimTags } from '../repository/tags.js';
 import type { Logger } from '../log/logger.js';
 import type { Progress } from './progress.js';
@@ -33,6 +34,7 @@ export interface VolumeTools {
    */
   history: Promise<History>;
   recorder: Recorder;
+  proofs: ProofNotes;
   driverFor: (volume: PlannedVolume) => VolumeDriver;
   /** The tag `cluster=` of all snapshots. */
   clusterName: string;
@@ -269,7 +271,7 @@ class Attempt {
 
   /** The point in time as it was read before the snapshot was asked for, or later where the repository demands it. */
   #setTime(history: History): void {
-    const { time, adjusted } = pointInTime(this.#time, history.newestTime(this.volume.uid));
+    const { time, adjusted } = pointInTime(this.#time, history.newest(this.volume.uid));
     this.#time = time;
     if (!adjusted) return;
     this.#warn(
@@ -314,7 +316,8 @@ class Attempt {
   }
 
   #stray(id: string, reason: string): void {
-    const { node } = this.tools;
+    const { node, proofs } = this.tools;
+    proofs.unproven(id);
     this.#strays.push({ kind: 'restic-snapshot', name: id, cluster: this.tools.clusterName, node, reason });
   }
 
@@ -332,6 +335,7 @@ class Attempt {
   async #succeeded({ summary, snapshot, imageSize, leftovers }: ProvenBackup): Promise<VolumeEnd> {
     const { volume, tools } = this;
     const seconds = this.#seconds();
+    tools.proofs.proven(snapshot);
     const previous = (await tools.history).proven(volume.uid, tools.markedSnapshot(volume));
     const unchanged = previous !== null && previous.tree === snapshot.tree;
     let error: CephbackupError | null = null;

@@ -1,16 +1,16 @@
-import { newest, type Backup, type StoredClaim } from '../repository/claims.js';
+import { newestProven, type Backup, type StoredClaim } from '../repository/claims.js';
 
 /** How much one call reads: until so many milliseconds have passed, or so many bytes. */
 export type Budget = { milliseconds: number } | { bytes: number };
 
-/** A claim whose newest backup may be proven. */
+/** A claim whose last backup may be read. */
 export interface Candidate {
   claim: StoredClaim;
-  /** Its newest. */
+  /** The newest that counts. */
   backup: Backup;
   /** The volume to be marked; null where there is none. */
   pv: string | null;
-  /** When its backup was last proven, milliseconds since the epoch. */
+  /** When a backup of this very claim was last read and found sound, milliseconds since the epoch. */
   lastVerified: number | null;
   /** The snapshot that its volume names as its backup. */
   markedSnapshot: string | null;
@@ -35,23 +35,13 @@ export function withinBytes(candidates: readonly Candidate[], bytes: number): nu
   return beyond < 0 ? candidates.length : Math.max(1, beyond);
 }
 
-/**
- * A volume's mark counts for the claim that it was made for: one that is older than the claim's first backup was made
- * for a claim that had the volume before.
- */
-export function proofOf(claim: StoredClaim, marked: number | null): number | null {
-  return marked !== null && marked >= claim.backups[0].time ? marked : null;
-}
-
+/** Null where no snapshot of the claim counts: there is nothing to read. */
 export function candidate(
   claim: StoredClaim,
   volume: { pv: string; lastVerified: number | null; markedSnapshot: string | null } | null,
-): Candidate {
-  return {
-    claim,
-    backup: newest(claim),
-    pv: volume?.pv ?? null,
-    lastVerified: proofOf(claim, volume?.lastVerified ?? null),
-    markedSnapshot: volume?.markedSnapshot ?? null,
-  };
+): Candidate | null {
+  const backup = newestProven(claim);
+  if (backup === null) return null;
+  const { pv = null, lastVerified = null, markedSnapshot = null } = volume ?? {};
+  return { claim, backup, pv, lastVerified, markedSnapshot };
 }

@@ -4,9 +4,8 @@ import type { Values } from '../../cli/options.js';
 import { CephbackupError } from '../../errors/error.js';
 import type { ClaimManifest } from '../../repository/manifests.js';
 import { printable } from '../../log/logger.js';
-import { backupsOf } from '../../repository/claims.js';
-import { chooseBackup, chooseClaim, type Wanted } from '../../repository/choose.js';
-import { clusterScope, elsewhere, type ClusterScope } from '../../repository/clusters.js';
+import { chooseBackup, chooseClaim } from '../../repository/choose.js';
+import { clusterScope, elsewhere } from '../../repository/clusters.js';
 import {
   findManifest,
   nearestFirst,
@@ -15,11 +14,10 @@ import {
   type SavedManifests,
 } from '../../repository/saved-manifests.js';
 import { staticManifests } from '../../restore/static-manifests.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
 import { defaultPrefix } from '../shared/cluster.js';
 import type { Command, CommandContext } from '../../cli/command.js';
-import { ownCluster } from '../shared/own-cluster.js';
-import { requireRestic, resticOf } from '../shared/repository.js';
+import { readBackups, type KnownBackups } from '../shared/backups.js';
+import { resticOf } from '../shared/repository.js';
 import { wantedOf } from '../shared/wanted.js';
 
 type ManifestsValues = Values<typeof manifestsOptions>;
@@ -28,13 +26,9 @@ type ManifestsValues = Values<typeof manifestsOptions>;
 export const manifests: Command<ManifestsValues> = async (context) => {
   const { options, signal, log } = context;
   const restic = resticOf(context);
-  const [{ snapshots }, own] = await Promise.all([
-    restic.survey({ signal }),
-    ownCluster(context),
-    requireRestic(restic, signal),
-  ]);
-  for (const warning of own.warnings) log.warn(warning);
-  const { ordered, isMeant, hint } = search(context, snapshots, own.name);
+  const known = await readBackups(context);
+  for (const warning of known.warnings) log.warn(warning);
+  const { ordered, isMeant, hint } = search(context, known);
   const found = await findManifest(restic, ordered, isMeant, signal);
   if (found === null) {
     throw new CephbackupError('MANIFESTS_NOT_FOUND', `no manifests of ${context.operands[0] ?? ''}${hint}`);
@@ -61,13 +55,12 @@ interface Search {
 
 /** Where to look, and for which claim. @throws CephbackupError SNAPSHOT_NOT_FOUND, CLAIM_AMBIGUOUS, CLUSTER_UNCLEAR */
 function search(
-  { options, operands }: CommandContext<ManifestsValues>,
-  snapshots: readonly ResticSnapshot[],
-  own: string | null,
+  { options, operands, log }: CommandContext<ManifestsValues>,
+  { snapshots, backups, own }: KnownBackups,
 ): Search {
   const wanted = wantedOf(operands[0] ?? '', options);
   const saved = savedManifests(snapshots);
-  const scope = clusterScope(options.cluster, own, new Set(saved.map(({ cluster }) => cluster)));
+  const scope = clusterScope(options.cluster, own.name, new Set(saved.map(({ cluster }) => cluster)));
   const inScope = saved.filter(({ cluster }) => scope.includes(cluster));
   const named = (claim: ClaimManifest) =>
     claim.namespace === wanted.namespace &&
@@ -79,7 +72,6 @@ function search(
   const chosen = inScope.filter(({ id }) => wanted.snapshot !== null && id.startsWith(wanted.snapshot));
   if (chosen.length === 1) return { ordered: chosen, isMeant: named, hint };
 
-  const backups = backupsOf(snapshots);
   const hasBackups = backups.some(
     (backup) =>
       backup.namespace === wanted.namespace && backup.pvc === wanted.pvc && scope.includes(backup.cluster),
@@ -88,25 +80,17 @@ function search(
   if (!hasBackups && (wanted.snapshot ?? 'latest') === 'latest') {
     return { ordered: newestFirst(inScope.filter(notAfter(wanted.asOf))), isMeant: named, hint };
   }
-  return { ...ofBackup(backups, wanted, scope, inScope), hint };
-}
-
-function ofBackup(
-  backups: ReturnType<typeof backupsOf>,
-  wanted: Wanted,
-  scope: ClusterScope,
-  saved: SavedManifests[],
-): Omit<Search, 'hint'> {
-  if (wanted.asOf !== null) {
-    const { uid } = chooseClaim(backups, wanted, scope);
-    return {
-      ordered: newestFirst(saved.filter(notAfter(wanted.asOf))),
-      isMeant: (claim) => claim.uid === uid,
-    };
-  }
-  const { uid, time, cluster } = chooseBackup(backups, wanted, scope);
-  const sameCluster = saved.filter((one) => one.cluster === cluster);
-  return { ordered: nearestFirst(sameCluster, time), isMeant: (claim) => claim.uid === uid };
+  const warn = (text: string) => {
+    log.warn(text);
+  };
+  const meant =
+    wanted.asOf === null ? chooseBackup(backups, wanted, scope, warn) : chooseClaim(backups, wanted, scope);
+  const sameCluster = inScope.filter(({ cluster }) => cluster === meant.cluster);
+  const ordered =
+    'time' in meant
+      ? nearestFirst(sameCluster, meant.time)
+      : newestFirst(sameCluster.filter(notAfter(wanted.asOf)));
+  return { ordered, isMeant: (claim) => claim.uid === meant.uid, hint };
 }
 
 function notAfter(time: number | null): (saved: SavedManifests) => boolean {

@@ -2,21 +2,22 @@ import { unlessNone } from '../../cli/values.js';
 import type { pruneOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
-import { refuseWrongClock } from '../../kube/skew.js';
+import { checkClock } from '../../kube/skew.js';
 import { pruneMetrics } from '../../metrics/prune.js';
 import { pruneTable } from './table.js';
 import type { PruneReport } from '../../retention/report.js';
 import { rfc3339 } from '../../log/time.js';
 import { StepProgress } from '../../log/step-progress.js';
-import { keepArguments } from '../../retention/keep.js';
 import {
+  allDecisions,
   claimsOf,
   forgottenIds,
   planRetention,
   type Decisions,
   type RetentionPlan,
 } from '../../retention/plan.js';
-import { readVerdicts } from '../../retention/verdicts.js';
+import { verdictsOf } from '../../retention/rules.js';
+import { markedIds } from '../../plan/marks.js';
 import { exitCode } from '../../errors/exit-code.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import {
@@ -55,6 +56,7 @@ export const prune: Command<PruneValues> = async (context) => {
     dryRun,
     claims: plan.claims.map((claim) => ({ ...claim, ...items(claim) })),
     manifests: items(plan.manifests),
+    proofs: items(plan.proofs),
     others: plan.others,
     forgotten: done.forgotten,
     repository: {
@@ -87,16 +89,14 @@ async function readPlan(context: CommandContext<PruneValues>, restic: Restic): P
   // Snapshots first: a claim that is created in between must not pass for one that exists no more.
   const snapshots = await readSnapshots(restic, signal);
   const cluster = await readLivingCluster(context);
-  refuseWrongClock(cluster.api.clock());
+  checkClock(cluster.api.clock(), (text) => {
+    context.log.warn(text);
+  });
   const living = new Set(
     cluster.inventory.persistentVolumeClaims.flatMap(({ metadata }) => metadata?.uid ?? []),
   );
-  const marked = new Set(
-    cluster.inventory.persistentVolumes.flatMap(
-      ({ metadata }) => metadata?.annotations?.[`${cluster.prefix}/last-snapshot`] ?? [],
-    ),
-  );
-  const rules = keepArguments({
+  const marked = markedIds(cluster.inventory.persistentVolumes, cluster.prefix);
+  const rules = {
     last: options.keepLast,
     hourly: options.keepHourly,
     daily: options.keepDaily,
@@ -104,13 +104,12 @@ async function readPlan(context: CommandContext<PruneValues>, restic: Restic): P
     monthly: options.keepMonthly,
     yearly: options.keepYearly,
     within: unlessNone(options.keepWithin),
-  });
-  const ours = { snapshots, cluster: cluster.name };
-  // Without rules only claims that exist no more are looked at.
-  const judged = rules.length === 0 ? [] : claimsOf(ours).filter(({ uid }) => living.has(uid));
-  const verdicts = await readVerdicts(restic, { ...ours, claims: judged, rules }, { signal });
+  };
+  const ours = { snapshots, cluster: cluster.name, marked };
   const keepDeleted = unlessNone(options.keepDeleted);
-  const plan = planRetention({ ...ours, living, marked, verdicts, keepDeleted, now: clock() });
+  const now = clock();
+  const verdicts = verdictsOf(claimsOf(ours), rules, now);
+  const plan = planRetention({ ...ours, living, verdicts, keepDeleted, now });
   return { plan, cluster, snapshots };
 }
 
@@ -208,8 +207,8 @@ async function carryOut(
 }
 
 /** What was to be kept and is gone all the same. */
-function missing({ claims, manifests }: RetentionPlan, left: ReadonlySet<string>): string[] {
-  return [...claims, manifests]
+function missing(plan: RetentionPlan, left: ReadonlySet<string>): string[] {
+  return allDecisions(plan)
     .flatMap(({ keep }) => keep)
     .filter(({ id }) => !left.has(id))
     .map(({ id }) => `somebody else has removed snapshot ${id} meanwhile`);

@@ -31,8 +31,7 @@ export const report: Command<Values<typeof reportOptions>> = async (context) => 
     madeMs: now.getTime(),
     status,
     facts: factsOf(inventory),
-    repository:
-      survey === null ? null : await pageRepository(context, { ...found, snapshots: survey.snapshots }),
+    repository: survey === null ? null : pageRepository(context, { ...found, snapshots: survey.snapshots }),
   };
   const page = pageOf(data);
   if (file === '-') return { document: null, table: page, exitCode: 0 };

@@ -1,56 +1,49 @@
-import { keepArguments } from '../../retention/keep.js';
+import { describeRules, hasRules } from '../../retention/keep.js';
 import { claimsOf, planRetention, type RetentionPlan } from '../../retention/plan.js';
-import { readVerdicts } from '../../retention/verdicts.js';
+import { verdictsOf } from '../../retention/rules.js';
+import { markedIds } from '../../plan/marks.js';
+import { counts } from '../../repository/proofs.js';
 import type { GoneClaim, PageBackup, PageRepository, PrunePreview } from '../../page/data.js';
 import { newest, type StoredClaim } from '../../repository/claims.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
-import { resticOf } from '../shared/repository.js';
 import type { StatusSurvey } from '../shared/status.js';
 import type { ReportContext } from './report.js';
 
 type Found = StatusSurvey & { snapshots: readonly ResticSnapshot[] };
 
-/** What the repository holds of this cluster's claims. @throws CephbackupError REPOSITORY_… */
-export async function pageRepository(context: ReportContext, found: Found): Promise<PageRepository> {
-  const { snapshots, inventory, cluster } = found;
-  const claims = claimsOf({ snapshots, cluster: cluster ?? '' });
+/** What the repository holds of this cluster's claims. */
+export function pageRepository(context: ReportContext, found: Found): PageRepository {
+  const { snapshots, inventory, cluster, prefix } = found;
+  const marked = markedIds(inventory.persistentVolumes, prefix);
+  const claims = claimsOf({ snapshots, cluster: cluster ?? '', marked });
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
-  const marked = new Map(found.status.volumes.map(({ uid, lastSnapshot }) => [uid, lastSnapshot]));
-  const shown = (claim: StoredClaim) => backupsOf(claim, marked.get(claim.uid) ?? null, byId);
+  const shown = (claim: StoredClaim) => backupsOf(claim, byId);
   const living = new Set(inventory.persistentVolumeClaims.flatMap(({ metadata }) => metadata?.uid ?? []));
   return {
     backups: new Map(claims.filter(({ uid }) => living.has(uid)).map((claim) => [claim.uid, shown(claim)])),
     gone: claims
       .filter(({ uid }) => !living.has(uid))
       .map((claim): GoneClaim => ({ ...claim, kind: newest(claim).kind, backups: shown(claim) })),
-    prune: await preview(context, found, living),
+    prune: preview(context, found, living),
   };
 }
 
-/** A snapshot that is newer than the marked one was never proven, or its mark could not be written. */
-function backupsOf(
-  { backups }: StoredClaim,
-  marked: string | null,
-  byId: ReadonlyMap<string, ResticSnapshot>,
-): PageBackup[] {
-  const isMarked = ({ id }: { id: string }) => id === marked || byId.get(id)?.original === marked;
-  const proof = marked === null ? undefined : backups.find(isMarked);
-  return backups.map(({ id, time, sizeBytes }) => ({
+function backupsOf({ backups }: StoredClaim, byId: ReadonlyMap<string, ResticSnapshot>): PageBackup[] {
+  return backups.map(({ id, time, sizeBytes, proof }) => ({
     id,
     timeMs: time,
     sizeBytes,
     addedBytes: byId.get(id)?.summary?.bytesAdded ?? null,
-    proven: proof === undefined || time <= proof.time,
+    proven: counts(proof),
   }));
 }
 
-async function preview(
-  context: ReportContext,
+function preview(
+  { options }: ReportContext,
   { snapshots, cluster, inventory, prefix, now }: Found,
   living: ReadonlySet<string>,
-): Promise<PrunePreview | null> {
-  const { options, signal } = context;
-  const rules = keepArguments({
+): PrunePreview | null {
+  const rules = {
     last: options.keepLast,
     hourly: options.keepHourly,
     daily: options.keepDaily,
@@ -58,20 +51,16 @@ async function preview(
     monthly: options.keepMonthly,
     yearly: options.keepYearly,
     within: options.keepWithin,
-  });
+  };
   const { keepDeleted } = options;
-  if (rules.length === 0 && keepDeleted === null) return null;
-  const ours = { snapshots, cluster: cluster ?? '' };
-  const claims = rules.length === 0 ? [] : claimsOf(ours).filter(({ uid }) => living.has(uid));
-  const verdicts = await readVerdicts(resticOf(context), { ...ours, claims, rules }, { signal });
-  const marked = new Set(
-    inventory.persistentVolumes.flatMap(
-      ({ metadata }) => metadata?.annotations?.[`${prefix}/last-snapshot`] ?? [],
-    ),
-  );
-  const plan = planRetention({ ...ours, living, marked, verdicts, keepDeleted, now: now.getTime() });
+  if (!hasRules(rules) && keepDeleted === null) return null;
+  const marked = markedIds(inventory.persistentVolumes, prefix);
+  const ours = { snapshots, cluster: cluster ?? '', marked };
+  const nowMs = now.getTime();
+  const verdicts = verdictsOf(claimsOf(ours), rules, nowMs);
+  const plan = planRetention({ ...ours, living, verdicts, keepDeleted, now: nowMs });
   const days = keepDeleted === null ? [] : [`--keep-deleted=${Math.round(keepDeleted / 3_600_000)}h`];
-  return summary(plan, [...rules, ...days]);
+  return summary(plan, [...describeRules(rules), ...days]);
 }
 
 function summary({ claims }: RetentionPlan, rules: readonly string[]): PrunePreview {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { restoreTable, stateText, type RestoreReport } from './table.js';
 import { rfc3339 } from '../../log/time.js';
-import { backupsOf } from '../../repository/claims.js';
 import { chooseBackup } from '../../repository/choose.js';
 import { clusterScope } from '../../repository/clusters.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
@@ -12,8 +11,8 @@ import { exitCode } from '../../errors/exit-code.js';
 import { Scope } from '../../ownership/scope.js';
 import { formatImage } from '../../tools/rbd/images.js';
 import type { Command } from '../../cli/command.js';
-import { ownCluster } from '../shared/own-cluster.js';
-import { requireRestic, resticOf } from '../shared/repository.js';
+import { readBackups } from '../shared/backups.js';
+import { resticOf } from '../shared/repository.js';
 import { perform } from './methods.js';
 import { openPlace, type RestoreContext, type RestoreValues } from './place.js';
 import { wantedOf } from '../shared/wanted.js';
@@ -86,23 +85,19 @@ export const restore: Command<RestoreValues> = async (context) => {
 
 /** @throws CephbackupError SNAPSHOT_NOT_FOUND, CLAIM_AMBIGUOUS, CLUSTER_UNCLEAR, REPOSITORY_… */
 async function choose(context: RestoreContext) {
-  const { options, operands, signal, log } = context;
-  const restic = resticOf(context);
-  const [{ snapshots, unreadable }, own] = await Promise.all([
-    restic.survey({ signal }),
-    ownCluster(context),
-    requireRestic(restic, signal),
-  ]);
+  const { options, operands, log } = context;
+  const known = await readBackups(context);
+  const { snapshots, backups, own } = known;
   const warnings = [
-    ...own.warnings,
-    ...unreadable.map(
+    ...known.warnings,
+    ...known.unreadable.map(
       (id) => `the file of snapshot ${id} cannot be read: it may have been newer than the one chosen`,
     ),
   ];
-  for (const warning of warnings) log.warn(warning);
-  const backups = backupsOf(snapshots);
   const scope = clusterScope(options.cluster, own.name, new Set(backups.map(({ cluster }) => cluster)));
-  const backup = chooseBackup(backups, wantedOf(operands[0] ?? '', options), scope);
+  const wanted = wantedOf(operands[0] ?? '', options);
+  const backup = chooseBackup(backups, wanted, scope, (text) => warnings.push(text));
+  for (const warning of warnings) log.warn(warning);
   log.info('chosen', { snapshot: backup.id.slice(0, 8), time: rfc3339(backup.time), kind: backup.kind });
   return { backup, snapshots, warnings };
 }

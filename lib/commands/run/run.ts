@@ -3,11 +3,13 @@ import { setMaxListeners } from 'node:events';
 import type { runOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { checkClock } from '../../kube/skew.js';
 import { acquireLease, type Lease } from '../../kube/lease/acquire.js';
 import { runMetrics } from '../../metrics/run.js';
 import { buildPlan } from '../../plan/plan.js';
 import type { Plan } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
+import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
 import { runTable } from './table.js';
@@ -17,6 +19,7 @@ import { notAttempted, type RunReport } from '../../run/report.js';
 import { executeVolumes, type ExecuteResult } from '../../run/run.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import { cephClients } from '../shared/ceph.js';
+import { marksOf } from '../shared/backups.js';
 import { policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
 import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
@@ -56,13 +59,15 @@ export async function run(
   }
 }
 
-/** @throws CephbackupError NOTHING_SELECTED, TOOL_MISSING */
+/** @throws CephbackupError NOTHING_SELECTED, TOOL_MISSING, CLOCK_WRONG */
 function planOf(context: CommandContext<RunValues>, cluster: Cluster): Plan {
   const plan = buildPlan(
     cluster.inventory,
     policyOf(context.options, context.env),
     new Date(context.clock()),
   );
+  // Before anything is touched: all that this run leaves is dated by this clock.
+  checkClock(cluster.api.clock(), (text) => plan.warnings.push(text));
   for (const warning of plan.warnings) context.log.warn(warning);
   if (plan.selected === 0 && context.options.allowEmpty !== true) {
     throw new CephbackupError('NOTHING_SELECTED', 'no claim is selected for backup');
@@ -100,6 +105,9 @@ interface Execution {
   opened: Promise<ResticSnapshot[]>;
 }
 
+/** Milliseconds for the record of what was proven. */
+const recordPatience = 60_000;
+
 async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
   const { options, log, hostname, clock, exec } = context;
   const { cluster, plan, lease, restic, opened } = execution;
@@ -115,9 +123,12 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const liveRuns = new Set([lease.runId]);
   const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
   const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
-  const history = opened.then(
-    (snapshots) => new History(snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name)),
-  );
+  const proofs = new ProofRecord(restic, cluster.name, clock);
+  const history = opened.then((snapshots) => {
+    const own = snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name);
+    proofs.adopt(own, marksOf(cluster.inventory.persistentVolumes, cluster.name, prefix));
+    return new History(own);
+  });
   history.catch(() => undefined);
   let allUnwound: () => void = () => undefined;
   const audit = new Promise<void>((resolve) => (allUnwound = resolve)).then(() =>
@@ -140,6 +151,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       exec,
       restic,
       history,
+      proofs,
       recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
       driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
@@ -160,7 +172,11 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     opened.then(() => null, asCephbackupError),
     manifests.end(),
   ]);
-  const errors = [notOpened, ...result.errors, ...manifests.errors].filter((error) => error !== null);
+  // Also where the run is being stopped: what was proven is proven.
+  const notRecorded = await proofs.save(AbortSignal.timeout(recordPatience));
+  const errors = [notOpened, ...result.errors, ...manifests.errors, notRecorded].filter(
+    (error) => error !== null,
+  );
   if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
   return {
     volumes: result.volumes,

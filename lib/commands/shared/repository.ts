@@ -5,7 +5,7 @@ import { resticEnvironment } from '../../tools/process/environment.js';
 import { Restic, type ResticSnapshot } from '../../tools/restic/restic.js';
 import type { CommandContext } from '../../cli/command.js';
 
-type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'> &
+export type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'> &
   Partial<Pick<Values<typeof volumeOptions>, 'retryLock'>>;
 
 export function resticOf({ options, env, exec }: CommandContext<LimitValues>): Restic {

@@ -4,25 +4,25 @@ import { asCephbackupError } from '../../errors/error.js';
 import { readClaims } from '../../kube/inventory.js';
 import { snapshotsTable, type SnapshotsReport } from './table.js';
 import { rfc3339 } from '../../log/time.js';
-import { backupsOf, groupByClaim, type StoredClaim } from '../../repository/claims.js';
+import { groupByClaim, type StoredClaim } from '../../repository/claims.js';
 import { clusterScope, elsewhere } from '../../repository/clusters.js';
 import type { Command, CommandContext } from '../../cli/command.js';
-import { ownCluster, type OwnCluster } from '../shared/own-cluster.js';
-import { surveyRepository } from '../shared/repository.js';
+import { readBackups } from '../shared/backups.js';
+import type { OwnCluster } from '../shared/own-cluster.js';
 
 type SnapshotsValues = Values<typeof snapshotsOptions>;
 
 /** Shows what the repository holds. Kubernetes is asked, where it can be, which of the claims still exist. */
 export const snapshots: Command<SnapshotsValues> = async (context) => {
   const { options, operands, log } = context;
-  const [survey, { own, existing, warnings }] = await Promise.all([
-    surveyRepository(context),
-    readOwn(context),
-  ]);
-  warnings.push(...survey.unreadable.map((id) => `the file of snapshot ${id} cannot be read: run verify`));
+  const known = await readBackups(context);
+  const { own } = known;
+  const { existing, warnings } = await readExisting(context, own);
+  warnings.unshift(...known.warnings);
+  warnings.push(...known.unreadable.map((id) => `the file of snapshot ${id} cannot be read: run verify`));
 
   const [namespace, pvc] = (operands[0] ?? '').split('/');
-  const backups = backupsOf(survey.snapshots).filter(
+  const backups = known.backups.filter(
     (backup) => pvc === undefined || (backup.namespace === namespace && backup.pvc === pvc),
   );
   const present = new Set(backups.map(({ cluster }) => cluster));
@@ -38,24 +38,24 @@ export const snapshots: Command<SnapshotsValues> = async (context) => {
   return { document: report, table: snapshotsTable(report, own.name), exitCode: 0 };
 };
 
-interface Own {
-  own: OwnCluster;
+interface Existing {
   /** UIDs of the claims that exist; null where that is not known. */
   existing: ReadonlySet<string> | null;
   warnings: string[];
 }
 
-async function readOwn(context: CommandContext<SnapshotsValues>): Promise<Own> {
-  const own = await ownCluster(context);
-  const { api, warnings } = own;
-  if (api === null) return { own, existing: null, warnings };
+async function readExisting(
+  context: CommandContext<SnapshotsValues>,
+  { api }: OwnCluster,
+): Promise<Existing> {
+  if (api === null) return { existing: null, warnings: [] };
   try {
     const claims = await readClaims(api, { signal: context.signal });
-    return { own, existing: new Set(claims.flatMap(({ metadata }) => metadata?.uid ?? [])), warnings };
+    return { existing: new Set(claims.flatMap(({ metadata }) => metadata?.uid ?? [])), warnings: [] };
   } catch (thrown) {
     context.signal.throwIfAborted();
     const { message } = asCephbackupError(thrown);
-    return { own, existing: null, warnings: [...warnings, `not known which claims exist: ${message}`] };
+    return { existing: null, warnings: [`not known which claims exist: ${message}`] };
   }
 }
 
@@ -69,12 +69,13 @@ function toReport(
     pvc,
     uid,
     exists: existing === null ? null : existing.has(uid),
-    snapshots: backups.map(({ id, time, kind, sizeBytes, pv }) => ({
+    snapshots: backups.map(({ id, time, kind, sizeBytes, pv, proof }) => ({
       id,
       time: rfc3339(time),
       kind,
       sizeBytes,
       pv,
+      proof,
     })),
   };
 }

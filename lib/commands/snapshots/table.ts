@@ -1,4 +1,5 @@
 import { bytes, formatTable } from '../../cli/output/table.js';
+import type { Proof } from '../../repository/proofs.js';
 
 /** What `snapshots` prints: a stable format, times RFC 3339 UTC, newest last. */
 export interface SnapshotsReport {
@@ -9,7 +10,15 @@ export interface SnapshotsReport {
     uid: string;
     /** Whether the claim still exists; null where that is not known. */
     exists: boolean | null;
-    snapshots: { id: string; time: string; kind: string; sizeBytes: number | null; pv: string | null }[];
+    snapshots: {
+      id: string;
+      time: string;
+      kind: string;
+      sizeBytes: number | null;
+      pv: string | null;
+      /** `untold`: made by a release that kept no record of proofs; it counts as a proven one does. */
+      proof: Proof;
+    }[];
   }[];
   warnings: string[];
 }
@@ -20,13 +29,20 @@ const existence = new Map([
   [null, '<unknown>'],
 ]);
 
+const proofs: Record<Proof, string> = {
+  proven: 'yes',
+  untold: '<untold>',
+  unproven: 'no',
+  changed: 'changed',
+};
+
 /** One line a snapshot. The cluster is shown where it is not the one that this program speaks with. */
 export function snapshotsTable({ claims }: SnapshotsReport, own: string | null): string {
   if (claims.length === 0) return 'No backups.\n';
   const foreign = claims.some(({ cluster }) => cluster !== own);
-  const headers = ['NAMESPACE', 'PVC', 'UID', 'EXISTS', 'SNAPSHOT', 'TIME', 'KIND', 'SIZE'];
+  const headers = ['NAMESPACE', 'PVC', 'UID', 'EXISTS', 'SNAPSHOT', 'TIME', 'KIND', 'SIZE', 'PROVEN'];
   const rows = claims.flatMap(({ cluster, namespace, pvc, uid, exists, snapshots }) =>
-    snapshots.map(({ id, time, kind, sizeBytes }) => [
+    snapshots.map(({ id, time, kind, sizeBytes, proof }) => [
       ...(foreign ? [cluster] : []),
       namespace,
       pvc,
@@ -36,6 +52,7 @@ export function snapshotsTable({ claims }: SnapshotsReport, own: string | null):
       time,
       kind,
       sizeBytes === null ? '<unknown>' : bytes(sizeBytes),
+      proofs[proof],
     ]),
   );
   return formatTable([...(foreign ? ['CLUSTER'] : []), ...headers], rows);

@@ -4,13 +4,22 @@ import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { KubeApi } from '../../kube/api.js';
 import { persistentVolumesPath } from '../../kube/paths.js';
 import type { PersistentVolume } from '../../kube/types.js';
+import { verifiedOn } from '../../plan/attempt.js';
 import { clockTolerance, parseTime } from '../../plan/last-backup.js';
 import { markedSnapshotOn } from '../../plan/marks.js';
-import { backupsOf, groupByClaim, type Backup } from '../../repository/claims.js';
+import {
+  backupsOf,
+  groupByClaim,
+  newestProven,
+  type Backup,
+  type StoredClaim,
+} from '../../repository/claims.js';
 import { clusterScope, elsewhere, type ClusterScope } from '../../repository/clusters.js';
+import type { Marks } from '../../repository/proofs.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import { lostSnapshots, type LostSnapshot, type MarkedVolume } from '../../verify/damage/lost.js';
 import { byAgeOfProof, candidate, type Candidate } from '../../verify/rotation.js';
+import { marksOf } from '../shared/backups.js';
 import { defaultPrefix } from '../shared/cluster.js';
 import type { CommandContext } from '../../cli/command.js';
 import { ownCluster } from '../shared/own-cluster.js';
@@ -47,7 +56,7 @@ export async function readScope(context: VerifyContext, fresh: Restic): Promise<
   const { snapshots, unreadable } = await fresh.survey({ signal });
   const warnings = [...cluster.warnings];
 
-  const all = backupsOf(snapshots);
+  const all = backupsOf(snapshots, cluster.marks);
   const scope = clusterScope(options.cluster, cluster.name, new Set(all.map((backup) => backup.cluster)));
   const backups = all.filter((backup) => scope.includes(backup.cluster));
   const volumes = (cluster.volumes ?? []).filter((volume) => scope.includes(volume.cluster));
@@ -60,16 +69,19 @@ export async function readScope(context: VerifyContext, fresh: Restic): Promise<
   );
 
   const byUid = new Map(volumes.map((volume) => [volume.uid, volume]));
-  const candidates = groupByClaim(backups).map((claim) => {
+  const claims = groupByClaim(backups);
+  const candidates = claims.flatMap((claim) => {
     const volume = byUid.get(claim.uid);
-    return candidate(claim, volume?.cluster === claim.cluster ? volume : null);
+    return candidate(claim, volume?.cluster === claim.cluster ? volume : null) ?? [];
   });
+  const unproven = claims.filter((claim) => newestProven(claim) === null);
+  warnings.push(...unproven.map(nothingProven));
   const own = cluster.volumes === null ? null : cluster.name;
   const chosen =
     operands.length === 0
       ? // Claims that exist no more have nothing to be marked: they would be first each time.
         byAgeOfProof(candidates.filter(({ claim, pv }) => claim.cluster !== own || pv !== null))
-      : named(operands, candidates, lost, { all, scope });
+      : named(operands, candidates, lost, { all, unproven, scope });
   if (own === null) {
     warnings.push('the proofs are not marked: no Kubernetes API is configured, or it does not answer');
   }
@@ -86,12 +98,16 @@ export async function readScope(context: VerifyContext, fresh: Restic): Promise<
   };
 }
 
+function nothingProven({ namespace, pvc, backups }: StoredClaim): string {
+  return `${namespace}/${pvc}: none of its ${backups.length} snapshots is known to be proven: there is no backup to read`;
+}
+
 /** @throws CephbackupError SNAPSHOT_NOT_FOUND where one of them has no backup; all of these are named */
 function named(
   names: readonly string[],
   candidates: readonly Candidate[],
   lost: readonly LostSnapshot[],
-  { all, scope }: { all: readonly Backup[]; scope: ClusterScope },
+  { all, unproven, scope }: { all: readonly Backup[]; unproven: readonly StoredClaim[]; scope: ClusterScope },
 ): Candidate[] {
   const is = (name: string) => (claim: { namespace: string; pvc: string }) =>
     `${claim.namespace}/${claim.pvc}` === name;
@@ -101,9 +117,12 @@ function named(
       !lost.some(({ claim }) => claim !== null && is(name)(claim)),
   );
   if (missing.length > 0) {
-    const hints = missing.map(
-      (name) => `${name}${elsewhere(all.filter(is(name)).map(({ cluster }) => cluster))}`,
-    );
+    const hints = missing.map((name) => {
+      const count = unproven.find(is(name))?.backups.length;
+      return count === undefined
+        ? `${name}${elsewhere(all.filter(is(name)).map(({ cluster }) => cluster))}`
+        : `${name} (${count} snapshots, none of which is known to be proven)`;
+    });
     throw new CephbackupError('SNAPSHOT_NOT_FOUND', `no backup in ${scope.name} of ${hints.join('; ')}`);
   }
   return candidates.filter(({ claim }) => names.some((name) => is(name)(claim)));
@@ -113,6 +132,7 @@ interface ReadVolumes {
   api: KubeApi | null;
   name: string | null;
   volumes: MarkedVolume[] | null;
+  marks: Marks | null;
   warnings: string[];
 }
 
@@ -121,15 +141,17 @@ async function readVolumes(context: VerifyContext): Promise<ReadVolumes> {
   const { options, operands, signal, clock } = context;
   const required = operands.length === 0;
   const { api, name, warnings } = await ownCluster(context, required);
-  if (api === null || name === null) return { api, name, volumes: null, warnings };
+  if (api === null || name === null) return { api, name, volumes: null, marks: null, warnings };
   try {
     const prefix = options.annotationPrefix ?? defaultPrefix;
     const found = await api.list<PersistentVolume>(persistentVolumesPath, { signal });
-    return { api, name, volumes: found.flatMap((pv) => markedVolume(pv, name, prefix, clock())), warnings };
+    const volumes = found.flatMap((pv) => markedVolume(pv, name, prefix, clock()));
+    return { api, name, volumes, marks: marksOf(found, name, prefix), warnings };
   } catch (thrown) {
     if (required || signal.aborted) throw thrown;
     const { message } = asCephbackupError(thrown);
-    return { api: null, name, volumes: null, warnings: [...warnings, `going on without marks: ${message}`] };
+    const without = [...warnings, `going on without marks: ${message}`];
+    return { api: null, name, volumes: null, marks: null, warnings: without };
   }
 }
 
@@ -139,10 +161,7 @@ function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now
   const annotations = pv.metadata?.annotations ?? {};
   if (pv.metadata?.name === undefined || !uid || !namespace || !name) return [];
   const value = (key: string): string | null => annotations[`${prefix}/${key}`] ?? null;
-  const time = (key: string) => {
-    const parsed = parseTime(value(key)?.trim() ?? '');
-    return parsed !== null && parsed <= now + clockTolerance ? parsed : null;
-  };
+  const past = (time: number | null) => (time !== null && time <= now + clockTolerance ? time : null);
   const owns = value('last-backup-claim') === uid;
   return [
     {
@@ -152,8 +171,8 @@ function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now
       uid,
       pv: pv.metadata.name,
       markedSnapshot: markedSnapshotOn(pv, uid, prefix),
-      markedTime: owns ? time('last-backup') : null,
-      lastVerified: time('last-verified'),
+      markedTime: owns ? past(parseTime(value('last-backup')?.trim() ?? '')) : null,
+      lastVerified: past(verifiedOn(annotations, prefix, uid)),
     },
   ];
 }
@@ -162,7 +181,7 @@ function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now
 async function rememberedBackups(context: VerifyContext, ids: readonly string[]): Promise<Backup[]> {
   try {
     const { snapshots } = await resticOf(context).survey({ signal: context.signal });
-    return backupsOf(snapshots.filter(({ id }) => ids.includes(id)));
+    return backupsOf(snapshots, null).filter(({ id }) => ids.includes(id));
   } catch {
     context.signal.throwIfAborted();
     return [];

@@ -116,7 +116,8 @@ async function mark({ clock, log }: VerifyContext, scope: VerifyScope, end: Proo
   if (scope.lost.some(({ id }) => id === markedSnapshot)) return;
   const time = clock();
   try {
-    const target = { pv, claimUid: claim.uid, prefix: scope.prefix, verified: rfc3339(time) };
+    const about = { verified: rfc3339(time), snapshotId: candidate.backup.id };
+    const target = { pv, claimUid: claim.uid, prefix: scope.prefix, ...about };
     const signal = AbortSignal.timeout(2 * markPatience);
     const result = await markVerified(scope.api, target, { signal, patience: markPatience });
     if (result === 'marked') candidate.lastVerified = time;

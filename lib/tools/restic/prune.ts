@@ -1,15 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { CommandOptions, CommandResult } from '../process/exec.js';
-import { asObject, parseJson } from '../process/json.js';
 import { repositoryError, type Restic } from './restic.js';
-
-/** What the rules of `restic forget` say of one snapshot. */
-export interface ForgetVerdict {
-  id: string;
-  keep: boolean;
-  /** restic's words, e.g. `daily snapshot`. */
-  reasons: string[];
-}
 
 export interface PruneOptions {
   /** As restic takes it: bytes, `5%` or `unlimited`. */
@@ -35,43 +26,6 @@ const deadline = 7 * 24 * 3_600_000;
 const killGrace = 60_000;
 /** One argument has 65 bytes, and Linux takes 2 MB of them. */
 const mostIds = 10_000;
-
-/**
- * What restic's rules say of the snapshots with these tags, without a lock and without touching any.
- * @param groupBy restic's: `tags`, or nothing for one group
- * @throws CephbackupError REPOSITORY_…
- */
-export async function forgetVerdicts(
-  restic: Restic,
-  { rules, tags, groupBy }: { rules: readonly string[]; tags: readonly string[]; groupBy: 'tags' | '' },
-  options: Options,
-): Promise<ForgetVerdict[]> {
-  const what = 'restic forget --dry-run';
-  const chunks: Uint8Array[] = [];
-  const args = ['forget', '--dry-run', '--no-lock', '--json', `--group-by=${groupBy}`, ...rules];
-  const result = await restic.limited([...args, '--tag', tags.join(',')], {
-    ...options,
-    // More than a command's output may have: each snapshot is printed twice.
-    output: async (stream) => {
-      for await (const chunk of stream) chunks.push(chunk);
-    },
-  });
-  if (result.exitCode !== 0) throw repositoryError(what, result);
-  const groups = parseJson(Buffer.concat(chunks).toString() || 'null', what);
-  if (groups === null) return [];
-  return objects(groups, what).flatMap(({ keep, remove, reasons }) => {
-    // The reasons are in the order of what is kept; older versions of restic print no id with them.
-    const words = objects(reasons, what).map(({ matches }) => strings(matches));
-    return [
-      ...objects(keep, what).map((one, index) => ({
-        id: idOf(one, what),
-        keep: true,
-        reasons: words[index] ?? [],
-      })),
-      ...objects(remove, what).map((one) => ({ id: idOf(one, what), keep: false, reasons: [] })),
-    ];
-  });
-}
 
 /**
  * Forgets exactly these snapshots, each by its full id.
@@ -168,21 +122,4 @@ function pruneError(what: string, result: CommandResult): CephbackupError {
   if (error.code !== 'RESTIC_FAILED' || !refused.test(result.stderr)) return error;
   const guidance = 'Prune needs credentials that may delete: an append-only repository lets nobody forget.';
   return new CephbackupError('RESTIC_FAILED', error.message, { guidance });
-}
-
-function objects(value: unknown, what: string): Record<string, unknown>[] {
-  if (value === null || value === undefined) return [];
-  if (!Array.isArray(value)) {
-    throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: no JSON array where it was expected`);
-  }
-  return value.map((element) => asObject(element, what));
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
-function idOf({ id }: Record<string, unknown>, what: string): string {
-  if (typeof id === 'string' && /^[0-9a-f]{64}$/.test(id)) return id;
-  throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: a snapshot without an id`);
 }

@@ -18,7 +18,7 @@ export interface ResticSnapshot {
   paths: string[];
   hostname: string;
   tags: string[];
-  /** Patterns that restic was given one by one; not those out of a file. */
+  /** Patterns that restic was given one by one, not those out of a file; among them notes of this program's own. */
   excludes?: string[];
   /** The id that it had before `restic tag`, `rewrite` or `copy` gave it another. */
   original?: string;
