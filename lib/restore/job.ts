@@ -1,5 +1,6 @@
 import type { Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
+import type { DirectoryAttributes } from '../tools/node/directory-attributes.js';
 import type { Exec } from '../tools/process/exec.js';
 import type { Restic } from '../tools/restic/restic.js';
 import type { Backup } from '../repository/claims.js';
@@ -15,6 +16,8 @@ export interface RestoreJob {
   /** 8 hex digits: what it notes on a target can be told from another restore's. */
   id: string;
   backup: Backup;
+  /** What the volume's root directory was besides its content; null where the backup does not tell. */
+  root: DirectoryAttributes | null;
   restic: Restic;
   exec: Exec;
   /** Whether something that exists may be overwritten. Nothing permits a target that is in use. */

@@ -6,9 +6,11 @@ import { CephbackupError } from '../../errors/error.js';
 import { diskToFile } from '../../restore/block/to-file.js';
 import { compareFiles } from '../../restore/files/compare-files.js';
 import { examineImage } from '../../restore/files/examine-image.js';
+import { compareRoot } from '../../restore/files/root-directory.js';
 import { filesToDirectory } from '../../restore/files/to-directory.js';
 import { filesToImage } from '../../restore/files/to-image.js';
 import type { RestoreJob } from '../../restore/job.js';
+import { rootIn } from '../../repository/root-note.js';
 import { contentOf, type Content } from '../../restore/target.js';
 import { removeScratch } from '../../restore/scratch.js';
 import { Scope } from '../../ownership/scope.js';
@@ -54,6 +56,7 @@ export async function drill(context: VerifyContext, request: DrillRequest): Prom
     ...job,
     id: randomBytes(4).toString('hex'),
     backup: candidate.backup,
+    root: rootIn(request.snapshots.find(({ id }) => id === candidate.backup.id)?.excludes ?? []),
     restic,
     exec: context.exec,
     force: false,
@@ -94,7 +97,7 @@ async function intoImage(
     await diskIntoNewImage(assignment, image, clients);
     return;
   }
-  const target = { ...(await newFilesTarget(assignment, image, clients)), scratch: true };
+  const target = await newFilesTarget(assignment, image, clients);
   await filesToImage(job, target, null);
   await examineImage(job, target);
 }
@@ -111,6 +114,7 @@ async function intoFolder({ context, content, exactSize, job }: Drill): Promise<
     await filesToDirectory(job, directory, null, { startDaemon, env: childEnvironment(env), root });
     job.step(`comparing ${directory} with the backup`);
     await compareFiles(job, { namespace: null, path: directory }, root);
+    if (root) await compareRoot(job, { namespace: null, path: directory });
   } finally {
     await job.scope.release();
     await rm(scratch, { recursive: true, force: true });

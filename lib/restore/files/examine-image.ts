@@ -3,6 +3,7 @@ import { volumeDirectory } from '../../tools/node/namespace.js';
 import { formatImage } from '../../tools/rbd/images.js';
 import type { RestoreJob } from '../job.js';
 import { compareFiles } from './compare-files.js';
+import { compareRoot } from './root-directory.js';
 import { mapFilesystem, mountFilesystem, type FilesImageTarget, type Mapped } from './image-filesystem.js';
 
 /**
@@ -19,7 +20,9 @@ export async function examineImage(job: RestoreJob, target: FilesImageTarget): P
     await requireSound(mapped, target);
     await mountFilesystem(job, scope, target, mapped, 'ro');
     job.step(`comparing ${formatImage(target.image)} with the backup`);
-    await compareFiles(job, { namespace: mapped.namespace, path: volumeDirectory });
+    const directory = { namespace: mapped.namespace, path: volumeDirectory };
+    await compareFiles(job, directory);
+    await compareRoot(job, directory);
   } finally {
     job.leftovers.push(...(await scope.release()));
   }

@@ -26,8 +26,6 @@ export interface FilesImageTarget {
   newSize: number | null;
   /** How a new image is made. */
   made: NewImage;
-  /** Nobody will use it: what an application would need of its root directory does not matter. */
-  scratch?: boolean;
   /** Further checks that nobody uses the target, made whenever the image itself is checked. */
   confirmUnused: () => Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { RestoreJob } from '../job.js';
 import { reach, type WritableDirectory } from './confined.js';
 
 /**
- * A backup has what is in a volume's root directory, not that directory's own owner and mode. A new filesystem's belongs
+ * Older backups tell nothing of the root directory's own owner and mode. A new filesystem's belongs
  * to root, so that an application with its own user could not even begin: it gets the owner that all of its entries have.
  */
 export async function adoptOwner(
@@ -23,5 +23,5 @@ export async function adoptOwner(
   if (others.length === 0) await chown(root, uid, gid);
   const got =
     others.length === 0 ? `it got ${owner}, as all that is in it, and mode 755` : 'it belongs to root';
-  warn(`a backup does not tell the owner and mode of the volume's root directory: ${got}`);
+  warn(`this backup does not tell the owner and mode of the volume's root directory: ${got}`);
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { restoreRoot } from './root-directory.js';
 import { decide, unlessRefused } from '../overwrite.js';
 import { confine, hasContent, type ConfineTools } from './confined.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
@@ -28,6 +29,8 @@ export async function filesToDirectory(
   await refuseLinkedParents(target, part);
   job.step(`restoring files into ${directory}`);
   const { files, bytes } = await restoreFiles(job, target, part);
+  // One that had content is somebody's own, and keeps what it is.
+  if (part === null && content === 'empty') await restoreRoot(job, target, tools.root);
   job.state = 'complete';
   return { bytesWritten: bytes, files, diskSize: null };
 }

@@ -8,6 +8,7 @@ import { markerIn } from '../formatting-marker.js';
 import { decide, unlessRefused } from '../overwrite.js';
 import { openImageFilesystem, type FilesImageTarget, type ImageState } from './image-filesystem.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
+import { restoreRoot } from './root-directory.js';
 import { adoptOwner } from './root-owner.js';
 
 /**
@@ -60,7 +61,9 @@ async function writeFiles(
     begun();
     job.step(`restoring files into ${formatImage(image)}`);
     const { files, bytes } = await restoreFiles(job, filesystem, part);
-    if (filesystem.formatted && target.scratch !== true) await adoptOwner(job, filesystem);
+    const whole = part === null || filesystem.formatted;
+    const told = whole && (await restoreRoot(job, filesystem));
+    if (filesystem.formatted && !told) await adoptOwner(job, filesystem);
     await filesystem.flush();
     await confirm();
     job.step(`unmounting ${formatImage(image)}`);

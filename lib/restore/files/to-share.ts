@@ -5,6 +5,7 @@ import { msModeOf, type CephfsTools } from '../../volumes/cephfs/driver.js';
 import { clientDirectory, mountInScope } from '../../volumes/cephfs/client.js';
 import { locateShare } from '../../volumes/cephfs/locate.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
+import { restoreRoot } from './root-directory.js';
 import { decide, unlessRefused } from '../overwrite.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
 import { hasContent } from './confined.js';
@@ -50,6 +51,7 @@ export async function filesToShare(
     await refuseLinkedParents(target, part);
     job.step(`restoring files into ${fs}:${root}`);
     const { files, bytes } = await restoreFiles(job, target, part);
+    if (part === null) await restoreRoot(job, target);
     const [left] = await scope.release();
     if (left !== undefined) {
       throw new CephbackupError('RESTORE_FAILED', `the filesystem could not be unmounted: ${left.reason}`);

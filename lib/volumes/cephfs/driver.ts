@@ -12,6 +12,7 @@ import { SnapshotDirectory } from './snapshots.js';
 import { VolumeSnapshot, type Shown } from './volume-snapshot.js';
 import type { DirectorySource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
+import { rootOptions } from '../root-directory.js';
 
 export interface CephfsTools extends ClientTools {
   client: CephfsClient;
@@ -52,7 +53,8 @@ export class CephfsDriver implements VolumeDriver {
 
     const confirm = () => this.#confirm(namespace, mount, snapshots, shown);
     await confirm();
-    return { type: 'directory', namespace, path: volumeDirectory, readAll: null, resticOptions: [], confirm };
+    const resticOptions = await rootOptions(job, this.tools.exec, namespace);
+    return { type: 'directory', namespace, path: volumeDirectory, readAll: null, resticOptions, confirm };
   }
 
   async #openNamespace({ scope }: VolumeJob): Promise<MountNamespace> {

@@ -8,6 +8,7 @@ import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools
 import { formatImage } from '../../tools/rbd/images.js';
 import type { DirectorySource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
+import { rootOptions } from '../root-directory.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
 import { hotWindowMs, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
@@ -62,7 +63,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
       readAll: volume.details?.lazyTimes
         ? 'the volume is mounted with `lazytime`, so that the times of its files are late'
         : null,
-      resticOptions: [],
+      resticOptions: await rootOptions(job, this.tools.exec, namespace),
       confirm: async () => {
         await this.#confirm(namespace, device);
         const seen = await this.#errorsCounted(namespace);
