@@ -1,57 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import path from 'node:path';
-import { exportImageCommand } from '../lib/volumes/block/internal-command.js';
+import { nodeProblem } from '../lib/errors/node-version.js';
 
-// The global `process`: importing node:process makes a stdout that is a pipe one that does not block.
-if (process.argv[2] === exportImageCommand) {
-  const { exportImage } = await import('../lib/volumes/block/producer.js');
-  process.exit(await exportImage(process.argv[3] ?? '', process.env));
+/** What an older Node.js cannot even read comes behind this, as an import of its own, and without waiting for it here. */
+const problem = nodeProblem(process.versions.node);
+if (problem === null) void import('./program.js');
+else {
+  process.exitCode = 2;
+  console.error(`${problem.message}. ${problem.guidance}`);
+  if (/^(-o=?|--output=)?json$/m.test(process.argv.slice(2).join('\n')))
+    console.log(JSON.stringify({ error: problem }));
 }
-
-const [{ main }, { commands }] = await Promise.all([
-  import('../lib/cli/main.js'),
-  import('../lib/commands/index.js'),
-]);
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-// kubectl runs its plugin `cephbackup` by the name `kubectl-cephbackup`.
-const called = path.basename(process.argv[1] ?? '');
-const code = await main({
-  commands,
-  name: called === 'kubectl-cephbackup' ? 'kubectl cephbackup' : 'cephbackup',
-  argv: process.argv.slice(2),
-  env: process.env,
-  version,
-  hostname: hostname(),
-  stdin: process.stdin,
-  // Waits until everything is written: an exit cuts what a pipe has not taken yet.
-  stdout: (text) =>
-    new Promise((resolve) => {
-      // A reader that went away, like `head`, is no failure of the backup.
-      process.stdout.once('error', () => {
-        resolve();
-      });
-      process.stdout.write(text, () => {
-        resolve();
-      });
-    }),
-  stderr: process.stderr,
-  onSignal: (listener) => {
-    process.on('SIGTERM', listener);
-    process.on('SIGINT', listener);
-    // A terminal that went away ends a run as gently as SIGTERM does.
-    process.on('SIGHUP', () => {
-      listener('SIGTERM');
-    });
-  },
-});
-await new Promise<void>((resolve) =>
-  process.stderr.write('', () => {
-    resolve();
-  }),
-);
-process.exit(code);

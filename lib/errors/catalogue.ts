@@ -1,3 +1,5 @@
+import { nodeGuidance } from './node-version.js';
+
 /**
  * What an error means for the whole program; `exit.ts` maps it to an exit code.
  *
@@ -32,6 +34,7 @@ export const catalogue = {
     'Set RESTIC_REPOSITORY (or RESTIC_REPOSITORY_FILE) to a path or a URL as restic documents them, e.g. `s3:https://host/bucket`.',
   ),
   TOOL_MISSING: entry('usage', 'Install the program named, or put it on PATH.'),
+  NODE_TOO_OLD: entry('usage', nodeGuidance),
   RESTIC_TOO_OLD: entry(
     'usage',
     'Install restic 0.17 or newer (0.19 is recommended) and put it first on PATH.',
