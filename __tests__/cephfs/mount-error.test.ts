@@ -37,3 +37,13 @@ test.each([
 ])('%s: %j', (code, stderr) => {
   expect(mountError(subvolume, stderr).code).toBe(code);
 });
+
+/** Ceph 20 gives no answer to a user who may do nothing at its metadata servers, where Ceph 18 refused him. */
+test('no answer may also mean that the user lacks a capability', () => {
+  const error = mountError(
+    subvolume,
+    `${starting}ceph-fuse[7]: ceph mount failed with (110) Connection timed out\n`,
+  );
+  expect(error.code).toBe('CEPHFS_UNAVAILABLE');
+  expect(error.guidance).toMatch(/ceph fs status.* mds "allow rws/);
+});

@@ -13,6 +13,9 @@ const errors = { EPERM: 1, ENOENT: 2, EIO: 5, EACCES: 13, ESTALE: 116, ETIMEDOUT
  */
 const errnoPrinted = /(?:^\(|failed with \(|mount error )(\d+)/;
 
+const noAnswer =
+  'See `ceph fs status`, then run again. Where its metadata servers are well, the Ceph user has no capability for them: `ceph auth caps client.USER … mds "allow rws fsname=FS"` (docs/cephfs.md lists all).';
+
 /** What a failed mount means, by all that the client wrote to stderr. */
 export function mountError(
   { fs, root }: Pick<CephfsMountRequest, 'fs' | 'root'>,
@@ -27,6 +30,8 @@ export function mountError(
     case errors.EACCES:
       return forbidden(text);
     case errors.ETIMEDOUT:
+      // From Ceph 20 on a client that may do nothing there is not refused, but gets no answer.
+      return new CephbackupError('CEPHFS_UNAVAILABLE', text, { retryable: true, guidance: noAnswer });
     case errors.EIO:
       return new CephbackupError('CEPHFS_UNAVAILABLE', text, { retryable: true });
   }
