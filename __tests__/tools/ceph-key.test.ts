@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { Redactor } from '../../lib/log/redactor.js';
 import { keyType, readKeys } from '../../lib/tools/ceph/keyring.js';
-import { keyProblem } from '../../lib/tools/ceph/unreadable-key.js';
+import { kernelRefusesKey, keyProblem } from '../../lib/tools/ceph/unreadable-key.js';
 import { startDaemon } from '../../lib/tools/process/daemon.js';
 import { generateKey } from '../../sandbox/ceph/keyring.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -94,4 +94,20 @@ test('keys are found where Ceph looks for them', async () => {
 
 test('the types of keys', () => {
   expect([aes, aes256k, 'AQ==', '', 'not base64'].map(keyType)).toEqual(['aes', 'aes256k', null, null, null]);
+});
+
+test.each([
+  "rbd: failed to add secret 'client.backup' to kernel\nrbd: map failed: (22) Invalid argument\n",
+  'adding ceph secret key to kernel failed: Invalid argument\n',
+])('a kernel that is too old for the key is named: %j', async (stderr) => {
+  const keyring = path.join(await temporaryFolder('keyring'), 'keyring');
+  await writeFile(keyring, `[client.backup]\n  key = ${aes}\n`);
+  expect(kernelRefusesKey({ ...connection, keyring }, stderr)).toBeNull();
+  await writeFile(keyring, `[client.backup]\n  key = ${aes256k}\n`);
+  const refusal = kernelRefusesKey({ ...connection, keyring }, stderr);
+  expect(refusal?.message).toMatch(
+    /^the kernel \(\d.*\) did not take the key of client\.backup, .* aes256k$/,
+  );
+  expect(refusal?.guidance).toContain('--mapper fuse');
+  expect(kernelRefusesKey({ ...connection, keyring }, 'mount error 22 = Invalid argument\n')).toBeNull();
 });

@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { CephbackupError } from '../../errors/error.js';
 import type { CommandResult } from '../process/exec.js';
 import type { CephConnection } from './connection.js';
@@ -43,4 +44,23 @@ function malformed(user: string): CephbackupError {
   return new CephbackupError('CEPH_KEY_UNREADABLE', `the key of ${user} is not a whole key`, {
     guidance: `Write the keyring anew, with what \`ceph auth get ${user}\` prints.`,
   });
+}
+
+/** Of `rbd device map` [src/krbd.cc] and mount.ceph [src/mount/mount.ceph.c]; libceph logs `secret too big 32`. */
+const notForTheKernel = /failed to add secret '.*' to kernel|adding ceph secret key to kernel failed/;
+
+/** Why the kernel did not take the user's key, which Ceph's programs could read; null where that is not the reason. */
+export function kernelRefusesKey(
+  connection: CephConnection,
+  stderr: string,
+): { message: string; guidance: string } | null {
+  if (!notForTheKernel.test(stderr)) return null;
+  const user = `client.${connection.user ?? 'admin'}`;
+  const key = readKeys(connection).find((entry) => entry.user === user)?.key;
+  if (key === undefined || keyType(key) !== 'aes256k') return null;
+  return {
+    message: `the kernel (${release()}) did not take the key of ${user}, which is of type aes256k`,
+    guidance:
+      'Linux 7.0 and newer take such keys. With an older kernel use --mapper fuse and --cephfs-client fuse, which do without it; or give the user a key of type aes, where the cluster still takes one: `ceph auth rotate client.USER --key_type aes`.',
+  };
 }

@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from '../ceph/connection.js';
-import { expectReadableKey } from '../ceph/unreadable-key.js';
+import { expectReadableKey, kernelRefusesKey } from '../ceph/unreadable-key.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { isImageSpecName, type ImageSpec } from './image-spec.js';
 import { steady } from '../../waiting/persist.js';
@@ -364,6 +364,11 @@ export class Rbd {
     const reason = refusals.find(([message]) => message.test(said))?.[1];
     if (reason !== undefined)
       throw new CephbackupError('MAP_FAILED', `mapping of ${formatImage(image)}: ${reason}`);
+    const refusal = kernelRefusesKey(this.connection, result.stderr);
+    if (refusal !== null) {
+      const message = `mapping of ${formatImage(image)}: ${refusal.message}`;
+      throw new CephbackupError('MAP_FAILED', message, { guidance: refusal.guidance });
+    }
     throw cephError('MAP_FAILED', `mapping of ${formatImage(image)}`, result);
   }
 

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { completeConf } from '../../tools/ceph/conf.js';
+import { kernelRefusesKey } from '../../tools/ceph/unreadable-key.js';
 import { mountedAt } from '../../tools/node/mount.js';
 import { pathInside, stateDirectory } from '../../tools/node/namespace.js';
 import {
@@ -58,6 +59,11 @@ class KernelMount implements CephfsMount {
     const args = ['-t', 'ceph', '-o', options, '--', `:${root}`, clientDirectory];
     const deadline = (mountTimeout + 30) * 1000;
     const result = await exec('mount', args, { namespace, signal, deadline, patience: {} });
+    const refusal = result.exitCode === 0 ? null : kernelRefusesKey(connection, result.stderr);
+    if (refusal !== null) {
+      const message = `mount of ${root} of the filesystem ${this.request.fs}: ${refusal.message}`;
+      throw new CephbackupError('MOUNT_FAILED', message, { guidance: refusal.guidance });
+    }
     if (result.exitCode !== 0) throw mountError(this.request, result.stderr);
     await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
     await this.#lookForAcls();
