@@ -22,7 +22,7 @@ export function crossCheck(
     if (known === undefined) byUid.set(uid, [snapshot]);
     else known.push(snapshot);
   }
-  return ({ uid, claim }) => {
+  return ({ uid, claim, lastBackup }) => {
     const own = byUid.get(uid) ?? [];
     const newest = own.reduce<ResticSnapshot | null>(
       (found, one) => (found === null || Date.parse(one.time) > Date.parse(found.time) ? one : found),
@@ -31,18 +31,18 @@ export function crossCheck(
     const marked = markedSnapshot(claim, prefix);
     // `restic copy`, `rewrite` and `tag` give a snapshot another id, and keep the first one.
     const isMarked = ({ id, original }: ResticSnapshot) => id === marked || original === marked;
-    const isThere = marked !== null && own.some(isMarked);
+    // A mark that names no snapshot, of a predecessor say, needs one all the same.
+    const isMissing = marked === null ? lastBackup !== null && own.length === 0 : !own.some(isMarked);
     return {
       snapshots: own.length,
       newestSnapshot: newest?.id ?? null,
       newestTime: newest === null ? null : rfc3339(Date.parse(newest.time)),
       sizeBytes: newest?.summary?.bytesProcessed ?? null,
-      problem:
-        marked !== null && !isThere
-          ? 'mark-without-snapshot'
-          : newest !== null && !isMarked(newest)
-            ? 'snapshot-without-mark'
-            : null,
+      problem: isMissing
+        ? 'mark-without-snapshot'
+        : newest !== null && !isMarked(newest)
+          ? 'snapshot-without-mark'
+          : null,
     };
   };
 }

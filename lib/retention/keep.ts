@@ -12,7 +12,7 @@ export interface KeepRules {
 
 /** Whether anything is to be judged at all. */
 export function hasRules({ within, ...counts }: KeepRules): boolean {
-  return within !== null || Object.values(counts).some((count) => (count ?? 0) > 0);
+  return (within ?? 0) > 0 || Object.values(counts).some((count) => (count ?? 0) > 0);
 }
 
 /** The rules as options of `prune`. */
@@ -20,5 +20,7 @@ export function describeRules({ within, ...counts }: KeepRules): string[] {
   const rules = Object.entries(counts).flatMap(([unit, count]) =>
     (count ?? 0) > 0 ? [`--keep-${unit}=${count ?? 0}`] : [],
   );
-  return within === null ? rules : [...rules, `--keep-within=${Math.ceil(within / 3_600_000)}h`];
+  return within === null || within === 0
+    ? rules
+    : [...rules, `--keep-within=${Math.ceil(within / 3_600_000)}h`];
 }

@@ -66,7 +66,7 @@ export function applyRules(backups: readonly Backup[], rules: KeepRules, now: nu
   for (const backup of backups.toReversed()) {
     const reasons: string[] = [];
     const { within } = rules;
-    if (within !== null && newest !== null) {
+    if (within !== null && within > 0 && newest !== null) {
       const hours = Math.ceil(within / hour);
       if (backup.time > newest - hours * hour) reasons.push(`within ${hours}h`);
     }

@@ -19,6 +19,7 @@ import {
 import { verdictsOf } from '../../retention/rules.js';
 import { markedIds } from '../../plan/marks.js';
 import { exitCode } from '../../errors/exit-code.js';
+import { tagValue } from '../../repository/tags.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import {
   estimatePrune,
@@ -41,6 +42,7 @@ export const prune: Command<PruneValues> = async (context) => {
   const { options, log, signal } = context;
   const restic = resticOf(context);
   const { plan, cluster, snapshots } = await readPlan(context, restic);
+  refuseNothing(plan, cluster.name, snapshots);
   const ids = forgottenIds(plan);
   const dryRun = options.dryRun === true;
   const done = dryRun
@@ -76,6 +78,21 @@ export const prune: Command<PruneValues> = async (context) => {
     ...(metrics === undefined ? {} : { metrics }),
   };
 };
+
+/**
+ * Content with nothing would be content with a misspelt cluster, too.
+ * @throws CephbackupError SNAPSHOT_NOT_FOUND
+ */
+function refuseNothing(plan: RetentionPlan, name: string, snapshots: readonly ResticSnapshot[]): void {
+  if (allDecisions(plan).some(({ keep, forget }) => keep.length + forget.length > 0)) return;
+  const present = new Set(snapshots.flatMap(({ tags }) => tagValue(tags, 'cluster') ?? []));
+  const names = [...present].toSorted().map((one) => JSON.stringify(one));
+  const others = names.length === 0 ? '' : `, but of --cluster-name ${names.join(' or ')}`;
+  throw new CephbackupError(
+    'SNAPSHOT_NOT_FOUND',
+    `nothing in the repository is of cluster ${JSON.stringify(name)}${others}: nothing was pruned`,
+  );
+}
 
 interface Planned {
   plan: RetentionPlan;

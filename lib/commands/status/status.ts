@@ -11,11 +11,12 @@ export const status: Command<Values<typeof statusOptions>> = async (context) => 
   const maxAge = unlessNone(options.maxAge);
   const { status: report, now } = await surveyStatus(context, maxAge);
   for (const warning of report.warnings) log.warn(warning);
-  const { stale, never, missing } = report.totals;
+  const { selected, stale, never, missing } = report.totals;
   const overdue = maxAge === null ? 0 : stale + never;
   return {
     document: report,
     table: statusTable(report, now),
-    exitCode: overdue + missing > 0 ? 1 : 0,
+    // Nothing selected is a typo, or a prefix that nobody uses, far more often than an empty cluster.
+    exitCode: overdue + missing > 0 || selected === 0 ? 1 : 0,
   };
 };

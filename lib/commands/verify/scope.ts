@@ -37,6 +37,8 @@ export interface VerifyScope {
   candidates: Candidate[];
   lost: LostSnapshot[];
   snapshots: readonly ResticSnapshot[];
+  /** Where that was looked for, and where else there is something, in words. */
+  where: string;
   /** Everything of the clusters that are looked at. */
   backups: readonly Backup[];
   /** Tags that all of these have. */
@@ -92,6 +94,7 @@ export async function readScope(context: VerifyContext, fresh: Restic): Promise<
     candidates: chosen,
     lost,
     snapshots,
+    where: `${scope.name}${backups.length === 0 ? elsewhere(all.map((backup) => backup.cluster)) : ''}`,
     backups,
     tags: clusters.size === 1 ? [...clusters].map((name) => `cluster=${name}`) : [],
     warnings,

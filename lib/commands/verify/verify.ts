@@ -148,11 +148,13 @@ async function finish(context: VerifyContext, { started, scope, restic, ends, gr
   if (damage.length > 0 && errors.length === 0) {
     errors.push(new CephbackupError('SNAPSHOT_DAMAGED', 'older snapshots are damaged'));
   }
+  const nothing = proofs.length === 0 ? nothingToVerify(scope) : null;
+  if (nothing !== null) errors.push(nothing);
   const lost = ground?.lost.find(({ aborted }) => aborted);
   if (lost !== undefined) errors.push(asCephbackupError(lost.reason));
   const leftovers = ground?.leftovers ?? [];
   const code = exitCode(context.endedBy(), errors, leftovers);
-  const error = errors.find(({ kind }) => kind !== 'failed');
+  const error = errors.find(({ kind }) => kind !== 'failed') ?? nothing ?? undefined;
   if (error !== undefined) log.error(error.message, { code: error.code, guidance: error.guidance });
   const report: VerifyReport = {
     started: new Date(started).toISOString(),
@@ -166,4 +168,10 @@ async function finish(context: VerifyContext, { started, scope, restic, ends, gr
     ...(error === undefined ? {} : { error: error.report() }),
   };
   return { document: report, table: verifyTable(report), exitCode: code, metrics: verifyMetrics(report) };
+}
+
+/** Content with nothing would be content with a misspelt cluster, too. */
+function nothingToVerify({ where, backups }: VerifyScope): CephbackupError {
+  const why = backups.length === 0 ? '' : ': none of its snapshots is of a claim that exists, and proven';
+  return new CephbackupError('SNAPSHOT_NOT_FOUND', `no backup to verify in ${where}${why}`);
 }
