@@ -73,10 +73,11 @@ export function applyRules(backups: readonly Backup[], rules: KeepRules, now: nu
     for (const bucket of buckets) {
       if (bucket.left === 0) continue;
       const key = bucket.key(backup);
-      if (key === bucket.last && backup !== oldest) continue;
+      const again = key === bucket.last;
+      if (again && backup !== oldest) continue;
       bucket.last = key;
       bucket.left -= 1;
-      reasons.push(bucket.reason);
+      reasons.push(again ? `oldest ${bucket.reason}` : bucket.reason);
     }
     verdicts.set(backup.id, { keep: reasons.length > 0, reasons });
   }
