@@ -21,8 +21,8 @@ test('the image is at most 450 MB larger than its base', () => {
 
 test.each([
   [['cephbackup', '--version'], /^\d+\.\d+\.\d+$/m],
-  [['rbd', '--version'], /^ceph version 18\.2\./m],
-  [['ceph-fuse', '--version'], /^ceph version 18\.2\./m],
+  [['rbd', '--version'], /^ceph version 20\.2\./m],
+  [['ceph-fuse', '--version'], /^ceph version 20\.2\./m],
   [['restic', 'version'], /^restic 0\.(19|[2-9]\d)\./m],
   [['qemu-storage-daemon', '--version'], /^qemu-storage-daemon version/m],
   [['tini', '--version'], /^tini version/m],

@@ -6,7 +6,8 @@ import { checkout } from '../checkout.js';
 import { attempt, run } from '../process.js';
 import { debianMirror } from './mirror.js';
 
-const baseImage = 'docker.io/library/node:24-trixie-slim';
+const baseImage = 'docker.io/library/debian:forky-slim';
+const nodeImage = 'docker.io/library/node:24-trixie-slim';
 export const programImage = 'localhost/cephbackup';
 export const pauseImage = 'localhost/pause:1';
 const minutes = 60_000;
@@ -26,6 +27,7 @@ export class ImageBuilder {
   /** The image of this checkout's Dockerfile. @returns its name */
   async buildProgram(tag: string): Promise<string> {
     await this.#ensureBase();
+    await this.#ensureNode();
     const secrets = await mkdtemp(path.join(this.folder, 'secrets-'));
     try {
       await this.#build(checkout, `${programImage}:${tag}`, await builderSettings(secrets));
@@ -79,17 +81,31 @@ export class ImageBuilder {
     }
   }
 
-  /**
-   * Stands in for the base that the Dockerfile names, from what can be had without a registry for images: Debian's own
-   * packages, and Node.js from its npm package.
-   */
+  /** Stands in for Debian's own image, from what can be had without a registry for images. */
   async #ensureBase(): Promise<void> {
-    if (await this.#has(baseImage)) return;
-    const container = await this.#from('scratch');
-    try {
-      const root = (await this.#buildah(['mount', container])).trim();
-      const bootstrap = ['--variant=minbase', 'trixie', root, await debianMirror()];
-      await run('debootstrap', bootstrap, { timeout: 10 * minutes });
+    await this.#ensure(baseImage, async (root) => {
+      // A debootstrap that is older than a release has no script of its name.
+      await debootstrap(root, 'forky', ['--include=systemd-standalone-sysusers'], 'sid');
+      await run('find', [
+        path.join(root, 'usr/share/doc'),
+        '-type',
+        'f',
+        '!',
+        '-name',
+        'copyright',
+        '-delete',
+      ]);
+      const slim = ['usr/share/man', 'usr/share/locale', 'usr/share/info'].map((name) =>
+        path.join(root, name),
+      );
+      await run('rm', ['-rf', ...slim]);
+    });
+  }
+
+  /** Stands in for Node's own image: its npm package, and npm, on Debian. */
+  async #ensureNode(): Promise<void> {
+    await this.#ensure(nodeImage, async (root) => {
+      await debootstrap(root, 'trixie');
       const local = path.join(root, 'usr/local');
       const prefix = await mkdtemp(path.join(this.folder, 'node-'));
       const packages = ['node@24', 'npm@11'];
@@ -103,16 +119,26 @@ export class ImageBuilder {
       await run('cp', [path.join(prefix, 'node_modules/node/bin/node'), path.join(local, 'bin/node')]);
       await chmod(path.join(local, 'bin/node'), 0o755);
       await run('ln', ['-s', '../lib/node_modules/npm/bin/npm-cli.js', path.join(local, 'bin/npm')]);
+      await rm(prefix, { recursive: true });
+    });
+  }
+
+  /** Makes an image, unless it is there, of a root that `fill` fills. */
+  async #ensure(image: string, fill: (root: string) => Promise<void>): Promise<void> {
+    if (await this.#has(image)) return;
+    const container = await this.#from('scratch');
+    try {
+      const root = (await this.#buildah(['mount', container])).trim();
+      await fill(root);
       await run('sh', [
         '-c',
         'rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*',
         'sh',
         root,
       ]);
-      await rm(prefix, { recursive: true });
       const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
       await this.#buildah(['config', '--env', `PATH=${searchPath}`, container]);
-      await this.#buildah(['commit', '--quiet', container, baseImage]);
+      await this.#buildah(['commit', '--quiet', container, image]);
     } finally {
       await this.#buildah(['rm', container]);
     }
@@ -138,6 +164,16 @@ export class ImageBuilder {
       env: { BUILDAH_ISOLATION: 'chroot' },
     });
   }
+}
+
+async function debootstrap(
+  root: string,
+  suite: string,
+  options: string[] = [],
+  script?: string,
+): Promise<void> {
+  const what = [suite, root, await debianMirror(), ...(script === undefined ? [] : [script])];
+  await run('debootstrap', ['--variant=minbase', ...options, ...what], { timeout: 10 * minutes });
 }
 
 /** This machine's way to Debian's and npm's packages: its mirror, its apt settings, its npm settings. */
