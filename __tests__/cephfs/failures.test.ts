@@ -157,9 +157,11 @@ describe('a snapshot', () => {
 });
 
 describe('an empty volume', () => {
-  test('fails: restic has no snapshots of nothing, and a volume that was emptied is no good news', async () => {
-    const empty = await rig.subvolume('empty');
-    expect(await failure(rig.dynamic('empty', empty))).toMatchObject({ code: 'VOLUME_EMPTY' });
+  test('is no failure if it never had a backup; one that was emptied is no good news, and fails', async () => {
+    const empty = rig.dynamic('empty', await rig.subvolume('empty'));
+    expect((await rig.backup(empty)).result).toMatchObject({ outcome: 'empty', snapshot: null, error: null });
+    rig.marks.set(empty.uid, 'f'.repeat(64));
+    expect(await failure(empty)).toMatchObject({ code: 'VOLUME_EMPTY' });
   });
 });
 

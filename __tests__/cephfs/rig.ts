@@ -134,6 +134,7 @@ export class Rig {
           return Promise.resolve('marked' as const);
         },
         failed: () => Promise.resolve(),
+        isGone: () => Promise.resolve(false),
       },
       driverFor: () => driver,
       clusterName: 'sandbox',

@@ -10,7 +10,7 @@ beforeAll(async () => {
   scenario = await Scenario.create();
   [disk, broken] = await Promise.all([
     scenario.claim('disk', { format: 'none', volumeMode: 'Block' }),
-    scenario.claim('broken', { format: 'none' }),
+    scenario.claim('broken', { format: 'xfs', size: '512M' }),
     scenario.claim('scratch', { format: 'none', annotations: { 'cephbackup.hpc.nyu.edu/backup': 'false' } }),
   ]);
 });
@@ -36,8 +36,8 @@ test('tells how the last run went, by the annotations alone and compared with th
   const after = await status('--max-age', '26h', '--repository');
   expect(after).toMatchObject({ code: 1, states: { disk: 'ok', broken: 'never', scratch: 'not-covered' } });
   const claims = Object.fromEntries(after.report.volumes.map((claim) => [claim.pvc, claim]));
-  expect(claims.broken).toMatchObject({ lastError: 'FILESYSTEM_MISSING', lastBackup: null });
-  expect(claims.broken?.guidance).toContain('never formatted');
+  expect(claims.broken).toMatchObject({ lastError: 'FILESYSTEM_MISMATCH', lastBackup: null });
+  expect(claims.broken?.guidance).toContain('correct fsType');
   expect(claims.disk).toMatchObject({
     lastSnapshot: run.volume(disk).snapshot,
     lastError: null,
@@ -46,7 +46,7 @@ test('tells how the last run went, by the annotations alone and compared with th
   expect((await status('--max-age', '26h', '--pvc', `demo/${disk.name}`)).code).toBe(0);
 
   const table = await scenario.cephbackup(['status']);
-  expect(table.stdout).toMatch(new RegExp(`${broken.name}: FILESYSTEM_MISSING: .*Use it once`));
+  expect(table.stdout).toMatch(new RegExp(`${broken.name}: FILESYSTEM_MISMATCH: .*correct fsType`));
 
   await scenario.repository.restic('forget', run.volume(disk).snapshot ?? '');
   const gone = await status('--repository');

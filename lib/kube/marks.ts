@@ -1,8 +1,8 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { KubeApi, RequestOptions } from './api.js';
 import { hasStatus } from './errors.js';
-import { persistentVolumePath } from './paths.js';
-import type { PersistentVolume } from './types.js';
+import { persistentVolumeClaimPath, persistentVolumePath } from './paths.js';
+import type { PersistentVolume, PersistentVolumeClaim } from './types.js';
 
 /** The volume to be annotated, and the claim that it must still belong to. */
 export interface MarkTarget {
@@ -79,6 +79,19 @@ export function markVerified(
   return annotate(api, mark, changes, options);
 }
 
+/** Whether the claim is gone, or its volume is, or is another claim's by now. @throws as KubeApi */
+export async function claimIsGone(
+  api: KubeApi,
+  claim: { namespace: string; name: string; claimUid: string; pv: string },
+  options: RequestOptions = {},
+): Promise<boolean> {
+  const [found, volume] = await Promise.all([
+    readIfAny<PersistentVolumeClaim>(api, persistentVolumeClaimPath(claim.namespace, claim.name), options),
+    readIfAny<PersistentVolume>(api, persistentVolumePath(claim.pv), options),
+  ]);
+  return found?.metadata?.uid !== claim.claimUid || volume?.spec?.claimRef?.uid !== claim.claimUid;
+}
+
 /** One patch, which the server refuses as a whole if the volume belongs to another claim by then. */
 async function annotate(
   api: KubeApi,
@@ -105,19 +118,19 @@ async function annotate(
       // 422: a test failed, or the volume has no annotations at all, to which one could be added.
       if (!hasStatus(thrown, 409, 422) || round >= rounds) throw thrown;
     }
-    const volume = await readVolume(api, path, rest());
+    const volume = await readIfAny<PersistentVolume>(api, path, rest());
     if (volume?.spec?.claimRef?.uid !== claimUid) return 'claim-gone';
     first = volume.metadata?.annotations === undefined ? beginAnnotations(volume) : [];
   }
 }
 
-async function readVolume(
+async function readIfAny<T extends PersistentVolume | PersistentVolumeClaim>(
   api: KubeApi,
   path: string,
   options: RequestOptions,
-): Promise<PersistentVolume | null> {
+): Promise<T | null> {
   try {
-    return await api.get<PersistentVolume>(path, options);
+    return await api.get<T>(path, options);
   } catch (thrown) {
     if (hasStatus(thrown, 404)) return null;
     throw thrown;

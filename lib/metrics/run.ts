@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/types.js';
-import type { RunReport, VolumeResult } from '../run/report.js';
+import { outcomes, type RunReport, type VolumeResult } from '../run/report.js';
 import { claimLabels, gauge, mostClaims, seconds, single, type Family } from './family.js';
 
 const uncovered = new Set(['unsupported', 'host-collision']);
@@ -18,7 +18,7 @@ export function runMetrics(report: RunReport, plan: Plan): Family[] {
     gauge(
       'cephbackup_run_volumes',
       'Volumes of the last run by outcome.',
-      (['succeeded', 'unchanged', 'failed', 'not-attempted'] as const).map((outcome) => ({
+      outcomes.map((outcome) => ({
         labels: { outcome },
         value: count(outcome),
       })),
@@ -45,7 +45,7 @@ export function runMetrics(report: RunReport, plan: Plan): Family[] {
     gauge(
       'cephbackup_volume_failed',
       'Whether a volume has no backup from the last run (1) or has one (0).',
-      each(({ outcome }) => (outcome === 'succeeded' || outcome === 'unchanged' ? 0 : 1)),
+      each(({ outcome }) => (outcome === 'failed' || outcome === 'not-attempted' ? 1 : 0)),
     ),
     gauge(
       'cephbackup_volume_outcome',

@@ -72,7 +72,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
     },
     onStdoutLine: (line) => {
       const message = parseMessage(line);
-      if (message?.message_type === 'summary') seen.summary = toSummary(message);
+      if (message?.message_type === 'summary') seen.summary = toSummary(message, request.parent !== null);
       if (message?.message_type === 'status') request.onProgress(toProgress(message));
     },
   };
@@ -153,12 +153,20 @@ function toProgress(message: Record<string, unknown>): BackupProgress {
   return { files: count(message.files_done), bytes: count(message.bytes_done) };
 }
 
-function toSummary(message: Record<string, unknown>): BackupSummary | null {
+/** A stream, or a directory without a parent, is read as a whole; with one, restic tells only what was new in it. */
+function bytesRead(message: Record<string, unknown>, withParent: boolean): number {
+  const total = count(message.total_bytes_processed);
+  if (!withParent || count(message.files_unmodified) === 0) return total;
+  return Math.min(total, count(message.data_added));
+}
+
+function toSummary(message: Record<string, unknown>, withParent: boolean): BackupSummary | null {
   const { snapshot_id: id } = message;
   if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) return null;
   return {
     snapshotId: id,
     bytesProcessed: count(message.total_bytes_processed),
+    bytesRead: bytesRead(message, withParent),
     bytesAdded: count(message.data_added_packed ?? message.data_added),
     filesProcessed: count(message.total_files_processed),
     directories: count(message.dirs_new) + count(message.dirs_changed) + count(message.dirs_unmodified),

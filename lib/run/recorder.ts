@@ -14,4 +14,6 @@ export interface Recorder {
   ): Promise<'marked' | 'claim-gone'>;
   /** Never throws: the failure itself is reported anyway. */
   failed(volume: PlannedVolume, failure: { attempt: number; error: CephbackupError }): Promise<void>;
+  /** Whether the claim that was planned is gone, or its volume belongs to another. @throws CephbackupError KUBE_… */
+  isGone(volume: PlannedVolume): Promise<boolean>;
 }

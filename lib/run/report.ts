@@ -1,8 +1,13 @@
 import { CephbackupError, type ErrorReport } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
-import type { Leftover } from '../ownership/scope.js';
+import type { Leftover, Scope } from '../ownership/scope.js';
 
-export type Outcome = 'succeeded' | 'unchanged' | 'failed' | 'not-attempted';
+/**
+ * `empty`: there is nothing in it, and never was anything backed up of it · `vanished`: its claim was gone when its turn
+ * came. Neither is a failure.
+ */
+export const outcomes = ['succeeded', 'unchanged', 'empty', 'vanished', 'failed', 'not-attempted'] as const;
+export type Outcome = (typeof outcomes)[number];
 
 /** What became of one volume, as `run -o json` prints it. */
 export interface VolumeResult {
@@ -16,7 +21,9 @@ export interface VolumeResult {
   snapshot: string | null;
   /** The backup's point in time, RFC 3339 UTC; null for every volume that failed. */
   time: string | null;
-  /** Bytes given to restic. */
+  /** Bytes that the backup holds. */
+  bytesTotal: number;
+  /** Bytes that were read: what restic takes from the parent is not. */
   bytesRead: number;
   /** Bytes that the repository grew by. */
   bytesAdded: number;
@@ -34,6 +41,8 @@ export interface VolumeEnd {
   leftovers: Leftover[];
   /** The error behind `result.error`. */
   error: CephbackupError | null;
+  /** Holds what could not be released, and may be released later. */
+  unreleased?: Scope;
 }
 
 export interface RunReport {
@@ -65,6 +74,7 @@ export function emptyResult(
     outcome,
     snapshot: null,
     time: null,
+    bytesTotal: 0,
     bytesRead: 0,
     bytesAdded: 0,
     seconds: 0,

@@ -1,12 +1,12 @@
 import pLimit from 'p-limit';
-import type { ErrorCode } from '../errors/catalogue.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
+import { Gate, type GateRequest } from './gate.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
 import type { Leftover } from '../ownership/scope.js';
 import { backupVolume, type VolumeTools } from './volume.js';
 
-export interface ExecuteRequest {
+export interface ExecuteRequest<Look> {
   /** In the order in which they are begun. */
   volumes: readonly PlannedVolume[];
   concurrency: number;
@@ -15,10 +15,10 @@ export interface ExecuteRequest {
   nextName: () => string;
   /** Aborts when the run must end: its reason says why. */
   signal: AbortSignal;
-  /** Whether new volumes may be begun (false while the lease cannot be renewed). */
-  mayBegin: () => boolean;
-  /** Called once, when what volumes acquired is released; proofs may still be going on. */
-  allUnwound: () => void;
+  /** What decides whether another volume may be begun. */
+  gate: Omit<GateRequest, 'signal'>;
+  /** The last look, begun when what volumes acquired is released; proofs may still be going on. */
+  lastLook: () => Promise<Look>;
 }
 
 export interface ExecuteResult {
@@ -30,39 +30,61 @@ export interface ExecuteResult {
 }
 
 /** Backs up volumes with bounded concurrency. Never throws; a volume's fault ends that volume alone. */
-export async function executeVolumes(request: ExecuteRequest): Promise<ExecuteResult> {
+export async function executeVolumes<Look>(
+  request: ExecuteRequest<Look>,
+): Promise<ExecuteResult & { looked: Look }> {
+  const { volumes, signal } = request;
   const limit = pLimit(request.concurrency);
-  const gate = new Gate(request);
-  const held = new Set(request.volumes);
+  const gate = new Gate({ ...request.gate, signal });
+  const held = new Set(volumes);
+  let look: Promise<Look> | null = held.size === 0 ? request.lastLook() : null;
   const unwound = (volume: PlannedVolume) => {
-    if (held.delete(volume) && held.size === 0) request.allUnwound();
+    if (held.delete(volume) && held.size === 0) look ??= request.lastLook();
   };
-  if (held.size === 0) request.allUnwound();
   const ends = await Promise.all(
-    request.volumes.map((volume) =>
+    volumes.map((volume) =>
       limit(async () => {
         const end = await one(request, gate, volume, unwound);
-        unwound(volume);
+        // What could not be released is looked for when that was tried again.
+        if (end.unreleased === undefined) unwound(volume);
         return end;
       }),
     ),
   );
+  const leftovers = await Promise.all(ends.map((end) => releaseAgain(end, signal)));
+  look ??= request.lastLook();
   return {
     volumes: ends.map(({ result }) => result),
-    leftovers: ends.flatMap(({ leftovers }) => leftovers),
-    errors: ends.flatMap(({ error }) => error ?? []),
+    leftovers: leftovers.flat(),
+    errors: ends.flatMap(({ error }) => (error === null ? [] : asVolumeError(error))),
+    looked: await look,
   };
 }
 
+/** A watch may have expired, a manager may have come back since. Whoever was told to end does not wait for that. */
+async function releaseAgain({ unreleased, leftovers }: VolumeEnd, signal: AbortSignal): Promise<Leftover[]> {
+  if (unreleased === undefined || signal.aborted) return leftovers;
+  const left = await unreleased.release();
+  const released = (name: string) => !left.some((other) => other.name === name);
+  return leftovers
+    .filter(({ kind, name }) => kind === 'restic-snapshot' || !released(name))
+    .map((old) => left.find(({ kind, name }) => kind === old.kind && name === old.name) ?? old);
+}
+
+/** A program that is missing for one volume is that volume's failure: others were backed up. */
+function asVolumeError(error: CephbackupError): CephbackupError {
+  if (error.kind === 'failed' || error.kind === 'unusable') return error;
+  return new CephbackupError('COMMAND_FAILED', error.message, { guidance: error.guidance, cause: error });
+}
+
 async function one(
-  request: ExecuteRequest,
+  { tools, nextName, signal }: Pick<ExecuteRequest<unknown>, 'tools' | 'nextName' | 'signal'>,
   gate: Gate,
   volume: PlannedVolume,
   unwound: (volume: PlannedVolume) => void,
 ): Promise<VolumeEnd> {
-  const closed = gate.closedFor(volume);
+  const closed = await gate.admit(volume);
   if (closed !== null) return notAttempted(volume, closed);
-  const { tools } = request;
   const refused = refusal(volume);
   if (refused !== null) {
     const unusable = await tools.history.then(() => null, asCephbackupError);
@@ -70,7 +92,7 @@ async function one(
     await tools.recorder.failed(volume, { attempt: tools.clock(), error: refused });
     return { result: emptyResult(volume, 'failed', refused.report()), leftovers: [], error: refused };
   }
-  const end = await backupVolume(tools, volume, request.nextName(), request.signal, () => {
+  const end = await backupVolume(tools, volume, nextName(), signal, () => {
     unwound(volume);
   });
   if (end.error !== null) gate.learn(volume, end.error);
@@ -92,37 +114,4 @@ function refusal(volume: PlannedVolume): CephbackupError | null {
     );
   }
   return null;
-}
-
-/** What one volume meets, every other of its cluster would, too. */
-const clusterIsOut = new Set<ErrorCode>(['CEPH_UNREACHABLE', 'CEPH_KEY_UNREADABLE']);
-
-/** Decides whether a volume may still be begun: a dead repository or cluster need not be asked once per volume. */
-class Gate {
-  #repository: CephbackupError | null = null;
-  readonly #clusters = new Map<string, CephbackupError>();
-
-  constructor(private readonly request: ExecuteRequest) {}
-
-  closedFor(volume: PlannedVolume): CephbackupError | null {
-    const { signal } = this.request;
-    if (signal.aborted) {
-      return signal.reason instanceof CephbackupError
-        ? signal.reason
-        : new CephbackupError('CANCELLED', 'stopped');
-    }
-    if (!this.request.mayBegin()) return new CephbackupError('LEASE_LOST', 'the lease could not be renewed');
-    return this.#repository ?? this.#clusters.get(clusterOf(volume)) ?? null;
-  }
-
-  learn(volume: PlannedVolume, error: CephbackupError): void {
-    if (clusterIsOut.has(error.code)) this.#clusters.set(clusterOf(volume), error);
-    else if (error.code.startsWith('REPOSITORY_')) this.#repository ??= error;
-    // Given up because the repository could not be opened.
-    else if (error.code === 'NOT_ATTEMPTED') this.#repository ??= asCephbackupError(error.cause);
-  }
-}
-
-function clusterOf({ details, source }: PlannedVolume): string {
-  return JSON.stringify([source?.cluster ?? null, details?.monitors ?? null]);
 }

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors/catalogue.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { BackupError, backupSource, type BackupRequest } from '../repository/backup.js';
@@ -68,8 +69,17 @@ interface ProvenBackup {
   leftovers: Leftover[];
 }
 
+/** The volume was never used: it has no filesystem, or nothing in it. */
+const nothingThere = new Set<ErrorCode>(['FILESYSTEM_MISSING', 'VOLUME_EMPTY']);
+/** What a volume comes to whose claim was deleted since the plan was made. */
+const notFound = new Set<ErrorCode>([
+  'IMAGE_NOT_FOUND',
+  'SUBVOLUME_NOT_FOUND',
+  'DIRECTORY_NOT_FOUND',
+  'SNAPSHOT_VANISHED',
+]);
 /** Milliseconds for each command that proves a snapshot which restic has saved. */
-const finishLimit = 60_000;
+const finishLimit = 900_000;
 /** Longer than any volume takes: the volume's own deadline and the run's abort earlier. */
 const unlimited = 2 ** 31 - 1;
 
@@ -127,13 +137,16 @@ class Attempt {
       this.runSignal,
     );
     try {
-      return await this.#succeeded(await this.#backup(limit.signal));
+      return this.#ended(await this.#succeeded(await this.#backup(limit.signal)));
     } catch (thrown) {
       const leftovers = [...(await this.#unwind()), ...this.#strays];
       const unusable = await this.tools.history.then(() => null, asCephbackupError);
       // Not the volume's own fault, whatever has come of it meanwhile: it is not told as one.
-      if (unusable !== null) return notAttempted(this.volume, unusable, leftovers);
-      return await this.#failed(asCephbackupError(thrown), leftovers);
+      if (unusable !== null) return this.#ended(notAttempted(this.volume, unusable, leftovers));
+      const error = asCephbackupError(thrown);
+      const harmless = leftovers.length > 0 ? null : await this.#noFailure(error);
+      if (harmless !== null) return harmless;
+      return this.#ended(await this.#failed(error, leftovers));
     } finally {
       limit.clear();
     }
@@ -229,8 +242,11 @@ class Attempt {
         thrown instanceof BackupError &&
         thrown.code === 'VOLUME_EMPTY' &&
         request.source.type === 'directory'
-      )
+      ) {
         await refuseEverythingExcluded(tools.exec, request.source, this.#rules(request.source), 0);
+        // Nothing at all is what a mount that is gone shows, too.
+        await request.source.confirm();
+      }
       if (parent === null || !(thrown instanceof BackupError) || !thrown.parentIncomplete) throw thrown;
       this.#warn(
         'data of the previous backup is missing in the repository: everything is read and stored again',
@@ -328,6 +344,51 @@ class Attempt {
     return left;
   }
 
+  /** What could not be released is kept for another try. */
+  #ended(end: VolumeEnd): VolumeEnd {
+    return end.leftovers.some(({ kind }) => kind !== 'restic-snapshot')
+      ? { ...end, unreleased: this.#scope }
+      : end;
+  }
+
+  /** The end of a volume that could not be backed up because there is nothing to back up; null where it failed. */
+  async #noFailure(error: CephbackupError): Promise<VolumeEnd | null> {
+    const outcome = nothingThere.has(error.code)
+      ? (await this.#hadBackup())
+        ? null
+        : ('empty' as const)
+      : notFound.has(error.code) && (await this.#isGone())
+        ? ('vanished' as const)
+        : null;
+    if (outcome === null) return null;
+    const text = outcome === 'empty' ? 'there is nothing in it yet' : 'its claim is gone';
+    this.#warn(`${text}: ${error.message}`);
+    this.#log.info(outcome);
+    const seconds = Math.round(this.#seconds() * 1000) / 1000;
+    const result = emptyResult(this.volume, outcome, null);
+    return { result: { ...result, seconds, warnings: this.#warnings }, leftovers: [], error: null };
+  }
+
+  /** Also one whose snapshot is not in this repository any more. */
+  async #hadBackup(): Promise<boolean> {
+    const { tools, volume } = this;
+    const history = await tools.history;
+    return (
+      volume.lastBackup !== null ||
+      tools.markedSnapshot(volume) !== null ||
+      history.newestTime(volume.uid) !== null
+    );
+  }
+
+  async #isGone(): Promise<boolean> {
+    try {
+      return await this.tools.recorder.isGone(this.volume);
+    } catch (thrown) {
+      this.#log.warn(`could not look for the claim: ${asCephbackupError(thrown).message}`);
+      return false;
+    }
+  }
+
   #seconds(): number {
     return this.#snapshotAsked === null ? 0 : (performance.now() - this.#snapshotAsked) / 1000;
   }
@@ -356,7 +417,8 @@ class Attempt {
       ...emptyResult(volume, unchanged ? 'unchanged' : 'succeeded', error?.report() ?? null),
       snapshot: snapshot.id,
       time: rfc3339(this.#time),
-      bytesRead: summary.bytesProcessed,
+      bytesTotal: summary.bytesProcessed,
+      bytesRead: summary.bytesRead,
       bytesAdded: summary.bytesAdded,
       seconds: Math.round(seconds * 1000) / 1000,
       excludes: this.#excludes,

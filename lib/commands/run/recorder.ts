@@ -2,7 +2,7 @@ import { asCephbackupError } from '../../errors/error.js';
 import { tenantText } from '../../errors/tenant.js';
 import type { KubeApi } from '../../kube/api.js';
 import { recordEvent, type BackupEvent } from '../../kube/events.js';
-import { markBackup, markFailure } from '../../kube/marks.js';
+import { claimIsGone, markBackup, markFailure } from '../../kube/marks.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import type { Logger } from '../../log/logger.js';
 import { rfc3339 } from '../../log/time.js';
@@ -58,6 +58,11 @@ export function clusterRecorder({ api, prefix, runId, log, clock }: RecorderOpti
         log.warn(`could not annotate the failure: ${asCephbackupError(thrown).message}`);
       }
       await tell(volume, 'BackupFailed', tenantText(error));
+    },
+    async isGone(volume) {
+      const options = { signal: AbortSignal.timeout(failurePatience), patience: failurePatience };
+      const { pv, claimUid } = target(volume);
+      return claimIsGone(api, { pv, claimUid, namespace: volume.namespace, name: volume.pvc }, options);
     },
   };
 }

@@ -7,7 +7,7 @@ import { checkClock } from '../../kube/skew.js';
 import { acquireLease, type Lease } from '../../kube/lease/acquire.js';
 import { runMetrics } from '../../metrics/run.js';
 import { buildPlan } from '../../plan/plan.js';
-import type { Plan } from '../../plan/types.js';
+import type { Plan, PlannedVolume } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
 import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
@@ -27,6 +27,8 @@ import { RunManifests } from './manifests.js';
 import { clusterRecorder } from './recorder.js';
 import type { OpeningRepository } from '../shared/repository.js';
 import { shardOf } from '../../cli/shard.js';
+import { outageOf } from './outage.js';
+import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
 import { auditRun, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
 
 export type RunValues = Values<typeof runOptions>;
@@ -130,18 +132,20 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     return new History(own);
   });
   history.catch(() => undefined);
-  let allUnwound: () => void = () => undefined;
-  const audit = new Promise<void>((resolve) => (allUnwound = resolve)).then(() =>
-    auditRun(sweeping, names, volumes, log),
-  );
   const result = await executeVolumes({
     volumes,
     concurrency: options.concurrency ?? 4,
     signal,
-    mayBegin: () => lease.healthy(),
-    allUnwound: () => {
-      allUnwound();
+    gate: {
+      mayBegin: () => lease.healthy(),
+      probeCluster: async (volume) => askCluster(clientsFor, volume, signal),
+      probeRepository: async () => {
+        await restic.snapshots(['kind=none'], { signal, patience: oneAttempt });
+      },
+      outage: outageOf(options.patience),
+      log,
     },
+    lastLook: () => auditRun(sweeping, names, volumes, log),
     nextName: () => {
       const name = objectName(installation, lease.runId, numbers.next().value);
       names.add(name);
@@ -166,9 +170,9 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       mayMark: (...volume) => manifests.mayMark(...volume),
     },
   });
-  const [swept, audited, notOpened] = await Promise.all([
+  const audited = result.looked;
+  const [swept, notOpened] = await Promise.all([
     sweep,
-    audit,
     opened.then(() => null, asCephbackupError),
     manifests.end(),
   ]);
@@ -184,6 +188,20 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
     warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings],
   };
+}
+
+const oneAttempt = { patienceMs: 0 };
+
+/** @throws CephbackupError CEPH_UNREACHABLE; any other answer is one */
+async function askCluster(clientsFor: ClientsFor, volume: PlannedVolume, signal: AbortSignal): Promise<void> {
+  const { rbd, ceph } = clientsFor(volume.details?.monitors ?? null);
+  const options = { signal, patience: oneAttempt };
+  try {
+    if (volume.kind === 'cephfs') await ceph.json(['fs', 'ls'], options);
+    else await rbd.info((await locateImage(clientsFor)(volume, signal)).image, options);
+  } catch (thrown) {
+    if (asCephbackupError(thrown).code === 'CEPH_UNREACHABLE') throw thrown;
+  }
 }
 
 /** Nothing can be backed up: every volume says so. */

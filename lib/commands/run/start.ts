@@ -1,5 +1,6 @@
 import type { Command } from '../../cli/command.js';
 import { openRepository, resticOf } from '../shared/repository.js';
+import { outageOf } from './outage.js';
 import type { RunValues } from './run.js';
 
 /** `run`: restic starts to open the repository, which takes longest, before the rest of the program is loaded. */
@@ -7,7 +8,7 @@ export const startRun: Command<RunValues> = async (context) => {
   if (context.options.dryRun === true) return (await import('../list/list.js')).list(context);
   const started = context.clock();
   const restic = resticOf(context);
-  const repository = openRepository(restic, context.signal);
+  const repository = openRepository(restic, context.signal, outageOf(context.options.patience));
   try {
     const { run } = await import('./run.js');
     return await run(context, { started, restic, repository });

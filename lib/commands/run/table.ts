@@ -18,6 +18,8 @@ export function runTable({ volumes, leftovers, exitCode }: RunReport): string {
   const headers = ['NAMESPACE', 'PVC', 'KIND', 'OUTCOME', 'SNAPSHOT', 'READ', 'ADDED', 'TIME', 'ERROR'];
   const table = rows.length === 0 ? 'No volumes to back up.\n' : formatTable(headers, rows);
   const good = volumes.filter(({ outcome }) => outcome === 'succeeded' || outcome === 'unchanged').length;
-  const summary = `\n${good} of ${volumes.length} volumes backed up, exit code ${exitCode}\n`;
+  const without = volumes.filter(({ outcome }) => outcome === 'empty' || outcome === 'vanished').length;
+  const nothing = without === 0 ? '' : `, ${without} with nothing to back up`;
+  const summary = `\n${good} of ${volumes.length} volumes backed up${nothing}, exit code ${exitCode}\n`;
   return `${table}${leftoverLines('Left behind', leftovers)}${summary}`;
 }

@@ -4,6 +4,7 @@ import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { resticEnvironment } from '../../tools/process/environment.js';
 import { Restic, type ResticSnapshot } from '../../tools/restic/restic.js';
 import type { CommandContext } from '../../cli/command.js';
+import { persist, steady, type Patience } from '../../waiting/persist.js';
 
 export type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'> &
   Partial<Pick<Values<typeof volumeOptions>, 'retryLock'>>;
@@ -50,11 +51,23 @@ export interface OpeningRepository {
 const openingMs = 180_000;
 
 /** Lists the snapshots beside asking restic for its version, which is judged first. */
-export function openRepository(restic: Restic, runSignal: AbortSignal): OpeningRepository {
+export function openRepository(
+  restic: Restic,
+  runSignal: AbortSignal,
+  outage: Patience = steady(0, 0),
+): OpeningRepository {
   const early = new AbortController();
   const signal = AbortSignal.any([runSignal, early.signal]);
   let failed: CephbackupError | null = null;
-  const snapshots = restic.snapshots([], { signal, deadline: openingMs + restic.lockPatienceMs });
+  const list = () => restic.snapshots([], { signal, deadline: openingMs + restic.lockPatienceMs });
+  const snapshots = persist(
+    list,
+    ({ end, elapsedMs }) => {
+      const away = !end.ok && asCephbackupError(end.thrown).code === 'REPOSITORY_UNREACHABLE';
+      return away && elapsedMs < outage.patienceMs && !signal.aborted ? outage.intervalMs : null;
+    },
+    signal,
+  );
   const opened = snapshots.then(
     () => undefined,
     (thrown: unknown) => (failed = asCephbackupError(thrown)),

@@ -35,6 +35,8 @@ export interface BackupSummary {
   snapshotId: string;
   /** Bytes read by restic, or known to be unchanged. */
   bytesProcessed: number;
+  /** Bytes of it that restic has read and found new; without a parent, all of it. What the parent has is not read. */
+  bytesRead: number;
   /** Bytes that the repository grew by, compressed. */
   bytesAdded: number;
   filesProcessed: number;
