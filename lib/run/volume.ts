@@ -376,7 +376,7 @@ class Attempt {
     return (
       volume.lastBackup !== null ||
       tools.markedSnapshot(volume) !== null ||
-      history.newestTime(volume.uid) !== null
+      history.newest(volume.uid) !== null
     );
   }
 
