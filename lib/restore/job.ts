@@ -1,9 +1,9 @@
 import type { Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
-import type { DirectoryAttributes } from '../tools/node/directory-attributes.js';
 import type { Exec } from '../tools/process/exec.js';
 import type { Restic } from '../tools/restic/restic.js';
 import type { Backup } from '../repository/claims.js';
+import type { Told } from '../repository/told.js';
 
 /**
  * What state a target is in, for whoever has to decide what to do with it: nothing was written; something was, but not
@@ -12,12 +12,10 @@ import type { Backup } from '../repository/claims.js';
 export type TargetState = 'untouched' | 'incomplete' | 'removed' | 'complete';
 
 /** One restore while it is in progress. */
-export interface RestoreJob {
+export interface RestoreJob extends Told {
   /** 8 hex digits: what it notes on a target can be told from another restore's. */
   id: string;
   backup: Backup;
-  /** What the volume's root directory was besides its content; null where the backup does not tell. */
-  root: DirectoryAttributes | null;
   restic: Restic;
   exec: Exec;
   /** Whether something that exists may be overwritten. Nothing permits a target that is in use. */

@@ -124,10 +124,15 @@ function staticSource({ claim, image }: StaticRequest): Source {
     },
     notes: [
       `The volume is the image ${[pool, radosNamespace, name].filter(Boolean).join('/')}.`,
+      staticNote,
       ...encrypted,
     ],
   };
 }
+
+/** ceph-csi, docs/static-pvc.md. */
+const staticNote =
+  'The volume is static: ceph-csi does not expand, snapshot, clone or delete it. A claim that its class provides (--claim-only, then restore --to-pvc) has no such limits.';
 
 const encryptedNote =
   'The volume is encrypted: its key must be found under the new volumeHandle, or the data cannot be read.';

@@ -1,4 +1,5 @@
 import { parseQuantity } from '../../kube/quantity.js';
+import type { PersistentVolume } from '../../kube/types.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import type { ClaimManifest } from '../../repository/manifests.js';
 import type { FilesImageTarget } from '../../restore/files/image-filesystem.js';
@@ -36,6 +37,7 @@ export async function newFilesTarget(
     image,
     tools: { ...imageTools(context, clients), mapper: mapperOf(context) },
     type: supportedType(fsTypeOf(manifest)),
+    mkfsOptions: manifest?.kind === 'cephfs' ? null : mkfsOptionsOf(manifest?.persistentVolume),
     newSize: sizeFor(job, manifest),
     made: { features: features ?? ['layering', 'exclusive-lock'], dataPool },
     confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
@@ -55,6 +57,7 @@ export async function filesIntoClaim(
       mapper: mapperOf(context),
     },
     type: supportedType(volume.details?.fsType ?? 'ext4'),
+    mkfsOptions: mkfsOptionsOf(volume.claim.pv),
     newSize: null,
     made: { features: null, dataPool: null },
     confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
@@ -73,6 +76,10 @@ export async function filesIntoShare(
     confirmUnused: () => refuseUsed(place, claimsOfShare(place.volumes, volume), job.signal),
   };
   return filesToShare(job, target, context.options.path);
+}
+
+function mkfsOptionsOf(volume: PersistentVolume | null | undefined): string | null {
+  return volume?.spec?.csi?.volumeAttributes?.mkfsOptions ?? null;
 }
 
 /** What was CephFS, or names no type, becomes ext4, as with ceph-csi. */

@@ -4,7 +4,7 @@ import { restoreTable, stateText, type RestoreReport } from './table.js';
 import { rfc3339 } from '../../log/time.js';
 import { chooseBackup } from '../../repository/choose.js';
 import { clusterScope } from '../../repository/clusters.js';
-import { rootIn } from '../../repository/root-note.js';
+import { toldBy } from '../../repository/told.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { contentOf, describeTarget, refuseUnsuitable, type Target } from '../../restore/target.js';
 import { StepProgress } from '../../log/step-progress.js';
@@ -33,7 +33,7 @@ export const restore: Command<RestoreValues> = async (context) => {
   const job: RestoreJob = {
     id: randomBytes(4).toString('hex'),
     backup,
-    root: rootIn(snapshots.find(({ id }) => id === backup.id)?.excludes ?? []),
+    ...toldBy(snapshots, backup.id),
     restic: resticOf(context),
     exec: context.exec,
     force: context.options.force === true,

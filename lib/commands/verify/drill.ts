@@ -10,7 +10,7 @@ import { compareRoot } from '../../restore/files/root-directory.js';
 import { filesToDirectory } from '../../restore/files/to-directory.js';
 import { filesToImage } from '../../restore/files/to-image.js';
 import type { RestoreJob } from '../../restore/job.js';
-import { rootIn } from '../../repository/root-note.js';
+import { toldBy } from '../../repository/told.js';
 import { contentOf, type Content } from '../../restore/target.js';
 import { removeScratch } from '../../restore/scratch.js';
 import { Scope } from '../../ownership/scope.js';
@@ -56,7 +56,7 @@ export async function drill(context: VerifyContext, request: DrillRequest): Prom
     ...job,
     id: randomBytes(4).toString('hex'),
     backup: candidate.backup,
-    root: rootIn(request.snapshots.find(({ id }) => id === candidate.backup.id)?.excludes ?? []),
+    ...toldBy(request.snapshots, candidate.backup.id),
     restic,
     exec: context.exec,
     force: false,

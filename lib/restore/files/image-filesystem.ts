@@ -3,7 +3,9 @@ import { rfc3339 } from '../../log/time.js';
 import type { Scope } from '../../ownership/scope.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
 import { lastLine } from '../../tools/process/exec.js';
+import { printable } from '../../log/logger.js';
 import { makeFilesystem } from '../../tools/node/mkfs.js';
+import { parseMkfsOptions } from '../../tools/node/mkfs-arguments.js';
 import { unmount } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd/images.js';
@@ -22,6 +24,8 @@ export interface FilesImageTarget {
   tools: HoldTools & { ceph: Ceph; mapper: Mapper };
   /** The filesystem of an image that has none yet; one that is there must be of this type. */
   type: FilesystemType;
+  /** `mkfsOptions` of the PersistentVolume. */
+  mkfsOptions: string | null;
   /** A new image of this size, in bytes; null: the image has to exist. */
   newSize: number | null;
   /** How a new image is made. */
@@ -34,6 +38,7 @@ export interface FilesImageTarget {
 export interface ImageState {
   /** There is nothing but zeros in it. */
   blank: boolean;
+  sizeBytes: number;
   marker: FormattingMarker | null;
 }
 
@@ -66,7 +71,7 @@ export async function openImageFilesystem(
   await confirm();
   const formatted = (await decideOn(job, target, filesystem, state)) === 'format';
   if (formatted) {
-    await format(job, target, mapped);
+    await format(job, target, mapped, state.sizeBytes);
   } else {
     job.state = 'incomplete';
     // There is a whole filesystem: what the mark says is over.
@@ -146,11 +151,14 @@ export async function mountFilesystem(
 /** Notes on the image that it is being done, so that an interrupted one can be told from somebody's data. */
 async function format(
   job: RestoreJob,
-  { image, tools, type }: FilesImageTarget,
+  { image, tools, type, mkfsOptions }: FilesImageTarget,
   { namespace, device }: Mapped,
+  sizeBytes: number,
 ): Promise<void> {
   const { exec, signal } = job;
   job.step(`formatting ${formatImage(image)} as ${type}`);
+  if (mkfsOptions !== null && parseMkfsOptions(type, mkfsOptions) === null)
+    job.warn(`mkfsOptions of the volume are left out, because not all are known: ${printable(mkfsOptions)}`);
   job.state = 'incomplete';
   const scope = job.newScope();
   let begun = false;
@@ -163,7 +171,8 @@ async function format(
     const note = markerValue({ restore: job.id, time: rfc3339(Date.now()) });
     await tools.writer.setMetadata(image, formattingKey, note, { signal });
     begun = true;
-    await makeFilesystem(exec, device.path, type, { namespace, signal });
+    const making = { options: mkfsOptions, was: job.layout, entries: job.entries, sizeBytes };
+    await makeFilesystem(exec, device.path, type, making, { namespace, signal });
     made = true;
   } catch (thrown) {
     // Nothing was started.

@@ -29,7 +29,9 @@ export async function filesToImage(
   const hold = await holdImage(job, image, tools);
   await confirmUnused();
   await requireSpace(job, target, existing);
-  const state = creation === null ? await stateOf(job, target) : { blank: true, marker: null };
+  const sizeBytes = existing ?? target.newSize ?? 0;
+  const state =
+    creation === null ? await stateOf(job, target, sizeBytes) : { blank: true, marker: null, sizeBytes };
   const outcome = await writeFiles(job, target, { hold, state, part, begun: () => creation?.keep() });
   // Only what was unmounted and unmapped is known to be in the image.
   await Promise.all([hold.check(), confirmUnused()]);
@@ -102,9 +104,13 @@ async function requireSpace(
   await requireRoomOfImage(tools, image, most - used, signal);
 }
 
-async function stateOf({ signal }: RestoreJob, { image, tools }: FilesImageTarget): Promise<ImageState> {
+async function stateOf(
+  { signal }: RestoreJob,
+  { image, tools }: FilesImageTarget,
+  sizeBytes: number,
+): Promise<ImageState> {
   const metadata = await tools.rbd.metadata(image, { signal });
-  return { marker: markerIn(metadata), blank: await isBlank(tools.writer, image, signal) };
+  return { marker: markerIn(metadata), blank: await isBlank(tools.writer, image, signal), sizeBytes };
 }
 
 /** An image of which nothing is kept where the restore fails before its first file; interrupted, it can be completed. */

@@ -1,27 +1,26 @@
 import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import { mkfsArguments, type FormattableType, type Making } from './mkfs-arguments.js';
 
-export type FormattableType = 'ext2' | 'ext3' | 'ext4' | 'xfs';
-
-/** As ceph-csi formats a new volume (internal/rbd/nodeserver.go); nothing is discarded, because there is nothing. */
-const ext = ['-q', '-F', '-m', '0', '-E', 'nodiscard,lazy_itable_init=1,lazy_journal_init=1'];
-const programs: Record<FormattableType, string[]> = {
-  ext2: ['mkfs.ext2', ...ext],
-  ext3: ['mkfs.ext3', ...ext],
-  ext4: ['mkfs.ext4', ...ext],
-  xfs: ['mkfs.xfs', '-q', '-K', '-f'],
-};
-
-/** Makes a filesystem on a device that holds nothing. @throws CephbackupError RESTORE_FAILED */
+/** Makes a filesystem on a device that holds nothing. @throws CephbackupError RESTORE_FAILED, TOOL_MISSING */
 export async function makeFilesystem(
   exec: Exec,
   device: string,
   type: FormattableType,
+  making: Making,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<void> {
-  const [program = '', ...args] = programs[type];
-  const result = await exec(program, [...args, '--', device], { deadline: 3_600_000, ...options });
+  const program = `mkfs.${type}`;
+  const usage = type === 'xfs' ? await usageOf(exec, program, options) : '';
+  const args = [...mkfsArguments(type, making, usage), '--', device];
+  const result = await exec(program, args, { deadline: 3_600_000, ...options });
   if (result.exitCode === 0) return;
   const said = lastLine(result.stderr + result.stdout);
   throw new CephbackupError('RESTORE_FAILED', `${program}: exit code ${result.exitCode}: ${said}`);
+}
+
+/** Without a device it writes nothing, and says what it knows. */
+async function usageOf(exec: Exec, program: string, options: Partial<CommandOptions>): Promise<string> {
+  const { stdout, stderr } = await exec(program, [], { deadline: 60_000, ...options });
+  return stdout + stderr;
 }

@@ -3,9 +3,11 @@ import type { StartDaemon } from '../../tools/process/daemon.js';
 import type { Environment } from '../../tools/process/environment.js';
 import type { Exec } from '../../tools/process/exec.js';
 import { checkExt, checkXfs, probeFilesystem, xfsUnmounted, type FsckPolicy } from '../../tools/node/fsck.js';
+import { readLayout } from '../../tools/node/filesystem-layout.js';
 import { extErrors, mount, mountedAt, remount, safeMountOptions, unmount } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { formatImage } from '../../tools/rbd/images.js';
+import { filesystemNote } from '../../repository/filesystem-note.js';
 import type { DirectorySource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
@@ -63,7 +65,10 @@ export class RbdFilesystemDriver implements VolumeDriver {
       readAll: volume.details?.lazyTimes
         ? 'the volume is mounted with `lazytime`, so that the times of its files are late'
         : null,
-      resticOptions: await rootOptions(job, this.tools.exec, namespace),
+      resticOptions: [
+        ...(await rootOptions(job, this.tools.exec, namespace)),
+        ...(await layoutOptions(this.tools.exec, device.path, { namespace, signal })),
+      ],
       confirm: async () => {
         await this.#confirm(namespace, device);
         const seen = await this.#errorsCounted(namespace);
@@ -188,4 +193,14 @@ export function supportedType(named: string): FilesystemType {
 
 export function familyOf(type: FilesystemType): 'ext' | 'xfs' {
   return type === 'xfs' ? 'xfs' : 'ext';
+}
+
+/** The option by which restic notes how the filesystem was made. */
+async function layoutOptions(
+  exec: Exec,
+  device: string,
+  options: { namespace: MountNamespace; signal: AbortSignal },
+): Promise<string[]> {
+  const layout = await readLayout(exec, device, options);
+  return layout === null ? [] : [`--exclude=${filesystemNote(layout)}`];
 }
