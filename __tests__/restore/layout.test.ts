@@ -11,7 +11,7 @@ import {
   parseMkfsOptions,
   type FormattableType,
   type Making,
-} from '../../lib/tools/node/mkfs-arguments.js';
+} from '../../lib/tools/node/new-filesystem.js';
 import { scene } from './scene.js';
 
 const MiB = 1024 * 1024;

@@ -5,7 +5,7 @@ import type { Ceph } from '../../tools/ceph/ceph.js';
 import { lastLine } from '../../tools/process/exec.js';
 import { printable } from '../../log/logger.js';
 import { makeFilesystem } from '../../tools/node/mkfs.js';
-import { parseMkfsOptions } from '../../tools/node/mkfs-arguments.js';
+import { parseMkfsOptions } from '../../tools/node/new-filesystem.js';
 import { unmount } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd/images.js';

@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
-import { mkfsArguments, type FormattableType, type Making } from './mkfs-arguments.js';
+import { mkfsArguments, type FormattableType, type Making } from './new-filesystem.js';
 
 /** Makes a filesystem on a device that holds nothing. @throws CephbackupError RESTORE_FAILED, TOOL_MISSING */
 export async function makeFilesystem(
