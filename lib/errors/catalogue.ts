@@ -295,6 +295,10 @@ export const catalogue = {
     'failed',
     'restic could not read everything and was stopped; no partial backup was kept. The message names what could not be read. On CephFS, "operation not permitted" means that the Ceph user has no right to read from the OSDs: docs/cephfs.md.',
   ),
+  TEMPORARY_FULL: entry(
+    'failed',
+    'Make room in TMPDIR: a fragmented disk needs up to 16 bytes for each extent.',
+  ),
   VOLUME_EMPTY: entry(
     'failed',
     'restic saves no snapshot of nothing, so there is no backup. If the volume should have content, look at it now; if it is not used yet, set the annotation `backup: "false"` on its claim until it is.',

@@ -16,7 +16,7 @@ import type { Logger } from '../log/logger.js';
 import type { Progress } from './progress.js';
 import { rfc3339 } from '../log/time.js';
 import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
-import type { Exec } from '../tools/process/exec.js';
+import { lastLine, type Exec } from '../tools/process/exec.js';
 import type { BackupSource } from '../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../volumes/driver.js';
 import { deadline } from '../waiting/deadline.js';
@@ -447,6 +447,8 @@ async function rootEntries(
   { namespace, path }: Extract<BackupSource, { type: 'directory' }>,
 ): Promise<number> {
   const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
-  const { stdout } = await exec('find', args, { namespace, deadline: finishLimit });
+  const { stdout, stderr, exitCode } = await exec('find', args, { namespace, deadline: finishLimit });
+  if (exitCode !== 0)
+    throw new CephbackupError('COMMAND_FAILED', `find in the volume's root: ${lastLine(stderr)}`);
   return stdout.length;
 }

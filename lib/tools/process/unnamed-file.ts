@@ -1,5 +1,6 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { CephbackupError } from '../../errors/error.js';
 
 /** An open file without a name: nothing of it is left, however the program ends. */
 export interface UnnamedFile {
@@ -12,19 +13,28 @@ export interface UnnamedFile {
  * Writes a temporary file for a child that can be given a path only.
  *
  * @param folder for temporary files
- * @throws the errors of the filesystem
+ * @throws CephbackupError TEMPORARY_FULL; else the errors of the filesystem
  */
 export function writeUnnamedFile(folder: string, parts: readonly NodeJS.ArrayBufferView[]): UnnamedFile {
   const own = mkdtempSync(path.join(folder, 'cephbackup-'));
+  let file: number | null = null;
   try {
-    const file = openSync(path.join(own, 'file'), 'wx', 0o600);
-    for (const part of parts) writeAll(file, part);
+    file = openSync(path.join(own, 'file'), 'wx', 0o600);
+    const opened = file;
+    for (const part of parts) writeAll(opened, part);
     return {
-      path: `/proc/${process.pid}/fd/${file}`,
+      path: `/proc/${process.pid}/fd/${opened}`,
       close: () => {
-        closeSync(file);
+        closeSync(opened);
       },
     };
+  } catch (thrown) {
+    // Open, it would take its space until the program ends.
+    if (file !== null) closeSync(file);
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOSPC') throw thrown;
+    const size = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const message = `no room in ${folder} for a temporary file of ${size} bytes`;
+    throw new CephbackupError('TEMPORARY_FULL', message, { cause: thrown });
   } finally {
     rmSync(own, { recursive: true, force: true });
   }
