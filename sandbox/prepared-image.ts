@@ -50,7 +50,8 @@ export async function prepare(
       step: ignore,
       warn: ignore,
       pointInTime: () => 0,
-      takeSnapshot: async (ask) => ask(Date.now).then(Date.now),
+      takeSnapshot: async (ask) => ask(Date.now, new AbortController().signal).then(Date.now),
+      shares: true,
     });
     return { name, source, scope };
   } catch (thrown) {

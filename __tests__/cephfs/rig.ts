@@ -10,6 +10,7 @@ import { Redactor } from '../../lib/log/redactor.js';
 import { History } from '../../lib/repository/history.js';
 import type { VolumeResult } from '../../lib/run/report.js';
 import type { Leftover } from '../../lib/ownership/scope.js';
+import { OwnMoment } from '../../lib/run/moment.js';
 import { backupVolume } from '../../lib/run/volume.js';
 import type { CephConnection } from '../../lib/tools/ceph/connection.js';
 import { Ceph } from '../../lib/tools/ceph/ceph.js';
@@ -155,7 +156,8 @@ export class Rig {
       temporary: '/tmp',
     };
     const signal = options.signal ?? new AbortController().signal;
-    return backupVolume(tools, volume, options.name ?? this.nextName(), signal);
+    const moment = new OwnMoment({ hooks: null, elsewhere: () => new Set() }, volume);
+    return backupVolume(tools, volume, options.name ?? this.nextName(), moment, signal);
   }
 
   /** Like a later run of the same installation. */

@@ -56,6 +56,11 @@ export function planHooks({ pods, claims, elsewhere, prefix }: HookRequest): Hoo
   return { hooks, warnings };
 }
 
+/** The names of the pods that have a hook for one of the claims. */
+export function hookedPods(request: HookRequest): string[] {
+  return planHooks(request).hooks.map(({ pod }) => printable(pod));
+}
+
 /** A misspelt `pre-snaphsot` must not go unnoticed. */
 function oddKeys(annotations: Readonly<Record<string, unknown>>, prefix: string): string[] {
   const known: readonly string[] = hookKeys;

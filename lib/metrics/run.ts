@@ -58,6 +58,13 @@ export function runMetrics(report: RunReport, plan: Plan): Family[] {
       each((volume) => volume.seconds),
     ),
     gauge(
+      'cephbackup_volume_held_seconds',
+      'How long applications were held for the last snapshot of a volume; only where they were.',
+      volumes
+        .filter(({ heldSeconds }) => heldSeconds !== null)
+        .map((volume) => ({ labels: claimLabels(volume), value: volume.heldSeconds ?? 0 })),
+    ),
+    gauge(
       'cephbackup_volume_read_bytes',
       'Bytes of a volume that the last backup gave to restic.',
       each(({ bytesRead }) => bytesRead),

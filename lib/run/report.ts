@@ -29,6 +29,8 @@ export interface VolumeResult {
   bytesAdded: number;
   /** From the snapshot to the end of unwinding. */
   seconds: number;
+  /** How long the applications that use the volume were held for its snapshot; null where none was. */
+  heldSeconds: number | null;
   /** What the backup leaves out: patterns as they were written, then options. */
   excludes: string[];
   warnings: string[];
@@ -78,6 +80,7 @@ export function emptyResult(
     bytesRead: 0,
     bytesAdded: 0,
     seconds: 0,
+    heldSeconds: null,
     excludes: [],
     warnings: [],
     error,

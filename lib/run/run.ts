@@ -1,8 +1,10 @@
-import pLimit from 'p-limit';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { Gate, type GateRequest } from './gate.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
+import { GroupMoment } from './group-moment.js';
+import { OwnMoment, type Holding, type Moment } from './moment.js';
+import { Slots } from './slots.js';
 import type { Leftover } from '../ownership/scope.js';
 import { backupVolume, type VolumeTools } from './volume.js';
 
@@ -11,6 +13,7 @@ export interface ExecuteRequest<Look> {
   volumes: readonly PlannedVolume[];
   concurrency: number;
   tools: VolumeTools;
+  holding: Holding;
   /** The next name for a snapshot and a clone. */
   nextName: () => string;
   /** Aborts when the run must end: its reason says why. */
@@ -29,28 +32,54 @@ export interface ExecuteResult {
   errors: CephbackupError[];
 }
 
-/** Backs up volumes with bounded concurrency. Never throws; a volume's fault ends that volume alone. */
+/** Backs up volumes with bounded concurrency. Never throws; a volume's fault ends that volume and its group alone. */
 export async function executeVolumes<Look>(
   request: ExecuteRequest<Look>,
 ): Promise<ExecuteResult & { looked: Look }> {
-  const { volumes, signal } = request;
-  const limit = pLimit(request.concurrency);
+  const { volumes, signal, holding } = request;
+  const slots = new Slots(request.concurrency);
   const gate = new Gate({ ...request.gate, signal });
   const held = new Set(volumes);
   let look: Promise<Look> | null = held.size === 0 ? request.lastLook() : null;
   const unwound = (volume: PlannedVolume) => {
     if (held.delete(volume) && held.size === 0) look ??= request.lastLook();
   };
-  const ends = await Promise.all(
-    volumes.map((volume) =>
-      limit(async () => {
-        const end = await one(request, gate, volume, unwound);
-        // What could not be released is looked for when that was tried again.
-        if (end.unreleased === undefined) unwound(volume);
-        return end;
-      }),
-    ),
-  );
+  const released = (volume: PlannedVolume, end: VolumeEnd): VolumeEnd => {
+    // What could not be released is looked for when that was tried again.
+    if (end.unreleased === undefined) unwound(volume);
+    return end;
+  };
+  const alone = async (volume: PlannedVolume): Promise<VolumeEnd> => {
+    const giveBack = await slots.acquire();
+    try {
+      return released(volume, await one(request, gate, volume, new OwnMoment(holding, volume), unwound));
+    } finally {
+      giveBack();
+    }
+  };
+  /** All members come to the moment together, however many they are; what they read is bounded as ever. */
+  const together = (members: readonly PlannedVolume[]): Promise<VolumeEnd>[] => {
+    const slot = slots.acquire();
+    const group = new GroupMoment(holding, members);
+    void Promise.all([slot, group.over]).then(([giveBack]) => {
+      giveBack();
+    });
+    return members.map(async (volume) => {
+      await slot;
+      const seat = group.seat(volume, slots);
+      const end = await one(request, gate, volume, seat, unwound);
+      seat.leave(end.error);
+      return released(volume, end);
+    });
+  };
+  const endOf = new Map<PlannedVolume, Promise<VolumeEnd>>();
+  for (const volume of volumes) {
+    if (endOf.has(volume)) continue;
+    const members = partnersOf(volume, volumes);
+    if (members.length === 1) endOf.set(volume, alone(volume));
+    else for (const [index, end] of together(members).entries()) endOf.set(members[index] ?? volume, end);
+  }
+  const ends = await Promise.all(volumes.map((volume) => endOf.get(volume) ?? alone(volume)));
   const leftovers = await Promise.all(ends.map((end) => releaseAgain(end, signal)));
   look ??= request.lastLook();
   return {
@@ -77,10 +106,17 @@ function asVolumeError(error: CephbackupError): CephbackupError {
   return new CephbackupError('COMMAND_FAILED', error.message, { guidance: error.guidance, cause: error });
 }
 
+/** The volumes that share a volume's moment, itself among them. */
+function partnersOf(volume: PlannedVolume, volumes: readonly PlannedVolume[]): readonly PlannedVolume[] {
+  if (volume.group === null) return [volume];
+  return volumes.filter(({ namespace, group }) => namespace === volume.namespace && group === volume.group);
+}
+
 async function one(
   { tools, nextName, signal }: Pick<ExecuteRequest<unknown>, 'tools' | 'nextName' | 'signal'>,
   gate: Gate,
   volume: PlannedVolume,
+  moment: Moment,
   unwound: (volume: PlannedVolume) => void,
 ): Promise<VolumeEnd> {
   const closed = await gate.admit(volume);
@@ -92,7 +128,7 @@ async function one(
     await tools.recorder.failed(volume, { attempt: tools.clock(), error: refused });
     return { result: emptyResult(volume, 'failed', refused.report()), leftovers: [], error: refused };
   }
-  const end = await backupVolume(tools, volume, nextName(), signal, () => {
+  const end = await backupVolume(tools, volume, nextName(), moment, signal, () => {
     unwound(volume);
   });
   if (end.error !== null) gate.learn(volume, end.error);

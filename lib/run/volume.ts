@@ -20,8 +20,9 @@ import { lastLine, type Exec } from '../tools/process/exec.js';
 import type { BackupSource } from '../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../volumes/driver.js';
 import { deadline } from '../waiting/deadline.js';
-import { refuseEverythingExcluded } from './everything-excluded.js';
 import { unlessAborted } from '../waiting/within.js';
+import { refuseEverythingExcluded } from './everything-excluded.js';
+import type { Moment } from './moment.js';
 import type { Recorder } from './recorder.js';
 import { emptyResult, notAttempted, type VolumeEnd, type VolumeResult } from './report.js';
 import { Scope, type Leftover } from '../ownership/scope.js';
@@ -93,10 +94,11 @@ export async function backupVolume(
   tools: VolumeTools,
   volume: PlannedVolume,
   name: string,
+  moment: Moment,
   runSignal: AbortSignal,
   unwound: () => void = () => undefined,
 ): Promise<VolumeEnd> {
-  const attempt = new Attempt(tools, volume, name, runSignal, unwound);
+  const attempt = new Attempt(tools, volume, name, moment, runSignal, unwound);
   try {
     return await attempt.run();
   } finally {
@@ -113,6 +115,7 @@ class Attempt {
   #time: number;
   #snapshotAsked: number | null = null;
   #strays: Leftover[] = [];
+  #heldSeconds: number | null = null;
   /** What the backup leaves out, in words. */
   #excludes: string[] = [];
 
@@ -120,6 +123,7 @@ class Attempt {
     private readonly tools: VolumeTools,
     private readonly volume: PlannedVolume,
     private readonly name: string,
+    private readonly moment: Moment,
     private readonly runSignal: AbortSignal,
     private readonly unwound: () => void,
   ) {
@@ -142,8 +146,10 @@ class Attempt {
       const leftovers = [...(await this.#unwind()), ...this.#strays];
       const unusable = await this.tools.history.then(() => null, asCephbackupError);
       // Not the volume's own fault, whatever has come of it meanwhile: it is not told as one.
-      if (unusable !== null) return this.#ended(notAttempted(this.volume, unusable, leftovers));
       const error = asCephbackupError(thrown);
+      // Who may still be held is told in any case.
+      if (unusable !== null && error.code !== 'HOOK_FAILED')
+        return this.#ended(notAttempted(this.volume, unusable, leftovers));
       const harmless = leftovers.length > 0 ? null : await this.#noFailure(error);
       if (harmless !== null) return harmless;
       return this.#ended(await this.#failed(error, leftovers));
@@ -268,26 +274,39 @@ class Attempt {
       warn: (text) => {
         this.#warn(text);
       },
-      pointInTime: (asked = this.tools.clock()) => {
+      pointInTime: (asked = this.moment.time(this.tools.clock)) => {
         this.#time = asked;
         this.#snapshotAsked ??= performance.now();
         return asked;
       },
-      takeSnapshot: async (ask) => {
-        const begun: number[] = [];
-        const job = this.#job(signal);
-        const madeBy = await ask(() => {
-          begun.push(job.pointInTime());
-          return this.#time;
-        });
-        return job.pointInTime(begun[madeBy - 1] ?? begun[0]);
-      },
+      takeSnapshot: (ask) =>
+        this.#atMoment(signal, async (during) => {
+          const begun: number[] = [];
+          const job = this.#job(signal);
+          const madeBy = await ask(() => {
+            begun.push(job.pointInTime());
+            return this.#time;
+          }, during);
+          return job.pointInTime(begun[madeBy - 1] ?? begun[0]);
+        }),
+      shares: this.moment.shares,
     };
+  }
+
+  async #atMoment<T>(signal: AbortSignal, take: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const warn = (text: string) => {
+      this.#warn(text);
+    };
+    const { value, heldSeconds } = await this.moment.around({ signal, log: this.#log, warn }, take);
+    this.#heldSeconds = heldSeconds;
+    if (heldSeconds !== null) this.#log.info('applications were held', { heldSeconds });
+    await unlessAborted(this.moment.turn(), signal);
+    return value;
   }
 
   /** The point in time as it was read before the snapshot was asked for, or later where the repository demands it. */
   #setTime(history: History): void {
-    const { time, adjusted } = pointInTime(this.#time, history.newest(this.volume.uid));
+    const { time, adjusted } = pointInTime(this.#time, newestOf(history, this.moment.uids));
     this.#time = time;
     if (!adjusted) return;
     this.#warn(
@@ -421,6 +440,7 @@ class Attempt {
       bytesRead: summary.bytesRead,
       bytesAdded: summary.bytesAdded,
       seconds: Math.round(seconds * 1000) / 1000,
+      heldSeconds: this.#heldSeconds,
       excludes: this.#excludes,
       warnings: this.#warnings,
     };
@@ -439,6 +459,12 @@ class Attempt {
       error,
     };
   }
+}
+
+/** Backups of one moment have one point in time: it is later than the newest of all of these claims. */
+function newestOf(history: History, uids: readonly string[]): ReturnType<History['newest']> {
+  const all = uids.map((uid) => history.newest(uid)).filter((newest) => newest !== null);
+  return all.sort((a, b) => b.time - a.time)[0] ?? null;
 }
 
 /** Files and directories directly below the volume's root: the least that a complete backup has seen. */

@@ -23,12 +23,16 @@ export interface VolumeJob {
   pointInTime(asked?: number): number;
   /**
    * Asks for the Ceph snapshot, and fixes the point in time: the clock as it was read before the attempt that made it.
-   * What must stand still while the snapshot is taken stands still while `ask` runs.
+   * What must stand still while the snapshot is taken stands still while `ask` runs, and other volumes of the group take
+   * theirs.
    *
-   * @param ask calls `begin` before each attempt, and returns which one has made the snapshot, from 1
+   * @param ask calls `begin` before each attempt, and returns which one has made the snapshot, from 1; `during` is aborted
+   *   also where applications would be held for too long
    * @returns the point in time, by this program's clock
    */
-  takeSnapshot(ask: (begin: () => number) => Promise<number>): Promise<number>;
+  takeSnapshot(ask: (begin: () => number, during: AbortSignal) => Promise<number>): Promise<number>;
+  /** Whether a snapshot may be read that was taken for another volume. */
+  shares: boolean;
 }
 
 /** One per kind of volume. */

@@ -8,4 +8,5 @@ export const doctorOptions = {
   ...selectionOptions,
   ...volumeOptions,
   allowEmpty: runOptions.allowEmpty,
+  hooks: runOptions.hooks,
 } satisfies Definitions;

@@ -1,6 +1,13 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean, matching } from '../../cli/values.js';
-import { commonOptions, selectionOptions, volumeOptions, metricsOptions, dryRun } from '../shared/options.js';
+import {
+  commonOptions,
+  selectionOptions,
+  volumeOptions,
+  metricsOptions,
+  dryRun,
+  hooks,
+} from '../shared/options.js';
 
 export const runOptions = {
   ...commonOptions,
@@ -13,6 +20,7 @@ export const runOptions = {
     description: 'succeed where no claim is selected',
     parse: boolean,
   },
+  hooks,
   excludeCaches: {
     flag: '--exclude-caches',
     description: 'leave out the contents of directories that a CACHEDIR.TAG marks as a cache',

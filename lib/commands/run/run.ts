@@ -23,6 +23,7 @@ import { marksOf } from '../shared/backups.js';
 import { policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
 import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
+import { holdingFor, warnOfHooks } from './holding.js';
 import { RunManifests } from './manifests.js';
 import { clusterRecorder } from './recorder.js';
 import type { OpeningRepository } from '../shared/repository.js';
@@ -132,8 +133,11 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     return new History(own);
   });
   history.catch(() => undefined);
+  const warning = warnOfHooks(context, cluster, plan);
+  const holding = await holdingFor(context, cluster, plan);
   const result = await executeVolumes({
     volumes,
+    holding,
     concurrency: options.concurrency ?? 4,
     signal,
     gate: {
@@ -171,9 +175,10 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     },
   });
   const audited = result.looked;
-  const [swept, notOpened] = await Promise.all([
+  const [swept, notOpened, unhooked] = await Promise.all([
     sweep,
     opened.then(() => null, asCephbackupError),
+    warning,
     manifests.end(),
   ]);
   // Also where the run is being stopped: what was proven is proven.
@@ -186,7 +191,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     volumes: result.volumes,
     errors,
     leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
-    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings],
+    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked],
   };
 }
 

@@ -243,6 +243,12 @@ export const metricsOptions = {
   },
 } satisfies Definitions;
 
+export const hooks = {
+  flag: '--hooks',
+  description: 'run the hooks that annotations of pods name around each snapshot, in the pods',
+  parse: boolean,
+};
+
 export const dryRun = {
   flag: '--dry-run',
   description: 'say what would be done, and touch nothing',

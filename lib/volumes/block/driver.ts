@@ -36,7 +36,9 @@ export class RbdBlockDriver implements VolumeDriver {
 
     scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () => rbd.removeSnapshot(image, name));
     job.step('taking snapshot');
-    await job.takeSnapshot((begin) => rbd.createSnapshot(image, name, { signal, beforeAttempt: begin }));
+    await job.takeSnapshot((begin, during) =>
+      rbd.createSnapshot(image, name, { signal: during, beforeAttempt: begin }),
+    );
 
     job.step('listing extents');
     const [snapshotId, info] = await Promise.all([

@@ -44,7 +44,12 @@ export class CephfsDriver implements VolumeDriver {
     mount = this.#client(job, share, namespace);
     await this.#mount(job, share, mount);
     const snapshots = new SnapshotDirectory(this.tools.exec, namespace, this.tools.env);
-    if (snapshot === null) job.pointInTime();
+    if (snapshot === null) {
+      await job.takeSnapshot((begin) => {
+        begin();
+        return Promise.resolve(1);
+      });
+    }
     const shown =
       snapshot === null
         ? await backingSnapshot(snapshots, volume, share.place, signal)

@@ -32,7 +32,9 @@ export class VolumeSnapshot {
     private readonly job: VolumeJob,
   ) {
     const { fs, place, cephFs } = share;
-    this.#place = JSON.stringify([cephFs.connection.monitors, fs, place.root, place.by]);
+    // One that is not shared has a place of its own.
+    const owner = job.shares ? null : job.name;
+    this.#place = JSON.stringify([cephFs.connection.monitors, fs, place.root, place.by, owner]);
   }
 
   /** Null as long as nothing was asked for: a snapshot that is there already is not ours. */
@@ -87,16 +89,16 @@ export class VolumeSnapshot {
     }
     this.job.step('taking snapshot');
     try {
-      snapshot.asked = await this.job.takeSnapshot(async (begin) => {
+      snapshot.asked = await this.job.takeSnapshot(async (begin, during) => {
         let [attempts, madeBy] = [0, 0];
         const beforeAttempt = async () => {
           attempts += 1;
           snapshot.asked = begin();
           // The manager says the same whether it has made it or found it; the directory tells.
-          const found = attempts > 1 && (await snapshots.list('', { signal })).includes(name);
+          const found = attempts > 1 && (await snapshots.list('', { signal: during })).includes(name);
           if (found && madeBy === 0) madeBy = attempts - 1;
         };
-        const options = { signal, beforeAttempt };
+        const options = { signal: during, beforeAttempt };
         if (place.by === 'manager' && subvolume !== null)
           await cephFs.createSnapshot(subvolume, name, options);
         else await snapshots.make(name, options);

@@ -40,8 +40,8 @@ export class RbdFilesystemDriver implements VolumeDriver {
     const snapshot = `${formatImage(image)}@${job.name}`;
     scope.add({ kind: 'snapshot', name: snapshot, cluster }, () => rbd.removeSnapshot(image, job.name));
     job.step('taking snapshot');
-    const pointInTime = await job.takeSnapshot((begin) =>
-      rbd.createSnapshot(image, job.name, { signal, beforeAttempt: begin }),
+    const pointInTime = await job.takeSnapshot((begin, during) =>
+      rbd.createSnapshot(image, job.name, { signal: during, beforeAttempt: begin }),
     );
 
     scope.add({ kind: 'clone', name: formatImage(clone), cluster }, () => rbd.removeImage(clone));

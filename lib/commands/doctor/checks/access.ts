@@ -5,6 +5,7 @@ import type { KubeObject } from '../../../kube/types.js';
 export interface Right {
   /** API group; empty: core. */
   group: string;
+  /** With the subresource, where it is one: `pods/exec`. */
   resource: string;
   verb: string;
   /** Only there; in all namespaces where it is absent. */
@@ -22,11 +23,13 @@ export async function isAllowed(
   { group, resource, verb, namespace }: Right,
   options: RequestOptions = {},
 ): Promise<boolean> {
+  const [plural = '', subresource] = resource.split('/');
+  const part = subresource === undefined ? {} : { subresource };
   const where = namespace === undefined ? {} : { namespace };
   const review: AccessReview = {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SelfSubjectAccessReview',
-    spec: { resourceAttributes: { group, resource, verb, ...where } },
+    spec: { resourceAttributes: { group, resource: plural, ...part, verb, ...where } },
   };
   const answer = await api.create<AccessReview>(accessReviewsPath, review, { ...options, repeatable: true });
   return answer.status?.allowed === true;

@@ -23,7 +23,7 @@ interface NeededRight extends Right {
 }
 
 /** Exactly what `run` does with the API; the chart's roles grant the same. */
-export function rightsOfRun(leaseNamespace: string): NeededRight[] {
+export function rightsOfRun(leaseNamespace: string, hooks = false): NeededRight[] {
   const noEvents = 'the owners of claims get no events';
   const lease = { group: 'coordination.k8s.io', resource: 'leases', namespace: leaseNamespace };
   return [
@@ -38,15 +38,22 @@ export function rightsOfRun(leaseNamespace: string): NeededRight[] {
     },
     ...['create', 'patch'].map((verb) => ({ group: '', resource: 'events', verb, optional: noEvents })),
     ...['get', 'create', 'update'].map((verb) => ({ ...lease, verb })),
+    ...(hooks ? rightsOfHooks : []),
   ];
 }
+
+/** A WebSocket begins with GET; newer servers want `create` besides. */
+const rightsOfHooks: readonly NeededRight[] = [
+  { group: '', resource: 'pods', verb: 'list' },
+  ...['get', 'create'].map((verb) => ({ group: '', resource: 'pods/exec', verb })),
+];
 
 /** The service account may do what `run` does. */
 export const kubernetesPermissions: Check = {
   name: 'kubernetes-permissions',
   run: async (setup, signal) => {
     const api = await setup.api();
-    const rights = rightsOfRun(await setup.leaseNamespace());
+    const rights = rightsOfRun(await setup.leaseNamespace(), setup.parts.options.hooks === true);
     const answers = await Promise.all(
       rights.map(async (right) => ({ right, allowed: await isAllowed(api, right, { signal }) })),
     );
