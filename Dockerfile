@@ -46,11 +46,11 @@ RUN architecture=$(dpkg --print-architecture) && \
     dpkg-deb --extract /tmp/restic.deb /restic
 
 FROM base
-# e2fsprogs, xfsprogs: fsck and mkfs. qemu: `--mapper fuse`. kmod: the module rbd or nbd. tini: reaps orphans, hands signals on.
+# e2fsprogs, xfsprogs: fsck and mkfs. fuse3: `open` (restic mount). qemu: `--mapper fuse`. kmod: the module rbd or nbd. tini: reaps orphans, hands signals on.
 # Where the mirror has other versions by now, all of it comes from the day on which these were chosen.
 RUN export DEBIAN_FRONTEND=noninteractive && apt-get update && \
     install='apt-get install --yes --no-install-recommends --allow-downgrades ca-certificates ceph-common=20.2.* ceph-fuse=20.2.* \
-    e2fsprogs kmod mount qemu-block-extra=1:11.* qemu-utils=1:11.* rbd-nbd=20.2.* tini util-linux xfsprogs' && \
+    e2fsprogs fuse3 kmod mount qemu-block-extra=1:11.* qemu-utils=1:11.* rbd-nbd=20.2.* tini util-linux xfsprogs' && \
     if ! $install --simulate >/dev/null; then \
       printf 'deb [check-valid-until=no] %s forky main\n' "$DEBIAN_SNAPSHOT" >/etc/apt/sources.list.d/snapshot.list && \
       site=${DEBIAN_SNAPSHOT#*://} && \

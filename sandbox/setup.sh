@@ -11,7 +11,7 @@ export LC_ALL=C
 # qemu-system-common: qemu-storage-daemon; openssl: certificates of the sandbox's Kubernetes API.
 packages=(
   acl attr btrfs-progs ca-certificates ceph-common ceph-fuse ceph-mds ceph-mgr ceph-mon ceph-osd debian-archive-keyring
-  e2fsprogs fdisk mount openssl procps qemu-block-extra qemu-system-common qemu-utils util-linux xfsprogs xz-utils
+  e2fsprogs fdisk fuse3 mount openssl procps qemu-block-extra qemu-system-common qemu-utils util-linux xfsprogs xz-utils
 )
 # What only some tests need is named as arguments.
 packages+=("$@")

@@ -134,7 +134,7 @@ test('a claim opens to its snapshots and to the commands that bring it back', as
   const { page } = await show(sampleData());
   for (const [claim, command] of [
     ['genomics/notebooks', 'cephbackup restore genomics/notebooks --path /PATH --to-directory ./restored'],
-    ['vms/router', 'cephbackup restore vms/router --partition 1 --path /PATH --to-directory ./restored'],
+    ['vms/router', 'mkdir -p look && cephbackup open vms/router ./look'],
   ] as const) {
     await page.evaluate(
       `[...document.querySelectorAll('#claims th button')].find((one) => one.textContent === '${claim}').click()`,

@@ -65,6 +65,8 @@ export interface Operand {
   most: number;
   least: number;
   parse: Parser<unknown>;
+  /** An operand of another kind behind it. */
+  next?: Operand;
 }
 
 /** A definition whose functions get the values of its own options. */

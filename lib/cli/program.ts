@@ -2,7 +2,6 @@ import { Command, CommanderError, Option } from 'commander';
 import type { CommandDefinition, Operand } from './command.js';
 import { variableOf, type OptionDefinition, type RawOptions } from './options.js';
 import { similar } from './similar.js';
-import { text } from './values.js';
 
 export type CommandLine =
   | { type: 'command'; command: CommandDefinition; raw: RawOptions; operands: string[]; mistakes: string[] }
@@ -36,8 +35,7 @@ export function parseCommandLine(
       .description(definition.description)
       .allowUnknownOption()
       .allowExcessArguments();
-    const { operand } = definition;
-    if (operand !== null) {
+    for (const operand of operandsOf(definition)) {
       const name = operand.most > 1 ? `${operand.name}...` : operand.name;
       command.argument(operand.least > 0 ? `<${name}>` : `[${name}]`, operand.description);
     }
@@ -79,7 +77,11 @@ function switchedOff(key: string, { flag }: OptionDefinition<unknown>): Option {
   return option;
 }
 
-const noOperand: Operand = { name: 'operand', description: '', least: 0, most: 0, parse: text };
+function operandsOf({ operand }: CommandDefinition): Operand[] {
+  const operands: Operand[] = [];
+  for (let next: Operand | null | undefined = operand; next; next = next.next) operands.push(next);
+  return operands;
+}
 
 function toCommandLine(
   definition: CommandDefinition,
@@ -93,7 +95,7 @@ function toCommandLine(
     arg.startsWith('-') && arg !== '-' && index < args.length - afterSeparator;
   const unknown = args.filter(isOption);
   const operands = args.filter((arg, index) => !isOption(arg, index));
-  const { least, most, name, parse } = definition.operand ?? noOperand;
+  const expected = operandsOf(definition);
   const flags = Object.values(definition.options).flatMap(({ flag, placeholder }) =>
     placeholder === undefined ? [flag, flag.replace(/^--/, '--no-')] : [flag],
   );
@@ -101,13 +103,17 @@ function toCommandLine(
     const meant = similar(arg.replace(/=.*/s, ''), flags);
     return `unknown option ${JSON.stringify(arg)}${meant === null ? '' : `: did you mean ${meant}?`}`;
   });
-  for (const operand of operands.slice(0, most)) {
-    const parsed = parse(operand);
-    if ('expected' in parsed) mistakes.push(`${JSON.stringify(operand)}: expected ${parsed.expected}`);
+  let rest = operands;
+  for (const { most, least, name, parse } of expected) {
+    const own = rest.slice(0, most);
+    rest = rest.slice(most);
+    for (const operand of own) {
+      const parsed = parse(operand);
+      if ('expected' in parsed) mistakes.push(`${JSON.stringify(operand)}: expected ${parsed.expected}`);
+    }
+    if (own.length < least) mistakes.push(`${name} is missing`);
   }
-  if (operands.length > most) {
-    // The value of an unknown option looks like an operand: naming the option is enough.
-    if (unknown.length === 0) mistakes.push(`unexpected operand ${JSON.stringify(operands[most])}`);
-  } else if (operands.length < least) mistakes.push(`${name} is missing`);
+  // The value of an unknown option looks like an operand: naming the option is enough.
+  if (rest.length > 0 && unknown.length === 0) mistakes.push(`unexpected operand ${JSON.stringify(rest[0])}`);
   return { type: 'command', command: definition, raw: command.opts<RawOptions>(), operands, mistakes };
 }

@@ -3,7 +3,9 @@ import { cleanupCommand } from './cleanup/index.js';
 import { completionCommand } from './completion/index.js';
 import { doctorCommand } from './doctor/index.js';
 import { listCommand } from './list/index.js';
+import { lsCommand } from './ls/index.js';
 import { manifestsCommand } from './manifests/index.js';
+import { openCommand } from './open/index.js';
 import { pruneCommand } from './prune/index.js';
 import { reportCommand } from './report/index.js';
 import { restoreCommand } from './restore/index.js';
@@ -21,6 +23,8 @@ export const commands: readonly CommandDefinition[] = [
   doctorCommand,
   cleanupCommand,
   snapshotsCommand,
+  lsCommand,
+  openCommand,
   restoreCommand,
   manifestsCommand,
   pruneCommand,

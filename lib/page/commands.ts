@@ -26,7 +26,7 @@ const claim = '{claim}';
 export const commandTemplates: Record<'disk' | 'files', readonly ClaimCommand[]> = {
   files: [
     { title: 'List its files', command: `cephbackup ls ${claim}` },
-    { title: 'Look into it, read-only', command: `cephbackup open ${claim} ./look` },
+    { title: 'Look into it, read-only', command: `mkdir -p look && cephbackup open ${claim} ./look` },
     { title: 'All files', command: `cephbackup restore ${claim} --to-directory ./restored` },
     {
       title: 'One file or folder',
@@ -38,11 +38,11 @@ export const commandTemplates: Record<'disk' | 'files', readonly ClaimCommand[]>
     },
   ],
   disk: [
-    { title: 'Look into its partitions, read-only', command: `cephbackup open ${claim} ./look` },
     {
-      title: 'One file or folder out of a partition',
-      command: `cephbackup restore ${claim} --partition 1 --path /PATH --to-directory ./restored`,
+      title: 'Look into its partitions, read-only',
+      command: `mkdir -p look && cephbackup open ${claim} ./look`,
     },
+    { title: 'Then, elsewhere: one file out of its first partition', command: 'cp -a ./look/1/PATH .' },
     { title: 'The disk as a file', command: `cephbackup restore ${claim} --to-file ./disk.qcow2` },
     {
       title: 'Into another claim',

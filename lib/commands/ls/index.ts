@@ -1,0 +1,25 @@
+import { define } from '../../cli/command.js';
+import { path } from '../../cli/values.js';
+import { claimOperand } from '../shared/operands.js';
+import { lsOptions } from './options.js';
+
+export const lsCommand = define({
+  name: 'ls',
+  description: 'list what is in a backup, or the versions of a path over time',
+  options: lsOptions,
+  operand: {
+    ...claimOperand,
+    least: 1,
+    most: 1,
+    next: {
+      name: 'PATH',
+      description: 'a folder or a file in it (default: /)',
+      parse: path,
+      least: 0,
+      most: 1,
+    },
+  },
+  repository: () => true,
+  check: async (values) => (await import('../shared/checks.js')).choiceMistakes(values),
+  load: async () => (await import('./ls.js')).ls,
+});

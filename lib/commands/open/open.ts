@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import type { Command } from '../../cli/command.js';
+import type { Values } from '../../cli/options.js';
+import { bytes } from '../../cli/output/table.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
+import { exitCode as exitCodeOf } from '../../errors/exit-code.js';
+import { rfc3339 } from '../../log/time.js';
+import { contentOf, openDisk, readParts } from '../../look/disk.js';
+import { mountPart } from '../../look/loop.js';
+import { mountSnapshot } from '../../look/repository-mount.js';
+import { openSharedNamespace } from '../../look/shared-namespace.js';
+import { openStage, type Stage } from '../../look/stage.js';
+import type { LookTools } from '../../look/tools.js';
+import type { Backup } from '../../repository/claims.js';
+import { contentOf as contentOfKind } from '../../restore/target.js';
+import { mountLocally } from '../../tools/node/mount.js';
+import { openNamespace } from '../../tools/node/namespace.js';
+import { lastLine } from '../../tools/process/exec.js';
+import { chosenBackup } from '../shared/chosen.js';
+import { lookTools } from '../shared/look.js';
+import { openTable, type OpenReport } from './table.js';
+import type { openOptions } from './options.js';
+
+/** Shows a backup at a directory until it is asked to end. Writes nothing, and leaves nothing mounted. */
+export const open: Command<Values<typeof openOptions>> = async (context) => {
+  if (!context.root) throw new CephbackupError('USAGE', 'only root may mount: run this as root');
+  const { backup, warnings } = await chosenBackup(context);
+  const disk = contentOfKind(backup.kind) === 'disk';
+  const tools = lookTools(context);
+  const { scope, log } = tools;
+  const report: OpenReport = {
+    claim: { cluster: backup.cluster, namespace: backup.namespace, pvc: backup.pvc, uid: backup.uid },
+    snapshot: backup.id,
+    time: rfc3339(backup.time),
+    directory: context.operands[1] ?? '',
+    parts: [],
+    leftovers: [],
+    warnings,
+    error: null,
+  };
+  let error: CephbackupError | null = null;
+  let stage: Stage | null = null;
+  try {
+    stage = await openStage(tools, report.directory);
+    report.directory = stage.directory;
+    if (disk) report.parts = await showDisk(tools, stage, backup);
+    else await showFiles(tools, stage, backup);
+    for (const line of openTable(report).trimEnd().split('\n')) log.info(line);
+    log.info('open: Ctrl-C ends it', { directory: stage.directory });
+    if (!context.signal.aborted) await once(context.signal, 'abort');
+  } catch (thrown) {
+    if (context.endedBy() === null) error = asCephbackupError(thrown);
+  }
+  // First what is seen, then what serves it; where it fails, the scope tries again and names it.
+  await stage?.close().catch(() => undefined);
+  report.leftovers = await scope.release();
+  if (error !== null) log.error(error.message, { code: error.code, guidance: error.guidance });
+  report.error = error?.report() ?? null;
+  // Ctrl-C is how it ends: that is no failure.
+  const ended = context.endedBy();
+  const code = exitCodeOf(ended === 'SIGINT' ? null : ended, error === null ? [] : [error], report.leftovers);
+  return { document: report, table: error === null ? openTable(report) : '', exitCode: code };
+};
+
+async function showFiles(tools: LookTools, { directory }: Stage, backup: Backup): Promise<void> {
+  const { exec, scope, signal } = tools;
+  // First apart from whatever the node shares its mounts with.
+  for (const change of ['--make-private', '--make-shared']) await mountHere(tools, [change, '--', directory]);
+  const namespace = await openSharedNamespace(tools, directory);
+  scope.add(null, () => namespace.close());
+  const root = await mountSnapshot(tools, namespace, backup);
+  await mountLocally(exec, namespace, ['--bind', '--', root, directory], signal);
+}
+
+async function showDisk(
+  tools: LookTools,
+  { directory }: Stage,
+  backup: Backup,
+): Promise<OpenReport['parts']> {
+  const { scope, startDaemon, env } = tools;
+  const namespace = await openNamespace(startDaemon, env);
+  scope.add(null, () => namespace.close());
+  const disk = await openDisk(tools, namespace, await mountSnapshot(tools, namespace, backup));
+  const shown: OpenReport['parts'] = [];
+  for (const part of await readParts(tools, disk)) {
+    const { number, sizeBytes } = part;
+    const place = number === 0 ? directory : `${directory}/${number}`;
+    const content = part.refused === null ? await contentOf(tools, disk, part) : null;
+    const line = {
+      partition: number,
+      sizeBytes,
+      type: content?.name ?? '',
+      directory: null,
+      why: part.refused,
+    };
+    if (content?.type == null) {
+      shown.push({ ...line, why: part.refused ?? `it holds ${content?.name ?? 'nothing'}` });
+      continue;
+    }
+    try {
+      if (number !== 0) await mkdir(place);
+      await mountPart(tools, disk, part, { ...content, type: content.type }, place);
+      shown.push({ ...line, directory: place });
+    } catch (thrown) {
+      tools.signal.throwIfAborted();
+      shown.push({ ...line, why: asCephbackupError(thrown).message });
+    }
+  }
+  if (shown.some((part) => part.directory !== null)) {
+    await mountHere(tools, ['-o', 'remount,bind,ro', '--', directory]);
+    return shown;
+  }
+  const found = shown.map(
+    ({ partition, sizeBytes, why }) => `${partition} (${bytes(sizeBytes)}): ${why ?? ''}`,
+  );
+  throw new CephbackupError(
+    'FILESYSTEM_UNSUPPORTED',
+    `nothing on this disk can be mounted: ${found.join('; ')}`,
+  );
+}
+
+/** @throws CephbackupError MOUNT_FAILED */
+async function mountHere({ exec, signal }: LookTools, args: string[]): Promise<void> {
+  const { exitCode, stderr } = await exec('mount', args, { signal, deadline: 60_000 });
+  if (exitCode !== 0)
+    throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(stderr)}`);
+}

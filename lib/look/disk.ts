@@ -1,0 +1,134 @@
+import { mkdtemp, open, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CephbackupError } from '../errors/error.js';
+import { mountedAt } from '../tools/node/mount.js';
+import { exportDirectory, pathInside, serverCommand } from '../tools/node/namespace.js';
+import type { NamespaceRef } from '../tools/process/exec.js';
+import { lastLine } from '../tools/process/exec.js';
+import { parseContent, type Content } from './filesystem.js';
+import { parsePartitions, type DiskPart } from './partitions.js';
+import type { LookTools } from './tools.js';
+
+/** A disk of a backup as one file, into which nothing can be written for good. */
+export interface OpenDisk {
+  /** How this program reaches the file. */
+  path: string;
+  sizeBytes: number;
+}
+
+const exported = `${exportDirectory}/disk`;
+const readyWithinMs = 60_000;
+
+/**
+ * Shows the disk of a snapshot as a raw file: QEMU reads the backup through restic's mount. What is written (the replay of
+ * a journal) goes into a layer above it that has no name any more, and is gone with QEMU.
+ *
+ * @param root the snapshot's root inside the namespace
+ * @throws CephbackupError BACKUP_DAMAGED, MAP_FAILED
+ */
+export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: string): Promise<OpenDisk> {
+  const { exec, startDaemon, env, scope, signal } = tools;
+  const image = `${root}/disk.qcow2`;
+  const sizeBytes = await virtualSize(pathInside(namespace, image));
+  const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-look-'));
+  const layer = path.join(folder, 'layer.qcow2');
+  scope.add(null, () => rm(folder, { recursive: true, force: true }));
+  const made = await exec('qemu-img', ['create', '-q', '-f', 'qcow2', layer, String(sizeBytes)], {
+    signal,
+    deadline: 60_000,
+  });
+  if (made.exitCode !== 0)
+    throw new CephbackupError('MAP_FAILED', `qemu-img create: ${lastLine(made.stderr)}`);
+  await writeFile(pathInside(namespace, exported), '');
+  const daemon = startDaemon(...serverCommand('qemu-storage-daemon', storageArguments(image, layer)), {
+    env,
+    namespace,
+  });
+  scope.add(null, () => daemon.stop());
+  const deadline = performance.now() + readyWithinMs;
+  while ((await mountedAt(namespace, exported)) === null) {
+    signal.throwIfAborted();
+    if (!daemon.alive())
+      throw new CephbackupError('MAP_FAILED', `qemu-storage-daemon: ${await daemon.ended}`);
+    if (performance.now() > deadline)
+      throw new CephbackupError('MAP_FAILED', 'qemu-storage-daemon: nothing after 60 s');
+    await sleep(20);
+  }
+  // QEMU has it open: it goes with QEMU, however that ends.
+  await rm(layer, { force: true });
+  await rmdir(folder).catch(() => undefined);
+  return { path: pathInside(namespace, exported), sizeBytes };
+}
+
+/**
+ * The size that the header names (QEMU docs/interop/qcow2.txt). A backup has neither a backing file nor data elsewhere: an
+ * image that names one would have QEMU read any file of the node.
+ */
+async function virtualSize(image: string): Promise<number> {
+  const header = Buffer.alloc(104);
+  const file = await open(image).catch((cause: unknown) => {
+    throw new CephbackupError('BACKUP_DAMAGED', 'the backup has no /disk.qcow2', { cause });
+  });
+  try {
+    await file.read(header, 0, header.length, 0);
+  } finally {
+    await file.close();
+  }
+  const size = header.readBigUInt64BE(24);
+  const sound =
+    header.readUInt32BE(0) === 0x514649fb &&
+    header.readUInt32BE(4) === 3 &&
+    header.readBigUInt64BE(8) === 0n &&
+    header.readUInt32BE(32) === 0 &&
+    header.readBigUInt64BE(72) === 0n &&
+    size > 0n &&
+    size <= 2n ** 50n;
+  if (sound) return Number(size);
+  throw new CephbackupError('BACKUP_DAMAGED', 'the header of /disk.qcow2 is none that this program writes');
+}
+
+function storageArguments(image: string, layer: string): string[] {
+  const readOnly = { driver: 'file', filename: image, 'read-only': true, locking: 'off' };
+  const backing = { driver: 'qcow2', 'read-only': true, backing: null, file: readOnly };
+  const node = { driver: 'qcow2', 'node-name': 'disk', file: { driver: 'file', filename: layer }, backing };
+  const target = { type: 'fuse', id: 'export', 'node-name': 'disk', mountpoint: exported, writable: true };
+  return [
+    '--blockdev',
+    JSON.stringify(node),
+    '--export',
+    JSON.stringify({ ...target, 'allow-other': 'off' }),
+  ];
+}
+
+/** The partitions of a disk; the disk itself where it has no table. @throws CephbackupError COMMAND_… */
+export async function readParts({ exec, signal }: LookTools, disk: OpenDisk): Promise<DiskPart[]> {
+  const whole = { number: 0, offset: 0, sizeBytes: disk.sizeBytes, refused: null };
+  // A filesystem's boot sector can look like a table: what is known as a filesystem is one.
+  if ((await contentOf({ exec, signal }, disk, whole)).type !== null) return [whole];
+  const args = ['--raw', '--noheadings', '--output', 'NR,START,SECTORS,TYPE', '--', disk.path];
+  const result = await exec('partx', args, { signal, deadline: 120_000 });
+  const parts = parsePartitions(result.stdout, disk.sizeBytes);
+  return parts.length === 0 ? [whole] : parts;
+}
+
+export async function contentOf(
+  { exec, signal }: Pick<LookTools, 'exec' | 'signal'>,
+  disk: OpenDisk,
+  { offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
+): Promise<Content> {
+  const place = ['--offset', String(offset), '--size', String(sizeBytes)];
+  const args = [
+    '--probe',
+    '--output',
+    'export',
+    ...place,
+    '--usages',
+    'filesystem,raid,crypto,other',
+    '--',
+    disk.path,
+  ];
+  const { exitCode, stdout } = await exec('blkid', args, { signal, deadline: 120_000 });
+  return parseContent(exitCode, stdout);
+}
