@@ -272,8 +272,12 @@ function volumeOf(sample: Sample, history: readonly PageBackup[]): PersistentVol
         driver:
           { local: 'local.csi.example', nfs: 'rook-ceph.nfs.csi.ceph.com' }[fate as string] ??
           (kind === 'cephfs' ? 'rook-ceph.cephfs.csi.ceph.com' : 'rook-ceph.rbd.csi.ceph.com'),
-        volumeHandle: `0001-0009-rook-ceph-0000000000000002-${uuid}`,
-        volumeAttributes: { clusterID: 'rook-ceph', ...attributes },
+        ...(fate === 'local'
+          ? { volumeHandle: uuid }
+          : {
+              volumeHandle: `0001-0009-rook-ceph-0000000000000002-${uuid}`,
+              volumeAttributes: { clusterID: 'rook-ceph', ...attributes },
+            }),
       },
     },
   };

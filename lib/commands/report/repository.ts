@@ -1,3 +1,4 @@
+import { unlessNone } from '../../cli/values.js';
 import { describeRules, hasRules } from '../../retention/keep.js';
 import { claimsOf, planRetention, type RetentionPlan } from '../../retention/plan.js';
 import { verdictsOf } from '../../retention/rules.js';
@@ -50,9 +51,9 @@ function preview(
     weekly: options.keepWeekly,
     monthly: options.keepMonthly,
     yearly: options.keepYearly,
-    within: options.keepWithin,
+    within: unlessNone(options.keepWithin),
   };
-  const { keepDeleted } = options;
+  const keepDeleted = unlessNone(options.keepDeleted);
   if (!hasRules(rules) && keepDeleted === null) return null;
   const marked = markedIds(inventory.persistentVolumes, prefix);
   const ours = { snapshots, cluster: cluster ?? '', marked };
