@@ -54,6 +54,7 @@ export const flips: Record<string, Flip> = {
   'selection.storageClasses': { to: ['fast', 'slow.example'] },
   'selection.selector': { to: 'app in (a, b),!scratch' },
   'selection.minAge': { to: '20h' },
+  'hooks.enabled': { to: true },
   extraArgs: { to: ['--limit-upload=10240'] },
   'repository.existingSecret': { to: 'my-repository' },
   'repository.variables': {

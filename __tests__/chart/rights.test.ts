@@ -92,8 +92,8 @@ describeWithHelm('rights in the cluster', () => {
     expect(rulesOf(find(objects, 'Role').rules)).toEqual(['coordination.k8s.io/leases: get create update']);
   });
 
-  test('are those that `doctor` looks for', async () => {
-    const objects = await render();
+  test.each([false, true])('are those that `doctor` looks for; with hooks: %j', async (enabled) => {
+    const objects = await render({ hooks: { enabled } });
     const granted = ['ClusterRole default-cephbackup', 'Role cephbackup'].flatMap((which) => {
       const [kind = '', name = ''] = which.split(' ');
       return rulesOf(find(objects, kind, name).rules).flatMap((rule) => {
@@ -101,7 +101,9 @@ describeWithHelm('rights in the cluster', () => {
         return verbs.split(' ').map((verb) => `${what}: ${verb}`);
       });
     });
-    const wanted = rightsOfRun('default').map(({ group, resource, verb }) => `${group}/${resource}: ${verb}`);
+    const wanted = rightsOfRun('default', enabled).map(
+      ({ group, resource, verb }) => `${group}/${resource}: ${verb}`,
+    );
     expect(wanted.toSorted()).toEqual(granted.toSorted());
   });
 

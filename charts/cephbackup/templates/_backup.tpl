@@ -9,6 +9,10 @@
   value: {{ $v.cephfsClient | quote }}
 - name: CEPHBACKUP_FSCK
   value: {{ $v.fsck | quote }}
+{{- if $v.hooks.enabled }}
+- name: CEPHBACKUP_HOOKS
+  value: 'true'
+{{- end }}
 {{- if $v.allowEmpty }}
 - name: CEPHBACKUP_ALLOW_EMPTY
   value: 'true'
