@@ -26,7 +26,7 @@ const moments: [string, Omit<Fault, 'mode'>][] = [
   ['the backup', { program: 'restic', when: 'backup*kind=rbd-filesystem*' }],
   ['the proof', { program: 'restic', when: 'cat snapshot*' }],
   ['the unmount', { program: 'umount', when: '*' }],
-  ['the removal of the clone', { program: 'rbd', when: '*rm --no-progress*' }],
+  ['the removal of the clone', { program: 'rbd', when: '* rm --rbd-move*' }],
   ['the removal of the snapshot', { program: 'rbd', when: '*snap rm*' }],
 ];
 

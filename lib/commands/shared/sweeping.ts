@@ -40,9 +40,9 @@ export async function auditRun(
   const warnings = ends.flatMap((end) =>
     end.status === 'rejected'
       ? [`could not look for leftovers: ${asCephbackupError(end.reason).message}`]
-      : [],
+      : end.value.problems,
   );
-  const leftovers = ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
+  const leftovers = ends.flatMap((end) => (end.status === 'fulfilled' ? end.value.leftovers : []));
   for (const { kind, name, reason } of leftovers) log.error(`left behind: ${kind} ${name}`, { reason });
   return { leftovers, warnings };
 }

@@ -7,6 +7,8 @@ const deadline = 120_000;
 
 /** The `ceph` program with one connection. */
 export class Ceph {
+  #pools: ReadonlyMap<number, string> = new Map();
+
   constructor(
     private readonly exec: Exec,
     readonly connection: CephConnection,
@@ -22,6 +24,14 @@ export class Ceph {
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `ceph ${args.slice(0, 3).join(' ')}`, result);
     return result.stdout;
+  }
+
+  /** The pool with a numeric id, or null. Asked once; again where it was not there, or the answer failed. */
+  async poolName(id: number, options: Partial<CommandOptions> = {}): Promise<string | null> {
+    const known = this.#pools.get(id);
+    if (known !== undefined) return known;
+    this.#pools = await this.pools(options);
+    return this.#pools.get(id) ?? null;
   }
 
   /** Pool names by their numeric id. */

@@ -87,7 +87,7 @@ export async function mountedAt(namespace: NamespaceRef, directory: string): Pro
   return mounts.findLast(({ mountPoint }) => mountPoint === directory) ?? null;
 }
 
-function kernelAtLeast(major: number, minor: number): boolean {
+export function kernelAtLeast(major: number, minor: number): boolean {
   const [a = 0, b = 0] = release().split('.').map(Number);
   return a > major || (a === major && b >= minor);
 }

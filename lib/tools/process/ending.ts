@@ -12,8 +12,8 @@ export type Ending =
   /** In the kernel: not even SIGKILL ended it. */
   | { how: 'stuck' };
 
-/** `late`: its time was over · `enough`: the caller has seen enough · `overflowed`: it printed too much. */
-export type StopCause = 'late' | 'aborted' | 'enough' | 'overflowed';
+/** `late`: its time was over · `silent`: it said nothing for too long · `enough`: the caller has seen enough · `overflowed`: it printed too much. */
+export type StopCause = 'late' | 'silent' | 'aborted' | 'enough' | 'overflowed';
 
 /** A command that came to no exit code that anybody could read. */
 export class CommandFailure extends CephbackupError {
@@ -72,6 +72,14 @@ export class Stopper {
       // What the command itself started and left behind in its group has no owner any more.
       if (this.#cause !== null) this.#kill('SIGKILL');
     }
+  }
+
+  watchSilence(streams: readonly NodeJS.ReadableStream[], milliseconds: number): void {
+    const timer = setTimeout(() => {
+      this.stop('silent', 'SIGTERM');
+    }, milliseconds);
+    this.#timers.push(timer);
+    for (const stream of streams) stream.on('data', () => timer.refresh());
   }
 
   stop(cause: StopCause, first: 'SIGTERM' | 'SIGINT'): void {

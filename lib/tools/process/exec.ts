@@ -17,6 +17,8 @@ export interface NamespaceRef {
 export interface CommandOptions {
   /** Milliseconds until the command is stopped, with all processes of its group. */
   deadline: number;
+  /** After so long without a byte of output it is stopped, too. */
+  silenceMs?: number;
   /** The complete environment; default: the clean one of every child. */
   env?: Environment;
   cwd?: string;
@@ -112,6 +114,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
     const stop = new Stopper(child, options.killGrace ?? 5_000);
+    if (options.silenceMs !== undefined) stop.watchSilence([child.stdout, child.stderr], options.silenceMs);
     const flows = startFlows(child, options, stop);
     const { onStdout, onStdoutLine, onStderrLine, stdoutLimit = defaultStdoutLimit } = options;
     if (onStdout !== undefined) {
@@ -172,6 +175,11 @@ function exitCodeOf(ending: Ending, failure: FlowFailure | undefined, told: Told
       throw failed('COMMAND_FAILED', `was killed by ${ending.signal}: ${lastLine(output)}`);
     case 'aborted':
       throw abortReason(options.signal);
+    case 'silent':
+      throw failed(
+        'COMMAND_TIMEOUT',
+        `made no progress for ${Math.round((options.silenceMs ?? 0) / 1000)} s`,
+      );
     case 'late':
       throw failed('COMMAND_TIMEOUT', `not finished after ${Math.round(options.deadline / 1000)} s${said}`);
     case 'overflowed':

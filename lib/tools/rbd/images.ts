@@ -1,11 +1,12 @@
 import { CephbackupError } from '../../errors/error.js';
 import { cephError, connectionArguments, errno, type CephConnection } from '../ceph/connection.js';
-import { expectReadableKey, kernelRefusesKey } from '../ceph/unreadable-key.js';
+import { expectReadableKey } from '../ceph/unreadable-key.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
-import { isImageSpecName, type ImageSpec } from './image-spec.js';
-import { steady } from '../../waiting/persist.js';
+import { formatImage, formatPlace, placeArguments, type ImagePlace, type ImageSpec } from './image-spec.js';
+import { RbdMapping } from './mapping.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 
+export { formatImage, imageSpec } from './image-spec.js';
 export type { ImageSpec };
 
 export interface RbdSnapshot {
@@ -19,7 +20,13 @@ export interface ListedImage {
   image: string;
   /** Null for the image itself. */
   snapshot: string | null;
-  parent: (ImageSpec & { snapshot: string }) | null;
+  parent: ParentSnapshot | null;
+}
+
+export interface ParentSnapshot extends ImageSpec {
+  snapshot: string;
+  /** Of the image: finds it in the trash, too. Null where it was not told. */
+  id: string | null;
 }
 
 export interface Watcher {
@@ -27,39 +34,36 @@ export interface Watcher {
   client: number;
 }
 
-export interface MappedImage extends ImageSpec {
-  /** E.g. `/dev/rbd0`. */
-  device: string;
-}
-
 /** Milliseconds for a command that only moves metadata. */
 const metadataDeadline = 120_000;
-/** Milliseconds for an unmapping, which waits for the cluster where it does not answer. */
-const unmapDeadline = 60_000;
-/** In which a mapped device that is in use becomes free. */
-const busyPatience = steady(15_000, 500);
-/** Milliseconds for `rbd rm`, which deletes object by object; our clones hold little of their own. */
-const removeDeadline = 600_000;
+/** For what takes as long as there is data: it ends early where it says nothing for `silenceMs`. */
+const unlimitedMs = 2 ** 31 - 1;
+/** `rbd rm` says each percent of the objects that it has gone through. */
+const removalSilenceMs = 600_000;
+/** What an image takes on, of many, in the list of a pool that is read from a slow disk. */
+const listedImageMs = 200;
+/** Of `rbd clone`: the layout, or the size, cannot have a feature. */
+const invalidArgument = 22;
 
-/**
- * A spec out of names that a PersistentVolume gives.
- * @throws CephbackupError SOURCE_NAME_INVALID
- */
-export function imageSpec(pool: string, namespace: string | null, image: string): ImageSpec {
-  for (const name of [pool, image, ...(namespace === null ? [] : [namespace])]) {
-    if (!isImageSpecName(name)) {
-      throw new CephbackupError(
-        'SOURCE_NAME_INVALID',
-        `not a name of a pool, namespace or image: ${JSON.stringify(name)}`,
-      );
-    }
-  }
-  return { pool, namespace, image };
+/** An image by its id: reaches one in the trash as well, and one that was renamed. */
+export interface ImageById extends ImagePlace {
+  imageId: string;
 }
 
-/** `pool[/namespace]/image`, as rbd writes it. */
-export function formatImage({ pool, namespace, image }: ImageSpec): string {
-  return namespace === null ? `${pool}/${image}` : `${pool}/${namespace}/${image}`;
+function addressOf(image: ImageSpec | ImageById): string[] {
+  return 'imageId' in image ? [...placeArguments(image), '--image-id', image.imageId] : [formatImage(image)];
+}
+
+export interface TrashedImage {
+  id: string;
+  /** The name before it went to the trash. */
+  name: string;
+}
+
+export interface CloneOptions {
+  features: readonly string[];
+  /** Where its data go; null: where the image is. */
+  dataPool: string | null;
 }
 
 /** What flows while the command runs cannot flow twice. */
@@ -73,12 +77,20 @@ function repeatable({
   return flows ? {} : { patience: {} };
 }
 
+/** Features that count objects: without them `rbd rm` asks for each object that could exist. */
+const mapFeatures: ReadonlySet<string> = new Set(['object-map', 'fast-diff']);
+
 /** The `rbd` program with one connection. */
 export class Rbd {
+  /** What this node maps through its kernel. */
+  readonly mapping: RbdMapping;
+
   constructor(
     private readonly exec: Exec,
     readonly connection: CephConnection,
-  ) {}
+  ) {
+    this.mapping = new RbdMapping((args, options) => this.#run(args, options), connection);
+  }
 
   /** argv of `rbd` for programs that run it themselves. */
   argv(args: readonly string[]): string[] {
@@ -118,65 +130,115 @@ export class Rbd {
     throw cephError('SNAPSHOT_FAILED', `snapshot of ${formatImage(image)}`, result);
   }
 
-  /** Succeeds where the snapshot, or its image, does not exist. */
-  async removeSnapshot(image: ImageSpec, snapshot: string, options?: Partial<CommandOptions>): Promise<void> {
+  /** Returns whether there was one: succeeds where the snapshot, or its image, does not exist. */
+  async removeSnapshot(
+    image: ImageSpec,
+    snapshot: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<boolean> {
     const result = await this.#run(
       ['snap', 'rm', '--no-progress', `${formatImage(image)}@${snapshot}`],
       options,
     );
-    if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
+    if (result.exitCode === 0) return true;
+    if (result.exitCode === errno.ENOENT) return false;
     throw cephError('COMMAND_FAILED', `removal of snapshot ${formatImage(image)}@${snapshot}`, result);
   }
 
   /** Removes a snapshot that lies in the trash namespace, where it has no name. */
   async removeTrashedSnapshot(
-    image: ImageSpec,
+    image: ImageSpec | ImageById,
     id: number,
     options?: Partial<CommandOptions>,
   ): Promise<void> {
+    const address = addressOf(image);
     // `--no-progress` is refused together with `--snap-id`.
-    const result = await this.#run(['snap', 'rm', '--snap-id', String(id), formatImage(image)], options);
+    const result = await this.#run(['snap', 'rm', '--snap-id', String(id), ...address], options);
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
-    throw cephError('COMMAND_FAILED', `removal of snapshot id ${id} of ${formatImage(image)}`, result);
+    throw cephError('COMMAND_FAILED', `removal of snapshot id ${id} of ${address.join(' ')}`, result);
   }
 
-  /** @throws CephbackupError CLONE_FAILED … */
+  /** Without the features that count objects where the image has too many of them. @throws CephbackupError CLONE_FAILED … */
   async clone(
     parent: ImageSpec,
     snapshot: string,
     child: ImageSpec,
+    { features, dataPool }: CloneOptions,
     options?: Partial<CommandOptions>,
   ): Promise<void> {
-    const args = ['clone', '--rbd-default-clone-format', '2', '--image-feature', 'layering,exclusive-lock'];
-    const specs = [`${formatImage(parent)}@${snapshot}`, formatImage(child)];
-    const result = await this.#run([...args, ...specs], options);
+    const place = dataPool === null ? [] : ['--data-pool', dataPool];
+    const clone = (wanted: readonly string[]) =>
+      this.#run(
+        [
+          ...['clone', '--rbd-default-clone-format', '2', '--image-feature', wanted.join(','), ...place],
+          ...[`${formatImage(parent)}@${snapshot}`, formatImage(child)],
+        ],
+        options,
+      );
+    const fewer = features.filter((feature) => !mapFeatures.has(feature));
+    let result = await clone(features);
+    if (result.exitCode === invalidArgument && fewer.length < features.length) result = await clone(fewer);
     if (result.exitCode === 0) return;
     if (result.exitCode === errno.EEXIST && (result.attempts ?? 1) > 1) {
       // Made by a command that was taken for failed. Half of it has no parent, and would read as zeros.
-      const made = parentOf((await this.info(child, options)).parent);
+      const made = await this.parent(child, options);
       if (made?.image === parent.image && made.snapshot === snapshot) return;
       await this.removeImage(child, options);
-      return this.clone(parent, snapshot, child, options);
+      return this.clone(parent, snapshot, child, { features, dataPool }, options);
     }
     throw cephError('CLONE_FAILED', `clone of ${formatImage(parent)}@${snapshot}`, result);
   }
 
-  /** Succeeds where the image does not exist. */
+  /**
+   * Removes an image, also one that a killed removal has left without a name, and never into the trash, as
+   * `rbd_move_to_trash_on_remove` would have it. Succeeds where the image does not exist.
+   */
   async removeImage(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
-    const result = await this.#run(['rm', '--no-progress', formatImage(image)], {
-      deadline: removeDeadline,
+    const result = await this.#run(['rm', '--rbd-move-to-trash-on-remove=false', formatImage(image)], {
+      deadline: unlimitedMs,
+      silenceMs: removalSilenceMs,
       ...options,
     });
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephError('COMMAND_FAILED', `removal of ${formatImage(image)}`, result);
   }
 
+  /** Succeeds where it does not exist. */
+  async removeTrashedImage(
+    { pool, namespace, imageId }: ImageById,
+    options?: Partial<CommandOptions>,
+  ): Promise<void> {
+    const spec = formatImage({ pool, namespace, image: imageId });
+    const result = await this.#run(['trash', 'rm', '--force', spec], {
+      deadline: unlimitedMs,
+      silenceMs: removalSilenceMs,
+      ...options,
+    });
+    if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
+    throw cephError('COMMAND_FAILED', `removal of the trashed image ${spec}`, result);
+  }
+
   /** `rbd info`, as it is. @throws CephbackupError IMAGE_NOT_FOUND … */
-  async info(image: ImageSpec, options?: Partial<CommandOptions>): Promise<Record<string, unknown>> {
-    return asObject(
-      parseJson(await this.#json(['info', formatImage(image)], options), 'rbd info'),
-      'rbd info',
-    );
+  async info(
+    image: ImageSpec | ImageById,
+    options?: Partial<CommandOptions>,
+  ): Promise<Record<string, unknown>> {
+    const text = await this.#json(['info', ...addressOf(image)], options);
+    return asObject(parseJson(text, 'rbd info'), 'rbd info');
+  }
+
+  /** The snapshot that an image is a clone of. */
+  async parent(
+    image: ImageSpec | ImageById,
+    options?: Partial<CommandOptions>,
+  ): Promise<ParentSnapshot | null> {
+    return parentOf((await this.info(image, options)).parent);
+  }
+
+  /** Whether no object of an image exists, snapshots left out. @throws CephbackupError also where it holds very much */
+  async isEmpty(image: ImageSpec | ImageById, options?: Partial<CommandOptions>): Promise<boolean> {
+    const text = await this.#json(['diff', '--whole-object', ...addressOf(image)], options);
+    return parseJsonObjects(text, 'rbd diff').length === 0;
   }
 
   /** `rbd info` of a snapshot: its own size and flags. @throws CephbackupError IMAGE_NOT_FOUND … */
@@ -209,8 +271,8 @@ export class Rbd {
   }
 
   /** argv of the list of an image's snapshots as JSON, without those that were removed. */
-  snapshotListArgv(image: ImageSpec): string[] {
-    return this.argv(['snap', 'ls', '--format', 'json', formatImage(image)]);
+  snapshotListArgv(image: ImageSpec | ImageById): string[] {
+    return this.argv(['snap', 'ls', '--format', 'json', ...addressOf(image)]);
   }
 
   /** Key-value metadata; may hold the wrapped key of an encrypted volume. */
@@ -222,22 +284,9 @@ export class Rbd {
     return Object.fromEntries(entries.map(([key, value]) => [key, String(value)]));
   }
 
-  /** All snapshots of an image, those in the trash namespace included. `imageId` reaches an image in the trash. */
-  async snapshots(
-    image: ImageSpec | { pool: string; namespace: string | null; imageId: string },
-    options?: Partial<CommandOptions>,
-  ): Promise<RbdSnapshot[]> {
-    const which =
-      'image' in image
-        ? [formatImage(image)]
-        : [
-            '--pool',
-            image.pool,
-            ...(image.namespace === null ? [] : ['--namespace', image.namespace]),
-            '--image-id',
-            image.imageId,
-          ];
-    const text = await this.#json(['snap', 'ls', '--all', ...which], options);
+  /** All snapshots of an image, those in the trash namespace included. */
+  async snapshots(image: ImageSpec | ImageById, options?: Partial<CommandOptions>): Promise<RbdSnapshot[]> {
+    const text = await this.#json(['snap', 'ls', '--all', ...addressOf(image)], options);
     return parseJsonObjects(text, 'rbd snap ls').map((snapshot) => {
       const where = (snapshot.namespace ?? {}) as Record<string, unknown>;
       // Ceph writes this key with a space or with an underscore, by release.
@@ -250,14 +299,16 @@ export class Rbd {
     });
   }
 
-  /** Images of a pool or RADOS namespace with their snapshots, in one call. Images that vanish meanwhile are left out. */
-  async list(
-    pool: string,
-    namespace: string | null,
-    options?: Partial<CommandOptions>,
-  ): Promise<ListedImage[]> {
-    const where = namespace === null ? pool : `${pool}/${namespace}`;
-    const result = await this.#run(['ls', '--long', '--format', 'json', where], options);
+  /**
+   * Images of a pool or RADOS namespace with their snapshots, in one call. What cannot be opened is left out without an
+   * error: compare with `names`.
+   *
+   * @param expected how many images there are, about
+   */
+  async list(place: ImagePlace, expected: number, options?: Partial<CommandOptions>): Promise<ListedImage[]> {
+    const where = formatPlace(place);
+    const deadline = metadataDeadline + expected * listedImageMs;
+    const result = await this.#run(['ls', '--long', '--format', 'json', where], { deadline, ...options });
     // An image that is removed while it is listed makes rbd exit 2 after it printed all others.
     if (result.exitCode !== 0 && !(result.exitCode === errno.ENOENT && result.stdout.trim() !== '')) {
       throw cephError('COMMAND_FAILED', `rbd ls ${where}`, result);
@@ -269,53 +320,44 @@ export class Rbd {
     }));
   }
 
-  /** Names of the images of a pool or RADOS namespace. @throws CephbackupError IMAGE_NOT_FOUND (no such place) … */
-  async names(pool: string, namespace: string | null, options?: Partial<CommandOptions>): Promise<string[]> {
-    const where = namespace === null ? pool : `${pool}/${namespace}`;
-    const names = parseJson(await this.#json(['ls', where], options), 'rbd ls');
-    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  /**
+   * Names of the images of a pool or RADOS namespace, those included of which a killed removal has left a part.
+   * @throws CephbackupError IMAGE_NOT_FOUND (no such place), COMMAND_OUTPUT_INVALID …
+   */
+  async names(place: ImagePlace, options?: Partial<CommandOptions>): Promise<string[]> {
+    const names = parseJson(await this.#json(['ls', formatPlace(place)], options), 'rbd ls');
+    if (Array.isArray(names)) return names.filter((name) => typeof name === 'string');
+    throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'rbd ls: no JSON array where it was expected');
   }
 
   /** Whether the image is in the trash as the source of a migration, where nobody finds it by its name. */
-  async isMigrationSource(
-    { pool, namespace, image }: ImageSpec,
-    options?: Partial<CommandOptions>,
-  ): Promise<boolean> {
-    const where = namespace === null ? pool : `${pool}/${namespace}`;
-    const text = await this.#json(['trash', 'ls', '--all', '--long', where], options);
+  async isMigrationSource(image: ImageSpec, options?: Partial<CommandOptions>): Promise<boolean> {
+    const text = await this.#json(['trash', 'ls', '--all', '--long', formatPlace(image)], options);
     return parseJsonObjects(text, 'rbd trash ls').some(
-      ({ name, source }) => name === image && source === 'MIGRATION',
+      ({ name, source }) => name === image.image && source === 'MIGRATION',
     );
   }
 
-  /** Images in the trash of a pool or RADOS namespace. */
-  async trash(
-    pool: string,
-    namespace: string | null,
-    options?: Partial<CommandOptions>,
-  ): Promise<{ id: string; name: string }[]> {
-    const where = namespace === null ? pool : `${pool}/${namespace}`;
-    return parseJsonObjects(await this.#json(['trash', 'ls', where], options), 'rbd trash ls').map(
-      (entry) => ({
-        id: stringField(entry, 'id', 'rbd trash ls'),
-        name: stringField(entry, 'name', 'rbd trash ls'),
-      }),
-    );
+  /** Images that somebody put into the trash of a pool or RADOS namespace. */
+  async trash(place: ImagePlace, options?: Partial<CommandOptions>): Promise<TrashedImage[]> {
+    const text = await this.#json(['trash', 'ls', formatPlace(place)], options);
+    return parseJsonObjects(text, 'rbd trash ls').map((entry) => ({
+      id: stringField(entry, 'id', 'rbd trash ls'),
+      name: stringField(entry, 'name', 'rbd trash ls'),
+    }));
   }
 
   /** Removes a snapshot of an image in the trash; succeeds where it does not exist. */
   async removeSnapshotOfTrashed(
-    pool: string,
-    namespace: string | null,
-    imageId: string,
+    image: ImageById,
     snapshot: string,
     options?: Partial<CommandOptions>,
   ): Promise<void> {
-    const where = ['--pool', pool, ...(namespace === null ? [] : ['--namespace', namespace])];
-    const args = ['snap', 'rm', '--no-progress', ...where, '--image-id', imageId, '--snap', snapshot];
+    const args = ['snap', 'rm', '--no-progress', ...addressOf(image), '--snap', snapshot];
     const result = await this.#run(args, options);
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
-    throw cephError('COMMAND_FAILED', `removal of snapshot ${snapshot} of trashed image ${imageId}`, result);
+    const what = `removal of snapshot ${snapshot} of trashed image ${image.imageId}`;
+    throw cephError('COMMAND_FAILED', what, result);
   }
 
   async watchers(image: ImageSpec, options?: Partial<CommandOptions>): Promise<Watcher[]> {
@@ -332,74 +374,17 @@ export class Rbd {
       };
     });
   }
-
-  /** What this node maps through the kernel. Mappings are host-global: those of other programs are listed too. */
-  async mapped(options?: Partial<CommandOptions>): Promise<MappedImage[]> {
-    const text = await this.#json(['device', 'list'], options);
-    // Nothing mapped is an empty text for some versions, and an object by id for old ones.
-    if (text.trim() === '') return [];
-    const value = parseJson(text, 'rbd device list');
-    const entries = Array.isArray(value) ? value : Object.values(asObject(value, 'rbd device list'));
-    return entries.map((entry) => {
-      const object = asObject(entry, 'rbd device list');
-      const namespace = object.namespace;
-      return {
-        pool: stringField(object, 'pool', 'rbd device list'),
-        namespace: typeof namespace === 'string' && namespace !== '' ? namespace : null,
-        image: stringField(object, 'name', 'rbd device list'),
-        device: stringField(object, 'device', 'rbd device list'),
-      };
-    });
-  }
-
-  /** Maps an image through the kernel and returns its device. @throws CephbackupError MAP_FAILED … */
-  async map(image: ImageSpec, options?: Partial<CommandOptions>): Promise<string> {
-    const result = await this.#run(['device', 'map', '-o', 'noudev', formatImage(image)], options);
-    const device = result.stdout.trim();
-    if (result.exitCode === 0 && device.startsWith('/dev/')) return device;
-    const withoutFile = mappedWithoutFile.exec(result.stderr)?.[1];
-    if (withoutFile !== undefined) return withoutFile;
-    // What it knows better than its last line, it says on stdout.
-    const said = `${result.stdout}\n${result.stderr}`;
-    const reason = refusals.find(([message]) => message.test(said))?.[1];
-    if (reason !== undefined)
-      throw new CephbackupError('MAP_FAILED', `mapping of ${formatImage(image)}: ${reason}`);
-    const refusal = kernelRefusesKey(this.connection, result.stderr);
-    if (refusal !== null) {
-      const message = `mapping of ${formatImage(image)}: ${refusal.message}`;
-      throw new CephbackupError('MAP_FAILED', message, { guidance: refusal.guidance });
-    }
-    throw cephError('MAP_FAILED', `mapping of ${formatImage(image)}`, result);
-  }
-
-  /**
-   * Unmaps an image that this node maps, by its name: a container may have no file for the device. What holds the device
-   * for a moment only (udev reads each new one) is waited for.
-   */
-  async unmap(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
-    // Without noudev the unmapping, too, waits for a udev that a container does not have.
-    const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
-    const result = await this.#run(args, { deadline: unmapDeadline, patience: busyPatience, ...options });
-    if (result.exitCode !== 0)
-      throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
-  }
 }
 
-/** rbd exits 22 where a container's /dev has no file for the device, which is mapped all the same [src/krbd.cc]. */
-const mappedWithoutFile = /mapping succeeded but (\/dev\/\S+) is not accessible/;
-
-/** What `rbd device map` says before its last line, which then holds a bare errno [src/krbd.cc, src/tools/rbd/action/Kernel.cc]. */
-const refusals: readonly (readonly [RegExp, string])[] = [
-  [
-    /feature set mismatch/i,
-    'this kernel does not support a feature of the image, or of one that it was cloned from (dmesg names it)',
-  ],
-  [/failed to load rbd kernel module|modprobe/i, 'this kernel has no module rbd'],
-];
-
-function parentOf(value: unknown): ListedImage['parent'] {
+function parentOf(value: unknown): ParentSnapshot | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { pool, pool_namespace: space, image, snapshot } = value as Record<string, unknown>;
+  const { pool, pool_namespace: space, image, snapshot, id } = value as Record<string, unknown>;
   if (typeof pool !== 'string' || typeof image !== 'string' || typeof snapshot !== 'string') return null;
-  return { pool, namespace: typeof space === 'string' && space !== '' ? space : null, image, snapshot };
+  return {
+    pool,
+    namespace: typeof space === 'string' && space !== '' ? space : null,
+    image,
+    snapshot,
+    id: typeof id === 'string' ? id : null,
+  };
 }

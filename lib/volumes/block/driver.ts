@@ -9,6 +9,7 @@ import { checkState, snapshotFacts } from './snapshot-facts.js';
 import type { StreamSource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
 import type { LocateImage } from '../rbd/image.js';
+import { removeOwnSnapshot } from '../rbd/removal.js';
 
 export interface RbdBlockTools {
   locate: LocateImage;
@@ -32,9 +33,13 @@ export class RbdBlockDriver implements VolumeDriver {
     const { volume, name, scope, signal } = job;
     const { rbd, image, cluster } = await this.tools.locate(volume, signal);
     const spec = formatImage(image);
-    checkState(await imageInfo(rbd, image, signal), spec);
+    const before = await imageInfo(rbd, image, signal);
+    checkState(before, spec);
+    const { id: imageId } = before;
 
-    scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () => rbd.removeSnapshot(image, name));
+    scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () =>
+      removeOwnSnapshot(rbd, image, name),
+    );
     job.step('taking snapshot');
     await job.takeSnapshot((begin, during) =>
       rbd.createSnapshot(image, name, { signal: during, beforeAttempt: begin }),
@@ -52,7 +57,8 @@ export class RbdBlockDriver implements VolumeDriver {
     const plan = writePlanFile(
       {
         exportArgs: rbd.exportArgv(image, name, wholeObject),
-        snapListArgs: rbd.snapshotListArgv(image),
+        // By its id it is found in the trash, too: where its claim is deleted meanwhile.
+        snapListArgs: rbd.snapshotListArgv(typeof imageId === 'string' ? { ...image, imageId } : image),
         snapshot: name,
         snapshotId,
         size: facts.size,
@@ -102,6 +108,13 @@ async function snapshotNumber(
   throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${snapshot} was removed at once`);
 }
 
+/**
+ * rbd prints its list at its end, so that nothing tells whether it makes progress. It asks for ten objects at a time: this
+ * is as long as an answer of a very slow disk takes, 200 ms. The volume's own deadline is usually shorter.
+ */
+const listedObjectMs = 20;
+const listingBaseMs = 600_000;
+
 async function listSnapshot(
   rbd: Rbd,
   image: ImageSpec,
@@ -110,12 +123,11 @@ async function listSnapshot(
   { size, objectSize }: SnapshotFacts,
   signal: AbortSignal,
 ): Promise<ExtentList> {
-  const parser = new DiffParser();
+  const parser = new DiffParser({ size, objectSize });
   const failures: unknown[] = [];
   const listed = rbd.diff(image, snapshot, wholeObject, {
     signal,
-    // Two minutes, and one more for each 60,000 objects: many times what it takes.
-    deadline: 120_000 + size / objectSize,
+    deadline: listingBaseMs + (size / objectSize) * listedObjectMs,
     onStdout: (chunk, stop) => {
       if (failures.length > 0) return;
       try {

@@ -5,7 +5,7 @@ import { completeConf } from '../../tools/ceph/conf.js';
 import { mountedAt } from '../../tools/node/mount.js';
 import { exportDirectory, pathInside, serverCommand, stateDirectory } from '../../tools/node/namespace.js';
 import { formatImage } from '../../tools/rbd/images.js';
-import type { Mapper, MapperTools, MapRequest } from './mapper.js';
+import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
 
 const exportWithin = 60_000;
 
@@ -16,6 +16,7 @@ const exportWithin = 60_000;
  */
 export function fuse({ startDaemon, env }: MapperTools): Mapper {
   return {
+    cloneFeatures: () => Promise.resolve(cloneFeatures),
     async map(request) {
       const { image, rbd, namespace, scope, cluster, signal } = request;
       // A name of its own: an image that is restored to may be called anything.

@@ -14,6 +14,8 @@ export interface MapRequest {
   cluster: string | null;
   signal: AbortSignal;
   log: Logger;
+  /** Of krbd, out of an allow-list. */
+  mapOptions?: readonly string[];
 }
 
 export interface MappedDevice {
@@ -26,6 +28,8 @@ export interface MappedDevice {
 
 /** Makes an image readable and writable as a device of this node. One file each: krbd, nbd, fuse. */
 export interface Mapper {
+  /** Features that a clone may have so that this can map it. */
+  cloneFeatures(): Promise<readonly string[]>;
   /** Registers its undo in `request.scope`. @throws CephbackupError MAP_FAILED … */
   map(request: MapRequest): Promise<MappedDevice>;
 }
@@ -35,3 +39,9 @@ export interface MapperTools {
   startDaemon: StartDaemon;
   env: Environment;
 }
+
+/**
+ * What a clone of ours has. The object map lets its removal cost what was written to it: without one, Ceph asks for each
+ * object that the size allows, which takes hours for an image of some 10 TiB.
+ */
+export const cloneFeatures = ['layering', 'exclusive-lock', 'object-map', 'fast-diff'] as const;

@@ -5,13 +5,14 @@ import { startAnnouncing } from '../../tools/process/daemon.js';
 import { lastLine, type Exec } from '../../tools/process/exec.js';
 import { formatImage } from '../../tools/rbd/images.js';
 import { unlessAborted } from '../../waiting/within.js';
-import type { Mapper, MapperTools } from './mapper.js';
+import { cloneFeatures, type Mapper, type MapperTools } from './mapper.js';
 
 const mapWithinMs = 60_000;
 
 /** The kernel's network block device with librbd behind it; rbd-nbd stays in the foreground, so it dies with us. */
 export function nbd({ exec, startDaemon, env }: MapperTools): Mapper {
   return {
+    cloneFeatures: () => Promise.resolve(cloneFeatures),
     async map({ image, rbd, scope, cluster, signal }) {
       const shown = formatImage(image);
       const args = rbd.argv(['--foreground', 'map', shown]);

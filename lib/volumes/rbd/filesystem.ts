@@ -6,14 +6,15 @@ import { checkExt, checkXfs, probeFilesystem, xfsUnmounted, type FsckPolicy } fr
 import { readLayout } from '../../tools/node/filesystem-layout.js';
 import { extErrors, mount, mountedAt, remount, safeMountOptions, unmount } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
 import { filesystemNote } from '../../repository/filesystem-note.js';
 import type { DirectorySource } from '../../repository/source.js';
-import type { VolumeDriver, VolumeJob } from '../driver.js';
+import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
 import { hotWindowMs, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
+import { removeOwnSnapshot } from './removal.js';
 
 export interface RbdFilesystemTools {
   exec: Exec;
@@ -31,6 +32,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
   async prepare(job: VolumeJob): Promise<DirectorySource> {
     const { volume, scope, signal, log } = job;
     const type = supportedType(volume.details?.fsType ?? 'ext4');
+    tellRefused(job);
     const { rbd, image, cluster } = await this.tools.locate(volume, signal);
     const clone = { ...image, image: job.name };
     // Costs a few milliseconds that overlap with Ceph's.
@@ -38,18 +40,25 @@ export class RbdFilesystemDriver implements VolumeDriver {
     opening.catch(() => undefined);
 
     const snapshot = `${formatImage(image)}@${job.name}`;
-    scope.add({ kind: 'snapshot', name: snapshot, cluster }, () => rbd.removeSnapshot(image, job.name));
+    scope.add({ kind: 'snapshot', name: snapshot, cluster }, () => removeOwnSnapshot(rbd, image, job.name));
     job.step('taking snapshot');
+    const readingPool = dataPoolOf(rbd, image, signal);
+    readingPool.catch(() => undefined);
     const pointInTime = await job.takeSnapshot((begin, during) =>
       rbd.createSnapshot(image, job.name, { signal: during, beforeAttempt: begin }),
     );
+    const dataPool = await readingPool;
+    const features = await this.tools.mapper.cloneFeatures();
 
     scope.add({ kind: 'clone', name: formatImage(clone), cluster }, () => rbd.removeImage(clone));
-    await rbd.clone(image, job.name, clone, { signal });
+    await rbd.clone(image, job.name, clone, { features, dataPool }, { signal });
 
     const namespace = await opening;
     job.step('mapping clone');
-    const device = await this.tools.mapper.map({ image: clone, rbd, namespace, scope, cluster, signal, log });
+    const device = await this.tools.mapper.map({
+      ...{ image: clone, rbd, namespace, scope, cluster, signal, log },
+      mapOptions: volume.details?.clientOptions.used ?? [],
+    });
     // Before the first of them: a mount that replays a log cannot be interrupted, and may be there after its command failed.
     scope.add({ kind: 'mount', name: `${volumeDirectory} (${job.name})`, cluster: null }, () =>
       unmount(this.tools.exec, namespace, volumeDirectory),
@@ -176,6 +185,14 @@ interface Mounting {
   namespace: MountNamespace;
   device: MappedDevice;
   type: FilesystemType;
+}
+
+/**
+ * Where the image keeps its data, if not where its metadata are: what a repair writes to the clone belongs there, too.
+ */
+async function dataPoolOf(rbd: Rbd, image: ImageSpec, signal: AbortSignal): Promise<string | null> {
+  const { data_pool: pool } = await rbd.info(image, { signal });
+  return typeof pool === 'string' ? pool : null;
 }
 
 const supported = ['ext2', 'ext3', 'ext4', 'xfs'] as const;

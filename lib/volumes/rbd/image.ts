@@ -25,7 +25,10 @@ export function locateImage(clientsFor: ClientsFor): LocateImage {
   return async (volume, signal) => {
     const source = volume.source as RbdSource;
     const { rbd, ceph } = clientsFor(volume.details?.monitors ?? null);
-    const pool = source.pool ?? (await poolByIdOf(volume, ceph, signal));
+    const pool = await poolOf(volume, ceph, signal);
+    if (pool === null) {
+      throw new CephbackupError('IMAGE_NOT_FOUND', `the PersistentVolume ${volume.pv ?? ''} names no pool`);
+    }
     if (source.image === null) {
       throw new CephbackupError('IMAGE_NOT_FOUND', `the PersistentVolume ${volume.pv ?? ''} names no image`);
     }
@@ -33,11 +36,23 @@ export function locateImage(clientsFor: ClientsFor): LocateImage {
   };
 }
 
-/** Volumes of old ceph-csi releases name their pool only by the id in the volume handle. */
-async function poolByIdOf(volume: PlannedVolume, ceph: Ceph, signal: AbortSignal): Promise<string> {
-  const id = volume.details?.poolId ?? null;
-  const name = id === null ? undefined : (await ceph.pools({ signal })).get(id);
-  if (name !== undefined) return name;
-  const which = id === null ? 'no pool' : `the pool with id ${id}, which does not exist`;
-  throw new CephbackupError('IMAGE_NOT_FOUND', `the PersistentVolume ${volume.pv ?? ''} names ${which}`);
+/**
+ * The pool of a volume; null where it names none. Volumes of old ceph-csi releases name it only by the id in the volume
+ * handle.
+ * @throws CephbackupError IMAGE_NOT_FOUND where no pool has that id
+ */
+export async function poolOf(
+  { source, details, pv }: PlannedVolume,
+  ceph: Ceph,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { pool } = source as RbdSource;
+  const id = details?.poolId ?? null;
+  if (pool !== null || id === null) return pool;
+  const found = await ceph.poolName(id, { signal });
+  if (found !== null) return found;
+  throw new CephbackupError(
+    'IMAGE_NOT_FOUND',
+    `the PersistentVolume ${pv ?? ''} names the pool with id ${id}, which does not exist`,
+  );
 }

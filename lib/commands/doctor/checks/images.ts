@@ -61,7 +61,7 @@ function places(setup: Setup): Promise<Places> {
 async function imagesIn(place: Place, user: string, signal: AbortSignal): Promise<Set<string> | Finding> {
   const { rbd, pool, namespace } = place;
   try {
-    return new Set(await rbd.names(pool, namespace, { signal, deadline: cephDeadline }));
+    return new Set(await rbd.names({ pool, namespace }, { signal, deadline: cephDeadline }));
   } catch (thrown) {
     const error = asCephbackupError(thrown);
     const where = placeName(place);
@@ -175,7 +175,7 @@ async function mayReadData(place: Place, user: string, signal: AbortSignal): Pro
   const denied = await Promise.all(
     dataPools.map(async (pool) => {
       // What a pool for data answers to a client that may read it is an error of its own.
-      const error = await rbd.names(pool, null, options).then(() => null, asCephbackupError);
+      const error = await rbd.names({ pool, namespace: null }, options).then(() => null, asCephbackupError);
       return error?.code === 'CEPH_FORBIDDEN' ? [pool] : [];
     }),
   );
