@@ -229,6 +229,7 @@ describe('what crashed runs left', () => {
   });
 
   test('another installation’s is foreign: shown, never touched; `--installation` removes it', async () => {
+    await scenario.kube.seed([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'elsewhere' } }]);
     const theirs = installationId(await scenario.clusterUid(), 'elsewhere', prefix);
     const snapshot = `${claim.image}@cephbackup-${theirs}-${dead}-1`;
     await scenario.cluster.rbd('snap', 'create', '--no-progress', snapshot);
@@ -247,6 +248,30 @@ describe('what crashed runs left', () => {
     expect(removed.code).toBe(0);
     const again = await scenario.cephbackup(['cleanup', '-o', 'json', '--installation', theirs]);
     expect(again.json).toMatchObject({ removed: [] });
+  });
+
+  test('one that is not found in this cluster, so that its runs cannot be seen, is refused without --force', async () => {
+    const lost = installationId(await scenario.clusterUid(), 'deleted', prefix);
+    const snapshot = `${claim.image}@cephbackup-${lost}-${dead}-1`;
+    await scenario.cluster.rbd('snap', 'create', '--no-progress', snapshot);
+    const refused = await scenario.cephbackup(['cleanup', '-o', 'json', '--installation', lost]);
+    expect(refused.code).toBe(2);
+    expect(refused.json).toMatchObject({
+      error: { code: 'USAGE', guidance: expect.stringContaining('--force') },
+    });
+    const forced = await scenario.cephbackup(['cleanup', '-o', 'json', '--installation', lost, '--force']);
+    expect(forced.json).toMatchObject({ removed: [{ name: snapshot }] });
+  });
+
+  test('cleanup says where it could not look, and not that nothing is left', async () => {
+    const faults = [
+      { program: 'rbd', when: '* ls *', mode: 'fail', exitCode: 5, stderr: 'rbd: out of order' },
+    ] as const;
+    const { code, stdout, stderr } = await scenario.cephbackup(['cleanup'], { faults });
+    expect(code).toBe(5);
+    expect(stdout).not.toContain('nothing is left behind');
+    expect(stdout).toMatch(/Not looked at everywhere:\n.*out of order/);
+    expect(stderr).toContain('out of order');
   });
 
   test('a snapshot of an image in the trash goes, too, so that the image can', async () => {

@@ -4,7 +4,7 @@ import { CephbackupError } from '../../errors/error.js';
 import { readLease } from '../../kube/lease/acquire.js';
 import { buildPlan } from '../../plan/plan.js';
 import { cleanupTable } from './table.js';
-import { installationId } from '../../ownership/names.js';
+import { leaseNamespaceOf } from './installation.js';
 import type { SweepReport } from '../../volumes/driver.js';
 import { cephClients } from '../shared/ceph.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
@@ -26,12 +26,13 @@ export const cleanup: Command<CleanupValues> = async (context) => {
     policyOf({ ...options, ...notNarrowed }, env),
     new Date(context.clock()),
   );
-  if (installation !== cluster.installation) await refuseIfLive(cluster, installation);
-  const lease = dryRun ? null : await ownLease(context, cluster);
+  const theirs = clusterOf(cluster, installation, dryRun || options.force === true);
+  // A crashed run's lease is taken over once nobody has renewed it for a minute.
+  const lease = dryRun || theirs === null ? null : await ownLease(context, theirs);
   try {
     const request = {
       installation,
-      liveRuns: await liveRuns(cluster, dryRun),
+      liveRuns: await liveRuns(theirs, dryRun),
       volumes: plan.volumes,
       thorough: true,
       dryRun,
@@ -42,6 +43,7 @@ export const cleanup: Command<CleanupValues> = async (context) => {
       sweepers(context, cephClients(context)).map((sweeper) => sweeper.sweep(request)),
     );
     signal.throwIfAborted();
+    for (const problem of found.flatMap(({ problems }) => problems)) log.warn(problem);
     return output(installation, dryRun, found);
   } finally {
     await lease?.release();
@@ -49,23 +51,28 @@ export const cleanup: Command<CleanupValues> = async (context) => {
 };
 
 /** Without the lease (a dry run), the run that holds it must not be taken for a dead one. */
-async function liveRuns(cluster: Cluster, dryRun: boolean): Promise<Set<string>> {
-  const held = dryRun ? await readLease(cluster.api, cluster.leaseNamespace) : null;
+async function liveRuns(cluster: Cluster | null, dryRun: boolean): Promise<Set<string>> {
+  const held = dryRun && cluster !== null ? await readLease(cluster.api, cluster.leaseNamespace) : null;
   return new Set(held?.runId === null || held?.runId === undefined ? [] : [held.runId]);
 }
 
-/** Another installation of this cluster has its lease in another namespace; while it is held, its objects are in use. */
-async function refuseIfLive(cluster: Cluster, installation: string): Promise<void> {
-  for (const { metadata } of cluster.inventory.namespaces) {
-    const namespace = metadata?.name ?? '';
-    if (installationId(cluster.uid, namespace, cluster.prefix) !== installation) continue;
-    const lease = await readLease(cluster.api, namespace);
-    if (lease?.holder == null) return;
-    throw new CephbackupError(
-      'RUN_IN_PROGRESS',
-      `installation ${installation} has a run in progress: the lease in namespace ${namespace} is held by ${lease.holder}`,
-    );
-  }
+/**
+ * This cluster as the other installation sees it, whose lease guards what it uses.
+ * @throws CephbackupError USAGE where its lease is not found, and `--force` does not say that nobody needs it
+ */
+function clusterOf(cluster: Cluster, installation: string, force: boolean): Cluster | null {
+  if (installation === cluster.installation) return cluster;
+  const leaseNamespace = leaseNamespaceOf(installation, cluster);
+  if (leaseNamespace !== null) return { ...cluster, leaseNamespace };
+  if (force) return null;
+  throw new CephbackupError(
+    'USAGE',
+    `installation ${installation} has its lease in no namespace of this cluster: whether it has a run in progress is not known`,
+    {
+      guidance:
+        'If its namespace or its cluster is gone for good, remove what it left with --force. If it is of another cluster that uses the same pools, run cleanup there.',
+    },
+  );
 }
 
 function output(installation: string, dryRun: boolean, found: SweepReport[]) {

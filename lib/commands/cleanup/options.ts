@@ -1,5 +1,5 @@
 import type { Definitions } from '../../cli/options.js';
-import { matching } from '../../cli/values.js';
+import { boolean, matching } from '../../cli/values.js';
 import { commonOptions, selectionOptions, volumeOptions, dryRun } from '../shared/options.js';
 
 export const cleanupOptions = {
@@ -13,5 +13,11 @@ export const cleanupOptions = {
     placeholder: 'ID',
     description: "remove what another installation's crashed runs left",
     parse: matching(/^[0-9a-f]{8}$/, '8 hex digits, as in cephbackup-<ID>-...'),
+  },
+  force: {
+    flag: '--force',
+    description:
+      'with --installation: also where that installation is not found in this cluster, so that its runs cannot be seen',
+    parse: boolean,
   },
 } satisfies Definitions;

@@ -1,4 +1,5 @@
 import type { SweepReport } from '../../volumes/driver.js';
+import { printable } from '../../log/logger.js';
 import { leftoverLines } from '../../cli/output/leftovers.js';
 
 export interface CleanupReport extends Omit<SweepReport, 'problems'> {
@@ -7,12 +8,22 @@ export interface CleanupReport extends Omit<SweepReport, 'problems'> {
   warnings: string[];
 }
 
-export function cleanupTable({ installation, dryRun, removed, leftovers, foreign }: CleanupReport): string {
+export function cleanupTable({
+  installation,
+  dryRun,
+  removed,
+  leftovers,
+  foreign,
+  warnings,
+}: CleanupReport): string {
   const what = [
     leftoverLines(dryRun ? 'Would remove' : 'Removed', removed),
     leftoverLines('Could not remove', leftovers),
     leftoverLines('Of other installations (not touched)', foreign),
   ].join('');
   const nothing = removed.length + leftovers.length === 0;
-  return `Installation ${installation}${nothing ? ': nothing is left behind.' : ''}\n${what}`;
+  const places = warnings.map((warning) => `  ${printable(warning)}\n`).join('');
+  const unseen = places === '' ? '' : `Not looked at everywhere:\n${places}`;
+  const verdict = unseen === '' ? 'nothing is left behind' : 'nothing was found where it could be looked';
+  return `Installation ${installation}${nothing ? `: ${verdict}.` : ''}\n${what}${unseen}`;
 }
