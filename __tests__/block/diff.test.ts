@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CephbackupError } from '../../lib/errors/error.js';
-import { DiffParser } from '../../lib/volumes/block/diff.js';
+import { DiffParser, WholeObjects } from '../../lib/volumes/block/diff.js';
 import { withSeeds, type Random } from '../qcow2/random.js';
 import { codeOf } from './code-of.js';
 
@@ -85,6 +85,26 @@ describe('DiffParser', () => {
     }
     parser.push(Buffer.from(']'));
     expect(parser.end().count).toBe(1_000_000);
+  });
+
+  test('more extents than can be remembered become the objects that they lie in', () => {
+    const entries = (count: number, apart: number) =>
+      JSON.stringify(
+        Array.from({ length: count }, (_, i) => ({ offset: i * apart, length: 10, exists: 'true' })),
+      );
+    const parser = (text: string, most: number) => {
+      const own = new DiffParser({ size: 995, objectSize: 100 }, most);
+      own.push(Buffer.from(text));
+      return own.end();
+    };
+    // 5 in each object, of which the last is not whole.
+    expect([...parser(entries(50, 20), 49)]).toEqual([{ start: 0, length: 995 }]);
+    expect(parser(entries(50, 20), 50)).not.toBeInstanceOf(WholeObjects);
+    const apart = parser(entries(4, 250), 2);
+    expect(apart).toBeInstanceOf(WholeObjects);
+    expect([...apart]).toEqual([0, 200, 500, 700].map((start) => ({ start, length: 100 })));
+    // A list that goes on behind the image is none of its extents.
+    expect(codeOf(() => parser(entries(5, 250), 2))).toBe('COMMAND_OUTPUT_INVALID');
   });
 
   test('survives whatever comes', async () => {

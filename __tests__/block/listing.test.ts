@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CephbackupError } from '../../lib/errors/error.js';
 import { ExtentList } from '../../lib/qcow2/index.js';
+import { WholeObjects } from '../../lib/volumes/block/diff.js';
 import { listExtents } from '../../lib/volumes/block/listing.js';
 
 const kib = 1024;
@@ -51,6 +52,33 @@ describe('what a snapshot contains', () => {
 
   test('is nothing in an image without any size: the map is not asked', async () => {
     expect(await list(0, { map: [], osds: [] })).toMatchObject({ extents: [], asked: ['osds'] });
+  });
+});
+
+describe('too many extents to remember, which whoever listed them has rounded to objects', () => {
+  const size = 40 * mib;
+  const rounded = () => {
+    const found = new WholeObjects({ size, objectSize });
+    for (const [offset, length] of objects(3, 4 * kib, 8 * mib)) found.add(offset, length);
+    return found;
+  };
+
+  test.each([true, false])(
+    'are whole objects, as the export announces them (object map: %s)',
+    async (fastDiff) => {
+      const map = ExtentList.of(objects(4, objectSize, 8 * mib));
+      const diff = (wholeObject: boolean) => Promise.resolve(wholeObject ? map : rounded());
+      const listed = await listExtents(diff, { size, objectSize, fastDiff });
+      expect(listed).toEqual({ extents: map, wholeObject: true });
+    },
+  );
+
+  test('still show a map that denies some', async () => {
+    const diff = (wholeObject: boolean) =>
+      Promise.resolve(wholeObject ? ExtentList.of(objects(2, objectSize, 8 * mib)) : rounded());
+    await expect(listExtents(diff, { size, objectSize, fastDiff: true })).rejects.toMatchObject({
+      code: 'OBJECT_MAP_WRONG',
+    });
   });
 });
 

@@ -3,9 +3,26 @@ import { ExtentList } from '../../qcow2/extents.js';
 
 /** The text that is looked at together; also the longest that is kept while its end has not come yet. Characters. */
 const batchSize = 64 * 1024;
-/** More than an image of 32 TiB has objects; a list that goes on is none of extents, and would fill the memory. */
-const maxExtents = 2 ** 23;
+/** So many are remembered one by one: 128 MiB of them. */
+const mostExtents = 2 ** 23;
 const existence: ReadonlySet<unknown> = new Set([true, false, 'true', 'false']);
+
+/** The objects that extents lie in, from their first byte to their last: for images with too many extents to remember. */
+export class WholeObjects extends ExtentList {
+  /** Bytes. */
+  constructor(private readonly image: { size: number; objectSize: number }) {
+    super();
+  }
+
+  /** @throws Qcow2Error INVALID_REQUEST where it lies before the objects that are there, or behind the image */
+  add(offset: number, length: number): void {
+    const { size, objectSize } = this.image;
+    const first = Math.floor(offset / objectSize) * objectSize;
+    const end = Math.min(Math.ceil((offset + length) / objectSize) * objectSize, size);
+    if (offset + length <= this.end) return;
+    this.push(Math.max(first, this.end), end - Math.max(first, this.end));
+  }
+}
 
 /**
  * Reads what `rbd diff --format json` prints, as it comes: an array of `{"offset":0,"length":4096,"exists":"true"}`
@@ -13,9 +30,17 @@ const existence: ReadonlySet<unknown> = new Set([true, false, 'true', 'false']);
  * counts, also what `exists` says to be zeros: `rbd export-diff` announces it as well.
  */
 export class DiffParser {
-  readonly extents = new ExtentList();
+  #extents: ExtentList | WholeObjects = new ExtentList();
   #pending = '';
   #begun = false;
+
+  /**
+   * @param image where it is known, more than `most` extents become the objects that they lie in
+   */
+  constructor(
+    private readonly image: { size: number; objectSize: number } | null = null,
+    private readonly most = mostExtents,
+  ) {}
 
   /** @throws CephbackupError COMMAND_OUTPUT_INVALID */
   push(chunk: Buffer): void {
@@ -28,11 +53,11 @@ export class DiffParser {
     }
   }
 
-  /** The whole list. @throws CephbackupError COMMAND_OUTPUT_INVALID where it is not complete */
+  /** The whole list: extents, or `WholeObjects`. @throws CephbackupError COMMAND_OUTPUT_INVALID where it is not complete */
   end(): ExtentList {
     const rest = this.#pending.trim();
     if (this.#begun ? rest !== ']' : !/^\[\s*\]$/.test(rest)) throw invalid('the list does not end');
-    return this.extents;
+    return this.#extents;
   }
 
   /** Whole entries, behind the array's bracket or the comma that separates them from those before. */
@@ -48,12 +73,21 @@ export class DiffParser {
     if (typeof offset !== 'number' || typeof length !== 'number' || !existence.has(exists)) {
       throw invalid(`${JSON.stringify(entry).slice(0, 200)} is no extent`);
     }
-    if (this.extents.count >= maxExtents) throw invalid(`more than ${maxExtents} extents`);
     try {
-      this.extents.push(offset, length);
+      if (this.#extents.count >= this.most) this.#extents = this.#rounded();
+      if (this.#extents instanceof WholeObjects) this.#extents.add(offset, length);
+      else this.#extents.push(offset, length);
     } catch (cause) {
       throw invalid(cause instanceof Error ? cause.message : String(cause));
     }
+  }
+
+  #rounded(): WholeObjects {
+    if (this.#extents instanceof WholeObjects) return this.#extents;
+    if (this.image === null) throw invalid(`more than ${this.most} extents`);
+    const objects = new WholeObjects(this.image);
+    for (const { start, length } of this.#extents) objects.add(start, length);
+    return objects;
   }
 }
 

@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { ExtentList } from '../../qcow2/extents.js';
+import { WholeObjects } from './diff.js';
 
 /** What is known of a snapshot before its extents are listed. Bytes. */
 export interface SnapshotFacts {
@@ -37,13 +38,18 @@ export async function listExtents(
   { size, objectSize, fastDiff }: SnapshotFacts,
 ): Promise<Listing> {
   // Without the map, whole objects cost as much as exact extents. With it, rbd 16 crashes where there are no objects.
-  if (!fastDiff || size === 0) return { extents: await diff(false), wholeObject: false };
+  if (!fastDiff || size === 0) {
+    const extents = await diff(false);
+    // Rounded to objects by who listed them, because there are too many: then as `rbd export-diff` will announce them.
+    if (extents instanceof WholeObjects) return { extents: await diff(true), wholeObject: true };
+    return { extents, wholeObject: false };
+  }
   const [whole, exact] = await both(diff(true), diff(false));
   if (!covers(whole, exact)) {
     throw new CephbackupError('OBJECT_MAP_WRONG', 'the object map of the snapshot denies objects that exist');
   }
   const objects = Math.ceil(size / objectSize);
-  const wholeObject = whole.bytes - exact.bytes <= objects * listingCost;
+  const wholeObject = exact instanceof WholeObjects || whole.bytes - exact.bytes <= objects * listingCost;
   return { extents: wholeObject ? whole : exact, wholeObject };
 }
 
