@@ -177,9 +177,11 @@ export class Rig {
     });
   }
 
-  audit(names: ReadonlySet<string>, volumes: readonly PlannedVolume[]): Promise<Leftover[]> {
+  async audit(names: ReadonlySet<string>, volumes: readonly PlannedVolume[]): Promise<Leftover[]> {
     const signal = new AbortController().signal;
-    return new CephfsSweeper(this.tools(), hostname()).audit({ names, volumes, signal });
+    const audited = await new CephfsSweeper(this.tools(), hostname()).audit({ names, volumes, signal });
+    if (audited.problems.length > 0) throw new Error(audited.problems.join('\n'));
+    return audited.leftovers;
   }
 
   nextName(): string {

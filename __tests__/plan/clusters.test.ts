@@ -31,10 +31,29 @@ describe("ceph-csi's config.json", () => {
         monitors: ['10.0.0.1:6789'],
         radosNamespace: 'tenants',
         subvolumeGroup: 'kube',
+        kernelMountOptions: 'ms_mode=secure',
       },
-      { clusterID: 'plain', monitors: ['a', 'b'], radosNamespace: null, subvolumeGroup: null },
-      { clusterID: 'old', monitors: ['c'], radosNamespace: 'ns', subvolumeGroup: 'group' },
-      { clusterID: 'nulls', monitors: ['d'], radosNamespace: null, subvolumeGroup: null },
+      {
+        clusterID: 'plain',
+        monitors: ['a', 'b'],
+        radosNamespace: null,
+        subvolumeGroup: null,
+        kernelMountOptions: null,
+      },
+      {
+        clusterID: 'old',
+        monitors: ['c'],
+        radosNamespace: 'ns',
+        subvolumeGroup: 'group',
+        kernelMountOptions: null,
+      },
+      {
+        clusterID: 'nulls',
+        monitors: ['d'],
+        radosNamespace: null,
+        subvolumeGroup: null,
+        kernelMountOptions: null,
+      },
     ]);
     expect(clusterOf(clusters, 'old')?.radosNamespace).toBe('ns');
     expect(clusterOf(clusters, 'none')).toBeNull();

@@ -105,11 +105,14 @@ describe('what has an effect, and is taken for failed after it', () => {
     const whole = rig({
       rbd: `case "$*" in *" clone "*) [ $n -eq 1 ] && { ${late}; }; ${exists};; *info*) echo '${parent}';; *) exit 5;; esac`,
     });
-    await new Rbd(whole.exec, connection).clone(image, 's', clone);
+    await new Rbd(whole.exec, connection).clone(image, 's', clone, {
+      features: ['layering'],
+      dataPool: null,
+    });
     const half = rig({
       rbd: `case "$*" in *" clone "*) [ $n -eq 1 ] && { ${late}; }; [ -e "$0.rm" ] || { ${exists}; };; *info*) echo '{}';; *" rm "*) touch "$0.rm";; esac`,
     });
-    await new Rbd(half.exec, connection).clone(image, 's', clone);
+    await new Rbd(half.exec, connection).clone(image, 's', clone, { features: ['layering'], dataPool: null });
   });
 });
 

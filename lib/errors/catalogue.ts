@@ -280,7 +280,7 @@ export const catalogue = {
   ),
   FILESYSTEM_CORRUPT: entry(
     'failed',
-    'The filesystem has errors that cannot be repaired automatically; stop its pods and run a full fsck on the volume.',
+    'The filesystem has errors that cannot be repaired automatically. Save its bytes at once: annotate its PersistentVolume `<prefix>/mode: image`, which backs it up as a disk. Then stop its pods and run a full fsck on the volume.',
   ),
   NAMESPACE_FAILED: entry(
     'failed',

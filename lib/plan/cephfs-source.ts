@@ -1,3 +1,4 @@
+import { clientOptions } from './client-options.js';
 import { clusterOf, type CephCluster } from './clusters.js';
 import { parseHandle, type VolumeHandle } from './handle.js';
 import { plainDetails, type Identity } from './identity.js';
@@ -35,6 +36,7 @@ export function csiDirectory(pv: VolumeView, clusters: readonly CephCluster[] | 
       fsType: pv.csi.fsType ?? plainDetails.fsType,
       fsId: fs === null ? (handle?.locationId ?? null) : null,
       monitors: cluster?.monitors ?? null,
+      clientOptions: clientOptions(text(attributes.kernelMountOptions), cluster?.kernelMountOptions ?? null),
       encrypted,
       snapshotBacked:
         snapshotId !== null || flag(attributes.backingSnapshot) || isShallow(path, located, attributes),

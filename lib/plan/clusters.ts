@@ -11,6 +11,8 @@ export interface CephCluster {
   radosNamespace: string | null;
   /** In which CephFS subvolumes are; null: the default. */
   subvolumeGroup: string | null;
+  /** How its CephFS is mounted, beside what a PersistentVolume says; null: nothing. */
+  kernelMountOptions: string | null;
 }
 
 /**
@@ -58,6 +60,7 @@ function parseEntry(entry: unknown, problem: (what: string) => void): CephCluste
     monitors: list,
     radosNamespace: name(rbd, 'radosNamespace'),
     subvolumeGroup: name(cephFS, 'subvolumeGroup'),
+    kernelMountOptions: name(cephFS, 'kernelMountOptions'),
   };
 }
 

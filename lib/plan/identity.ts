@@ -19,6 +19,7 @@ export const plainDetails: VolumeDetails = {
   backingSnapshot: null,
   unsupported: null,
   monitors: null,
+  clientOptions: { used: [], refused: [] },
   encrypted: false,
   lazyTimes: false,
 };

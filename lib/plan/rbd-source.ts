@@ -1,3 +1,4 @@
+import { clientOptions, krbdOptions } from './client-options.js';
 import { clusterOf, type CephCluster } from './clusters.js';
 import { encryptionNote } from './encryption.js';
 import { parseHandle, parseMigratedHandle, type VolumeHandle } from './handle.js';
@@ -33,6 +34,7 @@ export function csiImage(pv: VolumeView, clusters: readonly CephCluster[] | null
       fsType: fsType ?? plainDetails.fsType,
       poolId,
       monitors: cluster?.monitors ?? null,
+      clientOptions: clientOptions(krbdOptions(text(attributes.mapOptions))),
       unsupported: known ? null : nowhere,
       encrypted,
       lazyTimes: lazyTimes(pv),

@@ -1,4 +1,5 @@
 import type { Claim } from '../kube/types.js';
+import type { ClientOptions } from './client-options.js';
 
 export type VolumeKind = 'rbd-filesystem' | 'rbd-block' | 'cephfs';
 
@@ -55,6 +56,8 @@ export interface VolumeDetails {
   unsupported: string | null;
   /** Monitors of this volume's cluster where they differ from ceph.conf's (--ceph-clusters). */
   monitors: readonly string[] | null;
+  /** For the kernel's client: how it is to speak with the cluster. */
+  clientOptions: ClientOptions;
   encrypted: boolean;
   /** Whether the volume is mounted with `lazytime`: times of changed files may reach its disk a day after their data. */
   lazyTimes: boolean;

@@ -1,5 +1,5 @@
 import type { PlannedVolume } from '../plan/types.js';
-import type { Logger } from '../log/logger.js';
+import { printable, type Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
 import type { BackupSource } from '../repository/source.js';
 
@@ -35,6 +35,13 @@ export interface VolumeJob {
   shares: boolean;
 }
 
+/** Says which options of the volume's own mounts are not used for its backup. */
+export function tellRefused({ volume, log }: Pick<VolumeJob, 'volume' | 'log'>): void {
+  const refused = volume.details?.clientOptions.refused ?? [];
+  if (refused.length === 0) return;
+  log.info(`options of the PersistentVolume that a backup does not use: ${printable(refused.join(', '))}`);
+}
+
 /** One per kind of volume. */
 export interface VolumeDriver {
   /**
@@ -61,7 +68,13 @@ export interface Sweeper {
    * Which of these names still exist although their volumes are done: a command that says it removed something is not
    * believed.
    */
-  audit(request: AuditRequest): Promise<Leftover[]>;
+  audit(request: AuditRequest): Promise<AuditReport>;
+}
+
+export interface AuditReport {
+  leftovers: Leftover[];
+  /** Places that could not be searched. */
+  problems: string[];
 }
 
 export interface AuditRequest {

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import { openNamespace } from '../../tools/node/namespace.js';
-import { msModeOf, type CephfsTools } from '../../volumes/cephfs/driver.js';
+import type { CephfsTools } from '../../volumes/cephfs/driver.js';
 import { clientDirectory, mountInScope } from '../../volumes/cephfs/client.js';
 import { locateShare } from '../../volumes/cephfs/locate.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
@@ -34,14 +34,14 @@ export async function filesToShare(
   }
   if (part !== null) await requirePart(job, part);
   await confirmUnused();
-  const { cephFs, fs, place, cluster } = await locateShare(tools.cephFsFor, volume, signal);
+  const { cephFs, fs, place, cluster, kernelOptions } = await locateShare(tools.cephFsFor, volume, signal);
   const root = place.below === '' ? place.root : `${place.root === '/' ? '' : place.root}/${place.below}`;
   const scope = job.newScope();
   try {
     const namespace = await openNamespace(tools.startDaemon, tools.env);
     scope.add(null, () => namespace.close());
     const request = { connection: cephFs.connection, fs, root, namespace, signal, warn: job.warn };
-    const options = { writable: true, msMode: msModeOf(volume) };
+    const options = { writable: true, kernelOptions };
     await mountInScope(tools.client, { ...request, ...options }, { scope, cluster });
     const target = { namespace, path: clientDirectory };
     const content = (await hasContent(target)) ? ('content' as const) : ('empty' as const);

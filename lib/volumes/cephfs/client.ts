@@ -27,8 +27,8 @@ export interface CephfsMountRequest {
   root: string;
   /** Only where snapshots are made by mkdir; nothing else is ever written. */
   writable: boolean;
-  /** `ms_mode` of the kernel client, as the PersistentVolume has it; null: the client's default. */
-  msMode: string | null;
+  /** How the kernel's client is to speak with the cluster, out of an allow-list. */
+  kernelOptions: readonly string[];
   namespace: NamespaceRef;
   signal: AbortSignal;
   /** Told when the mount had to be given up by force. */

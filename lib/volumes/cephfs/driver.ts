@@ -1,5 +1,4 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { PlannedVolume } from '../../plan/types.js';
 import { mountedAt } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { backingSnapshot } from './backing.js';
@@ -9,9 +8,9 @@ import { locateShare, type CephFsFor, type LocatedShare } from './locate.js';
 import { bindReadOnly, tryUnmount } from './mounts.js';
 import { SharedSnapshots } from './shared-snapshots.js';
 import { SnapshotDirectory } from './snapshots.js';
-import { VolumeSnapshot, type Shown } from './volume-snapshot.js';
+import { pathOf, VolumeSnapshot, type Shown } from './volume-snapshot.js';
 import type { DirectorySource } from '../../repository/source.js';
-import type { VolumeDriver, VolumeJob } from '../driver.js';
+import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
 
 export interface CephfsTools extends ClientTools {
@@ -27,6 +26,7 @@ export class CephfsDriver implements VolumeDriver {
 
   async prepare(job: VolumeJob): Promise<DirectorySource> {
     const { volume, scope, signal } = job;
+    tellRefused(job);
     const share = await locateShare(this.tools.cephFsFor, volume, signal);
     const fixed = volume.details?.snapshotBacked === true;
     const snapshot = fixed ? null : new VolumeSnapshot(this.tools, this.#shared, share, job);
@@ -52,9 +52,9 @@ export class CephfsDriver implements VolumeDriver {
     }
     const shown =
       snapshot === null
-        ? await backingSnapshot(snapshots, volume, share.place, signal)
+        ? { of: '', ...(await backingSnapshot(snapshots, volume, share.place, signal)) }
         : await snapshot.take(snapshots);
-    await this.#show(job, share, namespace, mount, snapshots, shown);
+    await this.#show(job, share, namespace, mount, shown);
 
     const confirm = () => this.#confirm(namespace, mount, snapshots, shown);
     await confirm();
@@ -69,13 +69,17 @@ export class CephfsDriver implements VolumeDriver {
     return opening;
   }
 
-  #client(job: VolumeJob, { cephFs, fs, place }: LocatedShare, namespace: MountNamespace): CephfsMount {
+  #client(
+    job: VolumeJob,
+    { cephFs, fs, place, kernelOptions }: LocatedShare,
+    namespace: MountNamespace,
+  ): CephfsMount {
     return this.tools.client({
       connection: cephFs.connection,
       fs,
       root: place.root,
       writable: place.by === 'mkdir' && job.volume.details?.snapshotBacked !== true,
-      msMode: msModeOf(job.volume),
+      kernelOptions,
       namespace,
       signal: job.signal,
       warn: (text) => {
@@ -99,8 +103,7 @@ export class CephfsDriver implements VolumeDriver {
     { cluster }: LocatedShare,
     namespace: MountNamespace,
     mount: CephfsMount,
-    snapshots: SnapshotDirectory,
-    { directory }: Shown,
+    shown: Shown,
   ): Promise<void> {
     const { exec } = this.tools;
     job.scope.add({ kind: 'mount', name: `${volumeDirectory} (${job.name})`, cluster }, async () => {
@@ -114,7 +117,7 @@ export class CephfsDriver implements VolumeDriver {
         job.warn(`${volumeDirectory} was unmounted by force: ${problem}`);
       }
     });
-    await bindReadOnly(exec, namespace, `${snapshots.path}/${directory}`, volumeDirectory, job.signal);
+    await bindReadOnly(exec, namespace, `${clientDirectory}${pathOf(shown)}`, volumeDirectory, job.signal);
   }
 
   /** Before and after: the mount is the snapshot's directory and no other, and the snapshot is still there. */
@@ -122,13 +125,13 @@ export class CephfsDriver implements VolumeDriver {
     namespace: MountNamespace,
     mount: CephfsMount,
     snapshots: SnapshotDirectory,
-    { snapshot, directory }: Shown,
+    what: Shown,
   ): Promise<void> {
     const [root, shown] = await Promise.all([
       mountedAt(namespace, clientDirectory),
       mountedAt(namespace, volumeDirectory),
     ]);
-    const expected = `/.snap/${directory}`;
+    const expected = pathOf(what);
     const right =
       shown !== null &&
       shown.fsType === mount.fsType &&
@@ -142,14 +145,8 @@ export class CephfsDriver implements VolumeDriver {
     if (!mount.alive()) {
       throw new CephbackupError('MOUNT_WRONG', 'the client of CephFS ended while the volume was read');
     }
-    if (!(await snapshots.list()).includes(snapshot)) {
-      throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${snapshot} is gone`);
+    if (!(await snapshots.list('', {}, what.of)).includes(what.snapshot)) {
+      throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${what.snapshot} is gone`);
     }
   }
-}
-
-/** What the pods' own mounts need to reach the monitors and servers. */
-export function msModeOf({ claim }: PlannedVolume): string | null {
-  const options = claim.pv?.spec?.csi?.volumeAttributes?.kernelMountOptions ?? '';
-  return /(?:^|,)ms_mode=(legacy|crc|secure|prefer-crc|prefer-secure)(?:,|$)/.exec(options)?.[1] ?? null;
 }

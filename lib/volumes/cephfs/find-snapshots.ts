@@ -7,7 +7,15 @@ export interface FoundSnapshot {
   /** The directory that has it, relative to the mount; empty for the mount itself. */
   directory: string;
   name: string;
+  /**
+   * Whether the directory is a subvolume, whose snapshots the manager removes. Asked to remove one of any other
+   * directory, it would first make a subvolume of it.
+   */
+  managed: boolean;
 }
+
+/** In which the manager keeps what it knows of a subvolume; those of the first releases have none [pybind/mgr/volumes]. */
+const metadataFile = '.meta';
 
 const deadline = 600_000;
 /** Directories looked at by one command: far below the limit of its arguments. */
@@ -34,7 +42,7 @@ export async function findSnapshots(
     return stdout.split('\0').slice(0, -1);
   };
   const directories = of === 'itself' ? [''] : await subvolumeDirectories(find);
-  const found: FoundSnapshot[] = [];
+  const found: Omit<FoundSnapshot, 'managed'>[] = [];
   for (let start = 0; start < directories.length; start += batch) {
     const places = directories.slice(start, start + batch).map((name) => `${clientDirectory}/${name}/.snap`);
     const test = ['-mindepth', '1', '-maxdepth', '1', '-name', 'cephbackup-*', '-printf', '%H\\0%f\\0'];
@@ -44,7 +52,25 @@ export async function findSnapshots(
       found.push({ directory: directory === '.snap' ? '' : directory, name: fields[index + 1] ?? '' });
     }
   }
-  return found;
+  const managed = of === 'itself' ? new Set<string>() : await subvolumesOf(find, found);
+  return found.map((one) => ({ ...one, managed: managed.has(one.directory) }));
+}
+
+/** Those of the directories that the manager knows. */
+async function subvolumesOf(
+  find: (args: readonly string[]) => Promise<string[]>,
+  found: readonly Pick<FoundSnapshot, 'directory'>[],
+): Promise<Set<string>> {
+  const directories = [...new Set(found.map(({ directory }) => directory))];
+  const managed = new Set<string>();
+  for (let start = 0; start < directories.length; start += batch) {
+    const files = directories
+      .slice(start, start + batch)
+      .map((name) => `${clientDirectory}/${name}/${metadataFile}`);
+    const there = await find([...files, '-maxdepth', '0', '-printf', '%p\\0']);
+    for (const file of there) managed.add(file.slice(clientDirectory.length + 1, -(metadataFile.length + 1)));
+  }
+  return managed;
 }
 
 async function subvolumeDirectories(find: (args: readonly string[]) => Promise<string[]>): Promise<string[]> {

@@ -25,7 +25,7 @@ export function kernelClient(tools: ClientTools): CephfsClient {
   return (request) => new KernelMount(tools, request);
 }
 
-export function mountOptions({ connection, fs, writable, msMode }: CephfsMountRequest): string[] {
+export function mountOptions({ connection, fs, writable, kernelOptions }: CephfsMountRequest): string[] {
   return [
     writable ? 'rw' : 'ro',
     'nosuid',
@@ -37,7 +37,7 @@ export function mountOptions({ connection, fs, writable, msMode }: CephfsMountRe
     `mount_timeout=${mountTimeout}`,
     // A client of its own: what goes wrong with it must not touch the mounts of this node's pods.
     'noshare',
-    ...(msMode === null ? [] : [`ms_mode=${msMode}`]),
+    ...kernelOptions,
   ];
 }
 

@@ -31,6 +31,8 @@ export interface LocatedShare {
   /** The subvolume that the path lies in; null for directories outside. */
   subvolume: SubvolumeSpec | null;
   cluster: string | null;
+  /** For the kernel's client. */
+  kernelOptions: readonly string[];
 }
 
 /** @throws CephbackupError CEPHFS_NOT_FOUND, CEPHFS_UNAVAILABLE, SUBVOLUME_NOT_FOUND, SOURCE_NAME_INVALID … */
@@ -55,7 +57,8 @@ export async function locateShare(
   if (path === null) {
     throw new CephbackupError('SUBVOLUME_NOT_FOUND', `the PersistentVolume ${volume.pv ?? ''} names no path`);
   }
-  return { cephFs, fs, place: placeOf(path), subvolume, cluster: source.cluster };
+  const kernelOptions = volume.details?.clientOptions.used ?? [];
+  return { cephFs, fs, place: placeOf(path), subvolume, cluster: source.cluster, kernelOptions };
 }
 
 /** By its name, by its number in the volume handle, or else what a pod that names none gets, too. */

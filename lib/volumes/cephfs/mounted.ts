@@ -11,6 +11,7 @@ export interface MountedDirectory {
   fs: string;
   root: string;
   writable: boolean;
+  kernelOptions: readonly string[];
 }
 
 /**
@@ -19,7 +20,7 @@ export interface MountedDirectory {
  */
 export async function withMounted<T>(
   { client, startDaemon, env, exec }: CephfsTools,
-  { cephFs, fs, root, writable }: MountedDirectory,
+  { cephFs, fs, root, writable, kernelOptions }: MountedDirectory,
   signal: AbortSignal,
   work: (snapshots: SnapshotDirectory, namespace: NamespaceRef) => Promise<T>,
 ): Promise<T> {
@@ -30,7 +31,7 @@ export async function withMounted<T>(
       fs,
       root,
       writable,
-      msMode: null,
+      kernelOptions,
       namespace,
       signal,
       warn: () => undefined,
@@ -50,9 +51,9 @@ export async function withMounted<T>(
 /** Milliseconds for the removal of a snapshot, from the mount to its end. */
 const removalDeadline = 180_000;
 
-/** The server remembers a client that was killed for a minute (`session_timeout`), and lets others wait for it. Milliseconds. */
-const deadClientPatience = 60_000;
-const betweenAttempts = 2_000;
+/** The server remembers a client that was killed for a minute (`session_timeout`), and lets others wait for it. */
+const deadSessionPatienceMs = 60_000;
+const betweenAttemptsMs = 2_000;
 
 /** Removes a snapshot that was made by mkdir; succeeds where it does not exist. */
 export async function removeSnapshotDirectory(
@@ -66,5 +67,5 @@ export async function removeSnapshotDirectory(
       snapshots.remove(name, { signal }),
     );
   const unavailable = (thrown: unknown) => asCephbackupError(thrown).code === 'CEPHFS_UNAVAILABLE';
-  await persist(remove, whilePassing(unavailable, steady(deadClientPatience, betweenAttempts)));
+  await persist(remove, whilePassing(unavailable, steady(deadSessionPatienceMs, betweenAttemptsMs)));
 }

@@ -9,7 +9,7 @@ const deadline = 120_000;
 
 /** The `.snap` of the mounted directory. Only children touch the mount: a hanging one must not block this program. */
 export class SnapshotDirectory {
-  readonly path = `${clientDirectory}/.snap`;
+  readonly path = snapshotsOf('');
 
   constructor(
     private readonly exec: Exec,
@@ -20,16 +20,18 @@ export class SnapshotDirectory {
   /**
    * The names in a directory of the mount, `.snap` itself by default. Reads them without looking at what they name:
    * ceph-fuse would number each snapshot that it meets, and the kernel would remember for ever which do not exist.
+   *
+   * @param of a directory of the mount; by default the mount itself
    */
-  async list(below = '', options: Partial<CommandOptions> = {}): Promise<string[]> {
-    const directory = below === '' ? this.path : `${this.path}/${below}`;
+  async list(below = '', options: Partial<CommandOptions> = {}, of = ''): Promise<string[]> {
+    const directory = below === '' ? snapshotsOf(of) : `${snapshotsOf(of)}/${below}`;
     const result = await this.#run('ls', ['-A', '-U', '-1', '--', directory], options);
     if (result.exitCode === 0) return result.stdout.split('\n').filter((name) => name !== '');
     throw new CephbackupError('COMMAND_FAILED', `list of snapshots: ${lastLine(result.stderr)}`);
   }
 
-  async isDirectory(below: string, options: Partial<CommandOptions> = {}): Promise<boolean> {
-    const args = ['--format=%F', '--', `${this.path}/${below}`];
+  async isDirectory(below: string, options: Partial<CommandOptions> = {}, of = ''): Promise<boolean> {
+    const args = ['--format=%F', '--', `${snapshotsOf(of)}/${below}`];
     const { exitCode, stdout } = await this.#run('stat', args, options);
     return exitCode === 0 && stdout.trim() === 'directory';
   }
@@ -49,7 +51,7 @@ export class SnapshotDirectory {
 
   /** Succeeds where it does not exist. @param of a directory of the mount; by default the mount itself */
   async remove(name: string, options: Partial<CommandOptions> = {}, of = ''): Promise<void> {
-    const result = await this.#run('rmdir', ['--', `${clientDirectory}/${of}/.snap/${name}`], options);
+    const result = await this.#run('rmdir', ['--', `${snapshotsOf(of)}/${name}`], options);
     if (result.exitCode === 0 || result.stderr.includes('No such file or directory')) return;
     throw new CephbackupError('COMMAND_FAILED', `removal of snapshot ${name}: ${lastLine(result.stderr)}`);
   }
@@ -59,4 +61,9 @@ export class SnapshotDirectory {
     const env = { ...this.env, LC_ALL: 'C' };
     return this.exec(program, args, { deadline, ...options, env, namespace: this.namespace });
   }
+}
+
+/** The `.snap` of a directory of the mount; of the mount itself where that is empty. */
+function snapshotsOf(directory: string): string {
+  return directory === '' ? `${clientDirectory}/.snap` : `${clientDirectory}/${directory}/.snap`;
 }

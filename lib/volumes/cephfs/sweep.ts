@@ -2,15 +2,13 @@ import { asCephbackupError } from '../../errors/error.js';
 import type { CephfsSource } from '../../plan/types.js';
 import { ownerOf } from '../../ownership/names.js';
 import { silent } from '../../log/logger.js';
-import type { Leftover } from '../../ownership/scope.js';
 import { formatSubvolume, subvolumeSpec, type CephFs } from '../../tools/ceph/fs.js';
-import type { AuditRequest, SweepReport, Sweeper, SweepRequest } from '../driver.js';
+import type { AuditReport, AuditRequest, SweepReport, Sweeper, SweepRequest } from '../driver.js';
 import type { CephfsTools } from './driver.js';
 import { findFilesystem } from './locate.js';
 import { findSnapshots, type FoundSnapshot } from './find-snapshots.js';
-import { withMounted } from './mounted.js';
+import { removeSnapshotDirectory, withMounted } from './mounted.js';
 import { noGroup, placeOf, subvolumesDirectory } from './place.js';
-import type { SnapshotDirectory } from './snapshots.js';
 
 /** A directory to search: a group with all of its subvolumes, or a single directory. */
 interface Area {
@@ -19,8 +17,9 @@ interface Area {
   fs: string;
   /** The directory that is mounted. */
   root: string;
-  /** The directories of the group whose snapshots are made by mkdir; null: `root` itself, no group. */
-  plain: Set<string> | null;
+  /** Whether it is a group: its directories are searched, and not itself. */
+  group: boolean;
+  kernelOptions: readonly string[];
 }
 
 /**
@@ -47,7 +46,7 @@ export class CephfsSweeper implements Sweeper {
     return report;
   }
 
-  async audit({ names, volumes, signal }: AuditRequest): Promise<Leftover[]> {
+  async audit({ names, volumes, signal }: AuditRequest): Promise<AuditReport> {
     const installations = new Set([...names].flatMap((name) => ownerOf(name)?.installation ?? []));
     const found = await Promise.all(
       [...installations].map((installation) =>
@@ -62,10 +61,11 @@ export class CephfsSweeper implements Sweeper {
         }),
       ),
     );
-    return found
+    const leftovers = found
       .flatMap(({ removed }) => removed)
-      .filter(({ name }) => [...names].some((ours) => name.endsWith(ours)))
+      .filter(({ name }) => names.has(name.slice(name.lastIndexOf('cephbackup-'))))
       .map((left) => ({ ...left, node: this.node, reason: 'it is still there after its removal' }));
+    return { leftovers, problems: found.flatMap(({ problems }) => problems) };
   }
 
   async #areas({ volumes, signal }: SweepRequest, report: SweepReport): Promise<Area[]> {
@@ -75,11 +75,13 @@ export class CephfsSweeper implements Sweeper {
       try {
         const cephFs = this.tools.cephFsFor(volume.details?.monitors ?? null);
         const { name: fs } = await findFilesystem(cephFs, volume, signal);
-        const { root, plain } = searched(volume.source as CephfsSource);
+        const { root, group } = searched(volume.source as CephfsSource);
         const key = JSON.stringify([volume.details?.monitors ?? null, fs, root]);
-        const area = areas.get(key) ?? { cephFs, cluster: volume.source.cluster, fs, root, plain };
-        for (const name of plain ?? []) area.plain?.add(name);
-        areas.set(key, area);
+        const kernelOptions = volume.details?.clientOptions.used ?? [];
+        const { cluster } = volume.source;
+        const area = areas.get(key) ?? { cephFs, cluster, fs, root, group, kernelOptions };
+        // One that names none beside others that do is mounted as they are.
+        areas.set(key, area.kernelOptions.length === 0 ? { ...area, kernelOptions } : area);
       } catch (thrown) {
         const problem = this.#problem(`where ${volume.namespace}/${volume.pvc} is`, thrown);
         if (!report.problems.includes(problem)) report.problems.push(problem);
@@ -93,14 +95,14 @@ export class CephfsSweeper implements Sweeper {
   }
 }
 
-function searched({ group, path }: CephfsSource): Pick<Area, 'root' | 'plain'> {
-  if (path === null) return { root: `${subvolumesDirectory}/${group ?? noGroup}`, plain: new Set() };
-  const { root, by } = placeOf(path);
+function searched({ group, path }: CephfsSource): Pick<Area, 'root' | 'group'> {
+  if (path === null) return { root: `${subvolumesDirectory}/${group ?? noGroup}`, group: true };
+  const { root } = placeOf(path);
   const [, top, inGroup, name] = root.split('/');
   if (`/${top ?? ''}` !== subvolumesDirectory || inGroup === undefined || name === undefined) {
-    return { root, plain: null };
+    return { root, group: false };
   }
-  return { root: `/${top}/${inGroup}`, plain: new Set(by === 'mkdir' ? [name] : []) };
+  return { root: `/${top}/${inGroup}`, group: true };
 }
 
 class AreaSweep {
@@ -114,14 +116,12 @@ class AreaSweep {
 
   async run(): Promise<void> {
     const { signal } = this.request;
-    const { cephFs, fs, root, plain } = this.area;
-    const writable = plain === null || plain.size > 0;
+    const { group } = this.area;
     try {
-      await withMounted(this.tools, { cephFs, fs, root, writable }, signal, async (snapshots, namespace) => {
-        const depth = plain === null ? 'itself' : 'children';
-        const found = await findSnapshots(this.tools, namespace, depth, signal);
-        for (const snapshot of found) await this.#handle(snapshot, snapshots);
-      });
+      const found = await withMounted(this.tools, { ...this.area, writable: false }, signal, (_, namespace) =>
+        findSnapshots(this.tools, namespace, group ? 'children' : 'itself', signal),
+      );
+      for (const snapshot of found) await this.#handle(snapshot);
     } catch (thrown) {
       // A group or directory that does not exist has no snapshots.
       const error = asCephbackupError(thrown);
@@ -129,15 +129,14 @@ class AreaSweep {
     }
   }
 
-  async #handle({ directory, name }: FoundSnapshot, snapshots: SnapshotDirectory): Promise<void> {
+  async #handle({ directory, name, managed }: FoundSnapshot): Promise<void> {
     const { area, request, report } = this;
-    const { fs, cluster, cephFs, plain } = area;
+    const { fs, cluster, cephFs } = area;
     const owner = ownerOf(name);
     if (owner === null) return;
-    const byMkdir = plain === null || plain.has(directory);
     const group = area.root.slice(subvolumesDirectory.length + 1);
     const path = [area.root, directory].filter((part) => part !== '').join('/');
-    const shown = byMkdir ? `${fs}:${path}/.snap/${name}` : `${nameOf(fs, group, directory)}@${name}`;
+    const shown = managed ? `${nameOf(fs, group, directory)}@${name}` : `${fs}:${path}/.snap/${name}`;
     const resource = { kind: 'snapshot', name: shown, cluster } as const;
     if (owner.installation !== request.installation) {
       report.foreign.push(resource);
@@ -146,8 +145,9 @@ class AreaSweep {
     if (request.liveRuns.has(owner.run)) return;
     try {
       if (!request.dryRun) {
-        if (byMkdir) await snapshots.remove(name, {}, directory);
-        else await cephFs.removeSnapshot(specOf(fs, group, directory), name, { signal: request.signal });
+        if (managed)
+          await cephFs.removeSnapshot(specOf(fs, group, directory), name, { signal: request.signal });
+        else await removeSnapshotDirectory(this.tools, { ...area, root: path }, name);
       }
       request.log.info(`${request.dryRun ? 'would remove' : 'removed'} snapshot ${shown} of an earlier run`);
       report.removed.push(resource);

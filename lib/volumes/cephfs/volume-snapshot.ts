@@ -12,8 +12,15 @@ import type { SnapshotDirectory } from './snapshots.js';
 /** What is shown to restic: a directory within a snapshot. */
 export interface Shown {
   snapshot: string;
-  /** Relative to `.snap`. */
+  /** The directory of the mount that has the snapshot; empty for the mount itself. */
+  of: string;
+  /** Relative to its `.snap`. */
   directory: string;
+}
+
+/** What is shown, as a path from the root of the mount. */
+export function pathOf({ of, directory }: Shown): string {
+  return of === '' ? `/.snap/${directory}` : `/${of}/.snap/${directory}`;
 }
 
 /**
@@ -56,13 +63,27 @@ export class VolumeSnapshot {
   async take(snapshots: SnapshotDirectory): Promise<Shown> {
     const { name, asked } = await this.#join(snapshots);
     if (name !== this.job.name && asked !== null) this.job.pointInTime(asked);
-    if (!(await snapshots.list('', { signal: this.job.signal })).includes(name)) {
-      throw new CephbackupError(
-        'SNAPSHOT_FAILED',
-        `the snapshot ${name} was said to be taken, but is not there`,
-      );
+    const of = await this.#holder(name, snapshots);
+    if (of === null) {
+      const message = `the snapshot ${name} was said to be taken, but is not there`;
+      throw new CephbackupError('SNAPSHOT_FAILED', message);
     }
-    return { snapshot: name, directory: await this.#directory(name, snapshots) };
+    return { snapshot: name, of, directory: await this.#directory(name, of, snapshots) };
+  }
+
+  /**
+   * The directory of the mount that has the snapshot, or null: the mount itself, or the data of a subvolume of version 1, which
+   * Ceph never upgrades where it has had snapshots [pybind/mgr/volumes/fs/operations/versions/subvolume_v1.py].
+   */
+  async #holder(
+    name: string,
+    snapshots: SnapshotDirectory,
+    signal = this.job.signal,
+  ): Promise<string | null> {
+    if ((await snapshots.list('', { signal })).includes(name)) return '';
+    const [data = ''] = this.share.place.below.split('/');
+    const inData = isUuid(data) && (await snapshots.list('', { signal }, data)).includes(name);
+    return inData ? data : null;
   }
 
   async #join(snapshots: SnapshotDirectory): Promise<SharedSnapshot> {
@@ -95,7 +116,7 @@ export class VolumeSnapshot {
           attempts += 1;
           snapshot.asked = begin();
           // The manager says the same whether it has made it or found it; the directory tells.
-          const found = attempts > 1 && (await snapshots.list('', { signal: during })).includes(name);
+          const found = attempts > 1 && (await this.#holder(name, snapshots, during)) !== null;
           if (found && madeBy === 0) madeBy = attempts - 1;
         };
         const options = { signal: during, beforeAttempt };
@@ -113,10 +134,11 @@ export class VolumeSnapshot {
   }
 
   /** The claim's directory in the snapshot, relative to `.snap`. */
-  async #directory(name: string, snapshots: SnapshotDirectory): Promise<string> {
+  async #directory(name: string, of: string, snapshots: SnapshotDirectory): Promise<string> {
     const { root, below } = this.share.place;
-    const directory = [name, below].filter((part) => part !== '').join('/');
-    if (await snapshots.isDirectory(directory, { signal: this.job.signal })) return directory;
+    const inside = of === '' ? below : below.slice(of.length + 1);
+    const directory = [name, inside].filter((part) => part !== '').join('/');
+    if (await snapshots.isDirectory(directory, { signal: this.job.signal }, of)) return directory;
     const code = isUuid(below) ? 'SUBVOLUME_NOT_FOUND' : 'DIRECTORY_NOT_FOUND';
     throw new CephbackupError(code, `${root} has no directory ${below}`);
   }
@@ -126,13 +148,13 @@ export class VolumeSnapshot {
    * volume's may be what went wrong.
    */
   async remove(): Promise<void> {
-    const { cephFs, fs, subvolume, place } = this.share;
+    const { cephFs, fs, subvolume, place, kernelOptions } = this.share;
     if (this.#snapshot?.asked == null) return;
     const { name } = this.#snapshot;
     // Where the removal fails it is tried again.
     this.#toRemove ??= this.shared.leave(this.#place, this.#snapshot);
     if (!this.#toRemove) return;
     if (place.by === 'manager' && subvolume !== null) await cephFs.removeSnapshot(subvolume, name);
-    else await removeSnapshotDirectory(this.tools, { cephFs, fs, root: place.root }, name);
+    else await removeSnapshotDirectory(this.tools, { cephFs, fs, root: place.root, kernelOptions }, name);
   }
 }

@@ -120,7 +120,7 @@ async function mountOnce(setup: Setup, { volume, located }: Share, signal: Abort
       fs,
       root: place.root,
       writable: false,
-      msMode: null,
+      kernelOptions: located.kernelOptions,
       namespace,
       signal,
       warn: (text: string) => {
