@@ -50,6 +50,10 @@ describe('a gate that was shut by one volume', () => {
     gate.learn(volume('a'), error('CEPH_UNREACHABLE'));
     expect(await gate.admit(volume('b'))).toBeNull();
     expect(await gate.admit(volume('a'))).toMatchObject({ code: 'CEPH_UNREACHABLE' });
+    expect(await Promise.all(['a', 'b'].map((cluster) => gate.answers(volume(cluster))))).toEqual([
+      false,
+      true,
+    ]);
   });
 
   test.each<ErrorCode>(['REPOSITORY_PASSWORD_WRONG', 'REPOSITORY_MISSING', 'CEPH_KEY_UNREADABLE'])(

@@ -57,6 +57,19 @@ export class Gate {
     }
   }
 
+  /**
+   * Waits while the cluster of a volume is asked again; whether it answers, as far as anybody has noticed. False also
+   * where the run is to end.
+   */
+  async answers(volume: PlannedVolume): Promise<boolean> {
+    const { signal } = this.request;
+    if (signal.aborted) return false;
+    return unlessAborted(this.#clusterOf(volume).verdict, signal).then(
+      (refused) => refused === null,
+      () => false,
+    );
+  }
+
   /** What a volume has met may concern others. */
   learn(volume: PlannedVolume, error: CephbackupError): void {
     if (clusterIsOut.has(error.code)) {

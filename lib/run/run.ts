@@ -80,7 +80,12 @@ export async function executeVolumes<Look>(
     else for (const [index, end] of together(members).entries()) endOf.set(members[index] ?? volume, end);
   }
   const ends = await Promise.all(volumes.map((volume) => endOf.get(volume) ?? alone(volume)));
-  const leftovers = await Promise.all(ends.map((end) => releaseAgain(end, signal)));
+  const leftovers = await Promise.all(
+    volumes.map(async (volume, index) => {
+      const end = ends[index];
+      return end === undefined ? [] : releaseAgain(end, gate, volume);
+    }),
+  );
   look ??= request.lastLook();
   return {
     volumes: ends.map(({ result }) => result),
@@ -91,8 +96,12 @@ export async function executeVolumes<Look>(
 }
 
 /** A watch may have expired, a manager may have come back since. Whoever was told to end does not wait for that. */
-async function releaseAgain({ unreleased, leftovers }: VolumeEnd, signal: AbortSignal): Promise<Leftover[]> {
-  if (unreleased === undefined || signal.aborted) return leftovers;
+async function releaseAgain(
+  { unreleased, leftovers }: VolumeEnd,
+  gate: Gate,
+  volume: PlannedVolume,
+): Promise<Leftover[]> {
+  if (unreleased === undefined || !(await gate.answers(volume))) return leftovers;
   const left = await unreleased.release();
   const released = (name: string) => !left.some((other) => other.name === name);
   return leftovers
