@@ -6,7 +6,8 @@ import type { PlannedVolume } from '../../lib/plan/types.js';
 import { Gate, type GateRequest } from '../../lib/run/gate.js';
 import { steady } from '../../lib/waiting/persist.js';
 
-const error = (code: ErrorCode) => new CephbackupError(code, `it is ${code}`);
+const error = (code: ErrorCode, retryable = code === 'CEPH_UNREACHABLE') =>
+  new CephbackupError(code, `it is ${code}`, { retryable });
 const volume = (cluster: string) => ({ source: { cluster }, details: null }) as unknown as PlannedVolume;
 
 function gateOf(request: Partial<GateRequest>): Gate {
@@ -67,6 +68,12 @@ describe('a gate that was shut by one volume', () => {
       expect(await gate.admit(volume('a'))).toMatchObject({ code });
     },
   );
+
+  test('is closed for good by a key that is refused: no monitor has to come back for that', async () => {
+    const gate = gateOf({});
+    gate.learn(volume('a'), error('CEPH_UNREACHABLE', false));
+    expect(await gate.admit(volume('a'))).toMatchObject({ code: 'CEPH_UNREACHABLE' });
+  });
 
   test('what was wrong with one volume only shuts nothing', async () => {
     const gate = gateOf({});

@@ -23,7 +23,7 @@ describe('what passes by itself', () => {
       faults: [
         { program: 'rbd', when: '*snap create*', mode: 'fail-after', ...timedOut },
         { program: 'rbd', when: '* clone *', mode: 'fail-after', ...timedOut },
-        { program: 'rbd', when: '* rm --no-progress*', mode: 'fail-after', ...timedOut },
+        { program: 'rbd', when: '* rm --rbd-move-to-trash-on-remove*', mode: 'fail-after', ...timedOut },
         { program: 'rbd', when: '*snap rm*', mode: 'fail', ...timedOut },
       ],
     });
@@ -44,7 +44,7 @@ describe('what passes by itself', () => {
     const broken = { exitCode: 5, stderr: 'injected', once: true, mode: 'fail' as const };
     const report = await scenario.run({
       args: only(claim),
-      faults: [{ program: 'rbd', when: '* rm --no-progress*', ...broken }],
+      faults: [{ program: 'rbd', when: '* rm --rbd-move-to-trash-on-remove*', ...broken }],
     });
     expect(report.leftovers).toEqual([]);
     expect(report.code).toBe(0);

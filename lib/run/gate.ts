@@ -22,7 +22,9 @@ export interface GateRequest {
 /** What one volume meets, every other of its cluster would, too. */
 const clusterIsOut = new Set<ErrorCode>(['CEPH_UNREACHABLE', 'CEPH_KEY_UNREADABLE']);
 /** These pass by themselves; of everything else that is wrong with a cluster or repository, one answer is enough. */
-const passes = new Set<ErrorCode>(['CEPH_UNREACHABLE', 'REPOSITORY_UNREACHABLE', 'REPOSITORY_LOCKED']);
+const passing = new Set<ErrorCode>(['REPOSITORY_UNREACHABLE', 'REPOSITORY_LOCKED']);
+const passes = ({ code, retryable }: CephbackupError) =>
+  passing.has(code) || (code === 'CEPH_UNREACHABLE' && retryable);
 const leasePollMs = 250;
 
 /**
@@ -115,7 +117,7 @@ class Door {
 
   shut(error: CephbackupError, probe: () => Promise<void>): void {
     if (!this.open) return;
-    if (!passes.has(error.code)) {
+    if (!passes(error)) {
       this.close(error);
       return;
     }
@@ -153,7 +155,7 @@ class Door {
       (await persist(
         attempt,
         ({ end, elapsedMs }) =>
-          (end.ok && end.value) || signal.aborted || !passes.has(last.code) || elapsedMs >= outage.patienceMs
+          (end.ok && end.value) || signal.aborted || !passes(last) || elapsedMs >= outage.patienceMs
             ? null
             : outage.intervalMs,
         signal,

@@ -36,6 +36,7 @@ export const errno = {
   ENOSPC: 28,
   EROFS: 30,
   ENOTEMPTY: 39,
+  ETIMEDOUT: 110,
 };
 const noSpace = new Set([28, 122]);
 const noConnection =
@@ -48,7 +49,11 @@ export function cephError(
   { exitCode, stderr }: CommandResult,
 ): CephbackupError {
   const message = `${what}: ${errorLine(stderr)} (exit code ${exitCode})`;
-  if (noConnection.test(stderr)) return new CephbackupError('CEPH_UNREACHABLE', message, { retryable: true });
+  if (noConnection.test(stderr)) {
+    // Else it is the key that was refused, or is not there: that does not pass by itself.
+    const retryable = exitCode === errno.ETIMEDOUT || /timed ?out|errno 110/i.test(stderr);
+    return new CephbackupError('CEPH_UNREACHABLE', message, { retryable });
+  }
   if (noSpace.has(exitCode)) return new CephbackupError('POOL_FULL', message);
   if (exitCode === errno.ENOENT) return new CephbackupError('IMAGE_NOT_FOUND', message);
   if (isForbidden(exitCode, stderr)) return new CephbackupError('CEPH_FORBIDDEN', message);
