@@ -74,7 +74,7 @@ describe('a command that is copied from the page', () => {
 });
 
 describe('markup', () => {
-  const hostile = `</script><img src=x onerror="alert('1')">&\`${'\u202e'}`;
+  const hostile = `</script><img src=x onerror="alert('1')">&\`\u202e`;
   test('has values as text, and markup as markup', () => {
     expect(html`<p title="${hostile}">${hostile}</p>`.text).not.toMatch(/<img|"alert|\u202e/);
     const items = ['<', '&'].map((item) => html`<b>${item}</b>`);
