@@ -1,7 +1,7 @@
 import { nodeGuidance } from './node-version.js';
 
 /**
- * What an error means for the whole program; `exit.ts` maps it to an exit code.
+ * What an error means for the whole program; `exit-code.ts` maps it to an exit code.
  *
  * - `usage`: the command line or the configuration is wrong; nothing was touched.
  * - `busy`: another run is in progress.
