@@ -195,7 +195,8 @@ test('an upload that blocks ends at the deadline of its volume', async () => {
   expect(report.exitCode).toBe(1);
   expect(report.volume(large).snapshot).toBeNull();
   expect(await scenario.annotations(large)).toHaveProperty('last-error', 'VOLUME_TIMEOUT');
-  expect(server.stored('/snapshots/')).toHaveLength(2);
+  // The disk, the manifests, and the record of what was proven.
+  expect(server.stored('/snapshots/')).toHaveLength(3);
   expect(server.stored('/locks/')).toEqual([]);
 
   server.largestUpload = null;
