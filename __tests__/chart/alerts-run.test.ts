@@ -19,7 +19,8 @@ describeWithHelm('the alerts and the dashboard, with what real commands tell', (
     scenario = await Scenario.create();
     [disk, broken] = await Promise.all([
       scenario.claim('disk', { format: 'none', volumeMode: 'Block' }),
-      scenario.claim('broken', { format: 'none' }),
+      // The PersistentVolume names ext4.
+      scenario.claim('broken', { format: 'xfs', size: '400M' }),
     ]);
     file = path.join(scenario.temporary, '..', 'cephbackup.prom');
     rules = find(await render({ monitoring: { rules: { enabled: true } } }), 'PrometheusRule')
