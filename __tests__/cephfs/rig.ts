@@ -170,7 +170,6 @@ export class Rig {
       installation,
       liveRuns: new Set(liveRuns),
       volumes,
-      bases: 'keep',
       thorough: true,
       dryRun,
       signal: new AbortController().signal,

@@ -124,14 +124,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const numbers = objectNumbers(lease.ordinal);
 
   const liveRuns = new Set([lease.runId]);
-  const sweep = sweepEarlierRuns(sweeping, {
-    installation,
-    liveRuns,
-    volumes: plan.volumes,
-    bases: options.keepBase === true ? 'keep' : 'remove-selected',
-    signal,
-    log,
-  });
+  const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
   const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
   const proofs = new ProofRecord(restic, cluster.name, clock);
   const history = opened.then((snapshots) => {
@@ -168,7 +161,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       history,
       proofs,
       recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
-      driverFor: drivers(context, clientsFor, restic),
+      driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
       node: hostname,
       volumeTimeout: unlessNone(options.volumeTimeout),

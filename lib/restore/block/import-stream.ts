@@ -1,8 +1,9 @@
 import { CephbackupError } from '../../errors/error.js';
-import { insideDisk, type DiskImage } from './disk-source.js';
+import type { ImageReader } from '../../qcow2/index.js';
+import { insideDisk } from './disk-source.js';
 
 export interface ImportRequest {
-  image: DiskImage;
+  image: ImageReader;
   /** Of the disk, exactly; the image's own size is rounded up to sectors. Bytes. */
   diskSize: number;
   /** Of the image that is written to; at least the disk's. Bytes. */
@@ -57,7 +58,10 @@ export async function* importStream(request: ImportRequest): AsyncGenerator<Uint
 }
 
 /** What the image contains, cut into records that are written at once. */
-function* recordsOf(image: DiskImage, diskSize: number): Generator<{ start: number; length: number }, void> {
+function* recordsOf(
+  image: ImageReader,
+  diskSize: number,
+): Generator<{ start: number; length: number }, void> {
   for (const range of image.allocated()) {
     const end = Math.min(range.start + range.length, diskSize);
     for (let start = range.start; start < end;) {

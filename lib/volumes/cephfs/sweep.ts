@@ -55,7 +55,6 @@ export class CephfsSweeper implements Sweeper {
           liveRuns: new Set(),
           volumes,
           thorough: false,
-          bases: 'keep',
           dryRun: true,
           signal,
           log: silent,

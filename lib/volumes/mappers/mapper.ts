@@ -10,7 +10,7 @@ export interface MapRequest {
   image: ImageSpec;
   rbd: Rbd;
   namespace: MountNamespace;
-  scope: Pick<Scope, 'add'>;
+  scope: Scope;
   cluster: string | null;
   signal: AbortSignal;
   log: Logger;
