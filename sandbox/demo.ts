@@ -29,13 +29,12 @@ const steps: ((show: Show) => Promise<void>)[] = [
   lookAtStatus,
 ];
 
-/** A volume that no pod has used yet: there is no filesystem on it. */
-const unusedImage = 'rbd/csi-vol-11111111-1111-1111-1111-111111111111';
+/** An image that is not there any more. */
+const removedImage = 'rbd/csi-vol-11111111-1111-1111-1111-111111111111';
 
 await own(async (owner) => {
   const started = performance.now();
   const stage = await prepare(owner);
-  await stage.cluster.createImage(unusedImage, '8M');
   const show = { stage, folder: owner.folder, before: await world(stage) };
   for (const step of steps) await step(show);
   await stage.stop();
@@ -102,11 +101,9 @@ async function backUpAgain({ stage }: Show): Promise<void> {
 }
 
 async function failOnPurpose({ stage }: Show): Promise<void> {
-  title(
-    'What cannot be backed up fails for itself alone. This claim is new, no pod has used its volume yet:',
-  );
+  title('What cannot be backed up fails for itself alone. The image of this claim was removed by hand:');
   const claim = { namespace: 'shop', name: 'reports' };
-  const options = { image: unusedImage, fsType: 'ext4', size: 8 * 1024 ** 2 };
+  const options = { image: removedImage, fsType: 'ext4', size: 8 * 1024 ** 2 };
   await stage.kube.seed(imageClaim(stage.cluster, claim, options));
   await cephbackup(stage, ['run', '--pvc', 'shop/reports'], { expected: 1 });
 }
@@ -116,7 +113,7 @@ async function lookAtStatus({ stage }: Show): Promise<void> {
     'How all of them are, at any time later, from Kubernetes alone, and what to do about the one that failed:',
   );
   const text = await cephbackup(stage, ['status']);
-  for (const told of [/shop +reports .*FILESYSTEM_MISSING/, /never formatted/])
+  for (const told of [/shop +reports .*IMAGE_NOT_FOUND/])
     if (!told.test(text)) throw new Error(`the status does not tell ${String(told)}`);
 }
 
