@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { restoreTable, stateText, type RestoreReport } from './table.js';
+import { chosenBackup } from '../shared/chosen.js';
 import { rfc3339 } from '../../log/time.js';
-import { chooseBackup } from '../../repository/choose.js';
-import { clusterScope } from '../../repository/clusters.js';
 import { toldBy } from '../../repository/told.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { contentOf, describeTarget, refuseUnsuitable, type Target } from '../../restore/target.js';
@@ -12,16 +11,14 @@ import { exitCode } from '../../errors/exit-code.js';
 import { Scope } from '../../ownership/scope.js';
 import { formatImage } from '../../tools/rbd/images.js';
 import type { Command } from '../../cli/command.js';
-import { readBackups } from '../shared/backups.js';
 import { resticOf } from '../shared/repository.js';
 import { perform } from './methods.js';
-import { openPlace, type RestoreContext, type RestoreValues } from './place.js';
-import { wantedOf } from '../shared/wanted.js';
+import { openPlace, type RestoreValues } from './place.js';
 
 /** Brings a backup back. Only the target that is named is written. */
 export const restore: Command<RestoreValues> = async (context) => {
   const target = targetOf(context.options);
-  const { backup, snapshots, warnings } = await choose(context);
+  const { backup, snapshots, warnings } = await chosenBackup(context);
   const content = contentOf(backup.kind);
   refuseUnsuitable(content, target, context.options.path);
 
@@ -84,25 +81,6 @@ export const restore: Command<RestoreValues> = async (context) => {
   const code = exitCode(context.endedBy(), error === null ? [] : [error], leftovers);
   return { document: report, table: restoreTable(report), exitCode: code };
 };
-
-/** @throws CephbackupError SNAPSHOT_NOT_FOUND, CLAIM_AMBIGUOUS, CLUSTER_UNCLEAR, REPOSITORY_… */
-async function choose(context: RestoreContext) {
-  const { options, operands, log } = context;
-  const known = await readBackups(context);
-  const { snapshots, backups, own } = known;
-  const warnings = [
-    ...known.warnings,
-    ...known.unreadable.map(
-      (id) => `the file of snapshot ${id} cannot be read: it may have been newer than the one chosen`,
-    ),
-  ];
-  const scope = clusterScope(options.cluster, own.name, new Set(backups.map(({ cluster }) => cluster)));
-  const wanted = wantedOf(operands[0] ?? '', options);
-  const backup = chooseBackup(backups, wanted, scope, (text) => warnings.push(text));
-  for (const warning of warnings) log.warn(warning);
-  log.info('chosen', { snapshot: backup.id.slice(0, 8), time: rfc3339(backup.time), kind: backup.kind });
-  return { backup, snapshots, warnings };
-}
 
 function targetOf({ toImage, toPvc, toDirectory, toFile, format }: RestoreValues): Target {
   if (toImage !== null) return { type: 'image', image: toImage };
