@@ -102,6 +102,22 @@ describe('a world that is not as it was', () => {
     await expectCleanWorld(before, scope);
   });
 
+  test('has an opened backup, unless it is in a folder of a test beside', async () => {
+    const foreign = await temporaryFolder();
+    for (const [place, seen] of [
+      [foreign, []],
+      [scope.temporary, [expect.stringMatching(/^\+ mount cephbackup-open-0 /)]],
+    ] as const) {
+      await run('mount', ['-t', 'tmpfs', 'cephbackup-open-0', place]);
+      try {
+        expect(await changes()).toEqual(seen);
+      } finally {
+        await run('umount', [place]);
+      }
+    }
+    await expectCleanWorld(before, scope);
+  });
+
   test('has a loop device that nobody mounted', async () => {
     const file = `${await temporaryFolder()}/disk`;
     await writeFile(file, Buffer.alloc(1024 ** 2));
