@@ -35,7 +35,11 @@ export interface ShareClaimOptions extends ClaimOptions {
 }
 
 /** A claim that is bound to an image, and its volume, as ceph-csi's RBD driver makes them. */
-export function imageClaim(cluster: CephCluster, claim: ClaimName, options: ImageClaimOptions): Seedable[] {
+export function imageClaim(
+  cluster: Pick<CephCluster, 'fsid'>,
+  claim: ClaimName,
+  options: ImageClaimOptions,
+): Seedable[] {
   const parts = options.image.split('/');
   const [pool = '', radosNamespace = '', imageName = ''] =
     parts.length === 3 ? parts : [parts[0], '', parts[1]];
@@ -57,7 +61,11 @@ export function imageClaim(cluster: CephCluster, claim: ClaimName, options: Imag
 }
 
 /** A claim that is bound to a CephFS subvolume, and its volume, as ceph-csi's CephFS driver makes them. */
-export function shareClaim(cluster: CephCluster, claim: ClaimName, options: ShareClaimOptions): Seedable[] {
+export function shareClaim(
+  cluster: Pick<CephCluster, 'fsid'>,
+  claim: ClaimName,
+  options: ShareClaimOptions,
+): Seedable[] {
   const csi = {
     driver: 'cephfs.csi.ceph.com',
     volumeHandle: handle(cluster.fsid, options.subvolume),

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, expect, test } from '@jest/globals';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
+import { imageClaim, shareClaim } from '../../sandbox/claims.js';
 import { observeWorld, type WorldScope } from '../../sandbox/world.js';
 import type { RunReport } from '../../lib/run/report.js';
 import type { VerifyReport } from '../../lib/verify/report.js';
@@ -15,6 +17,7 @@ const group = freshGroup();
 /** By ceph.conf no Ceph is reached: whoever does not take the monitors of --ceph-clusters fails. */
 let env: Record<string, string>;
 let scope: WorldScope;
+let sharePath: string;
 
 beforeAll(async () => {
   const { current } = here;
@@ -36,7 +39,7 @@ beforeAll(async () => {
   };
   await current.filesystemClaim('files', 64 * MiB, 'ext4', (root) => writeFile(`${root}/file`, 'abc'));
   await current.blockClaim('disk', randomBytesOf(5, MiB));
-  await current.shareClaim('share', group, MiB, (root) => writeFile(`${root}/file`, 'abc'));
+  sharePath = await current.shareClaim('share', group, MiB, (root) => writeFile(`${root}/file`, 'abc'));
   const shareGroups = [{ filesystem: 'cephfs', group }];
   scope = { cluster, imagePools: [current.pool], shareGroups, temporary: env.TMPDIR ?? '' };
 });
@@ -65,4 +68,43 @@ test("--ceph-clusters: a cluster's monitors are asked, for every kind of volume,
   ]);
   expect(await command('cleanup')).toMatchObject({ code: 0, warnings: [], leftovers: [] });
   await expectCleanWorld(before, scope, 5_000);
+});
+
+test('without a list, a volume of another cluster than ceph.conf’s is not looked for there', async () => {
+  const { current } = here;
+  const other = randomUUID();
+  const elsewhere = { fsid: other };
+  const volumes = [
+    ...imageClaim(
+      elsewhere,
+      { namespace: 'other', name: 'files' },
+      { image: current.image('files'), size: 64 * MiB, fsType: 'ext4' },
+    ),
+    ...imageClaim(
+      elsewhere,
+      { namespace: 'other', name: 'disk' },
+      { image: current.image('disk'), size: MiB, fsType: null },
+    ),
+    ...shareClaim(
+      elsewhere,
+      { namespace: 'other', name: 'share' },
+      { filesystem: 'cephfs', group, subvolume: 'share', path: sharePath, size: MiB },
+    ),
+  ];
+  await current.kube.seed(volumes);
+  const narrowed = { env: { ...current.env, CEPHBACKUP_NAMESPACE: 'other' } };
+  const ran = await runCephbackup(['run', '-o', 'json'], narrowed);
+  const message = `the volume is in the cluster ${other}, and ceph.conf's is ${current.cluster.fsid}`;
+  expect(ran.json).toMatchObject({
+    exitCode: 1,
+    volumes: ['disk', 'files', 'share'].map((pvc) => ({
+      pvc,
+      outcome: 'failed',
+      snapshot: null,
+      error: { code: 'CLUSTER_MISMATCH', message },
+    })),
+    leftovers: [],
+  });
+  const doctor = await runCephbackup(['doctor', '-o', 'json'], narrowed);
+  expect(doctor.stdout.split(message).length - 1).toBe(3);
 });

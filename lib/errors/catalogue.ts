@@ -195,6 +195,10 @@ export const catalogue = {
     'failed',
     'The image that the PersistentVolume names does not exist; check pool and image name.',
   ),
+  CLUSTER_MISMATCH: entry(
+    'failed',
+    'Pass --ceph-clusters with the `config.json` of ceph-csi, which says the monitors of each cluster (the chart: ceph.clustersConfigMap), or a ceph.conf of the cluster that is named; nothing was read.',
+  ),
   SOURCE_NAME_INVALID: entry(
     'failed',
     'The PersistentVolume names a pool, namespace, image or subvolume with characters that no Ceph tool accepts.',

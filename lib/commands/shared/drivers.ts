@@ -20,6 +20,7 @@ import type { Mapper, MapperTools } from '../../volumes/mappers/mapper.js';
 import { nbd } from '../../volumes/mappers/nbd.js';
 import { RbdBlockDriver } from '../../volumes/block/driver.js';
 import { RbdFilesystemDriver } from '../../volumes/rbd/filesystem.js';
+import { namedFsid } from '../../volumes/own-cluster.js';
 import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
 import { RbdSweeper } from '../../volumes/rbd/sweep.js';
 import type { CommandContext } from '../../cli/command.js';
@@ -116,12 +117,15 @@ const mapperNeeds = { krbd: ['mknod'], nbd: ['rbd-nbd'], fuse: ['qemu-storage-da
 export function neededPrograms(
   { cephfsClient, mapper }: Pick<VolumeValues, 'cephfsClient' | 'mapper'>,
   kinds: ReadonlySet<VolumeKind>,
+  namesFsid = false,
 ): string[] {
   const wanted = new Set([
     'restic',
     'setpriv',
     ...[...kinds].flatMap((kind) => needs[kind]),
     ...(kinds.has('cephfs') ? cephfsNeeds[cephfsClient ?? 'kernel'] : []),
+    // Only `ceph` says which cluster it is that answers.
+    ...(namesFsid ? ['ceph'] : []),
     ...(kinds.has('rbd-filesystem') ? mapperNeeds[mapper ?? 'krbd'] : []),
   ]);
   return [...wanted];
@@ -133,7 +137,8 @@ export function checkPrograms(
   volumes: readonly PlannedVolume[],
 ): void {
   const kinds = new Set(volumes.flatMap(({ kind }) => kind ?? []));
-  const missing = neededPrograms(options, kinds).filter((program) => {
+  const namesFsid = volumes.some((volume) => namedFsid(volume) !== null);
+  const missing = neededPrograms(options, kinds, namesFsid).filter((program) => {
     try {
       resolveProgram(program, env.PATH);
       return false;

@@ -1,13 +1,15 @@
 import { cephError, connectionArguments, type CephConnection } from './connection.js';
 import { expectReadableKey } from './unreadable-key.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
-import { numberField, parseJsonObjects, stringField } from '../process/json.js';
+import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+import { Once } from '../../waiting/once.js';
 
 const deadline = 120_000;
 
 /** The `ceph` program with one connection. */
 export class Ceph {
   #pools: ReadonlyMap<number, string> = new Map();
+  readonly #fsid = new Once<string>();
 
   constructor(
     private readonly exec: Exec,
@@ -24,6 +26,14 @@ export class Ceph {
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `ceph ${args.slice(0, 3).join(' ')}`, result);
     return result.stdout;
+  }
+
+  /** The cluster's own id, as its monitors say it. Asked once; again where the answer failed. */
+  fsid(options: Partial<CommandOptions> = {}): Promise<string> {
+    return this.#fsid.get(async () => {
+      const answer = asObject(parseJson(await this.json(['fsid'], options), 'ceph fsid'), 'ceph fsid');
+      return stringField(answer, 'fsid', 'ceph fsid');
+    }, options.signal);
   }
 
   /** The pool with a numeric id, or null. Asked once; again where it was not there, or the answer failed. */

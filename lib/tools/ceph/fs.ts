@@ -1,8 +1,10 @@
 import { CephbackupError } from '../../errors/error.js';
+import type { Ceph } from './ceph.js';
 import { cephError, connectionArguments, errno, type CephConnection } from './connection.js';
 import { expectReadableKey } from './unreadable-key.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+import { Once } from '../../waiting/once.js';
 
 export interface Filesystem {
   /** Ceph's numeric id (fscid), as volume handles carry it. */
@@ -48,23 +50,21 @@ export function formatSubvolume({ fs, group, subvolume }: SubvolumeSpec): string
   return [fs, ...(group === null ? [] : [group]), subvolume].join('/');
 }
 
-interface Question {
-  answer: Promise<Filesystems>;
-  /** Of who asked first. */
-  signal: AbortSignal | undefined;
-}
-
 /**
  * `ceph fs …` with one connection. Each call starts a Python program and most wait for the manager, which works on
  * one command at a time: use few.
  */
 export class CephFs {
-  #question: Question | null = null;
+  readonly #filesystems = new Once<Filesystems>();
 
   constructor(
     private readonly exec: Exec,
-    readonly connection: CephConnection,
+    readonly ceph: Ceph,
   ) {}
+
+  get connection(): CephConnection {
+    return this.ceph.connection;
+  }
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
     const argv = [...connectionArguments(this.connection), ...args];
@@ -75,27 +75,9 @@ export class CephFs {
   }
 
   /** Asked once; asked again if it failed, or if a filesystem was not available. */
-  async filesystems(options: Partial<CommandOptions> = {}): Promise<Filesystems> {
-    for (;;) {
-      const question = (this.#question ??= {
-        answer: this.#readFilesystems(options),
-        signal: options.signal,
-      });
-      try {
-        const found = await question.answer;
-        if (found.all.some(({ available }) => !available)) this.#forget(question);
-        return found;
-      } catch (thrown) {
-        this.#forget(question);
-        // What ended the volume that had asked, its deadline for example, need not end this one.
-        if (question.signal?.aborted !== true || options.signal === question.signal) throw thrown;
-        options.signal?.throwIfAborted();
-      }
-    }
-  }
-
-  #forget(question: Question): void {
-    if (this.#question === question) this.#question = null;
+  filesystems(options: Partial<CommandOptions> = {}): Promise<Filesystems> {
+    const areAvailable = ({ all }: Filesystems) => all.every(({ available }) => available);
+    return this.#filesystems.get(() => this.#readFilesystems(options), options.signal, areAvailable);
   }
 
   async #readFilesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {

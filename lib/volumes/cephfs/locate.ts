@@ -3,6 +3,7 @@ import type { CephfsSource, PlannedVolume } from '../../plan/types.js';
 import { CephFs, subvolumeSpec, type Filesystem, type SubvolumeSpec } from '../../tools/ceph/fs.js';
 import type { Exec } from '../../tools/process/exec.js';
 import type { ClientsFor } from '../rbd/image.js';
+import { expectOwnCluster } from '../own-cluster.js';
 import { noGroup, placeOf, type Place } from './place.js';
 
 /** The `ceph fs` commands for the cluster of a volume. */
@@ -17,7 +18,7 @@ export function cephFsClients(exec: Exec, clientsFor: ClientsFor): CephFsFor {
   byClients.set(clientsFor, known);
   return (monitors) => {
     const name = (monitors ?? []).join(',');
-    const cephFs = known.get(name) ?? new CephFs(exec, clientsFor(monitors).ceph.connection);
+    const cephFs = known.get(name) ?? new CephFs(exec, clientsFor(monitors).ceph);
     known.set(name, cephFs);
     return cephFs;
   };
@@ -35,7 +36,7 @@ export interface LocatedShare {
   kernelOptions: readonly string[];
 }
 
-/** @throws CephbackupError CEPHFS_NOT_FOUND, CEPHFS_UNAVAILABLE, SUBVOLUME_NOT_FOUND, SOURCE_NAME_INVALID … */
+/** @throws CephbackupError CEPHFS_NOT_FOUND, CEPHFS_UNAVAILABLE, CLUSTER_MISMATCH, SUBVOLUME_NOT_FOUND … */
 export async function locateShare(
   cephFsFor: CephFsFor,
   volume: PlannedVolume,
@@ -43,7 +44,11 @@ export async function locateShare(
 ): Promise<LocatedShare> {
   const source = volume.source as CephfsSource;
   const cephFs = cephFsFor(volume.details?.monitors ?? null);
-  const { name: fs, available } = await findFilesystem(cephFs, volume, signal);
+  const found = findFilesystem(cephFs, volume, signal);
+  // Another cluster's filesystems say nothing of this volume.
+  found.catch(() => undefined);
+  await expectOwnCluster(volume, cephFs.ceph, signal);
+  const { name: fs, available } = await found;
   if (!available) {
     throw new CephbackupError(
       'CEPHFS_UNAVAILABLE',

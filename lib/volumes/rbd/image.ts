@@ -1,6 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume, RbdSource } from '../../plan/types.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
+import { expectOwnCluster } from '../own-cluster.js';
 import { imageSpec, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
 
 export interface LocatedImage {
@@ -20,11 +21,12 @@ export interface CephClients {
 /** The clients for the cluster of a volume: those of ceph.conf, or with the monitors that --ceph-clusters gives. */
 export type ClientsFor = (monitors: readonly string[] | null) => CephClients;
 
-/** @throws CephbackupError SOURCE_NAME_INVALID, IMAGE_NOT_FOUND */
+/** @throws CephbackupError SOURCE_NAME_INVALID, IMAGE_NOT_FOUND, CLUSTER_MISMATCH */
 export function locateImage(clientsFor: ClientsFor): LocateImage {
   return async (volume, signal) => {
     const source = volume.source as RbdSource;
     const { rbd, ceph } = clientsFor(volume.details?.monitors ?? null);
+    await expectOwnCluster(volume, ceph, signal);
     const pool = await poolOf(volume, ceph, signal);
     if (pool === null) {
       throw new CephbackupError('IMAGE_NOT_FOUND', `the PersistentVolume ${volume.pv ?? ''} names no pool`);
