@@ -15,7 +15,7 @@ const content = Buffer.alloc(1_000_100, 'abcdefg');
 function cover(records: Buffer[], chunk = 4096): Buffer {
   const stream = Buffer.concat([banner, ...records]);
   const parser = new ExportDiffParser();
-  const coverage = new Coverage({ snapshot: 'snap', size: 2_000_001, extents });
+  const coverage = new Coverage({ snapshot: 'snap', sizeBytes: 2_000_001, extents });
   const found: Buffer[] = [];
   for (let at = 0; at < stream.length; at += chunk) {
     for (const part of parser.push(stream.subarray(at, at + chunk))) {

@@ -141,7 +141,7 @@ export class Rig {
       clusterName: 'sandbox',
       node: hostname(),
       proofs: { proven: () => undefined, unproven: () => undefined },
-      volumeTimeout: options.timeout ?? null,
+      volumeTimeoutMs: options.timeout ?? null,
       markedSnapshot: ({ uid }: PlannedVolume) => this.marks.get(uid) ?? null,
       clock: () => Date.now(),
       log: silent,

@@ -49,7 +49,7 @@ describe('reading', () => {
   test('a request that is not answered is given up and made again', async () => {
     const api = await context.connect();
     inject({ mode: 'timeout', times: 1 });
-    const { result, milliseconds } = await timed(api.list(namespacesPath, { timeout: 1_000 }));
+    const { result, milliseconds } = await timed(api.list(namespacesPath, { timeoutMs: 1_000 }));
     expect(result).not.toHaveLength(0);
     expect(milliseconds).toBeGreaterThan(1_000);
     expect(milliseconds).toBeLessThan(15_000);
@@ -72,20 +72,20 @@ describe('reading', () => {
   });
 
   test('a server that goes on failing is given up within patience', async () => {
-    const api = await context.connect({ patience: 60_000 });
+    const api = await context.connect({ patienceMs: 60_000 });
     inject({ mode: 500 });
-    const { error, milliseconds } = await timed(api.list(namespacesPath, { patience: 1_500 }));
+    const { error, milliseconds } = await timed(api.list(namespacesPath, { patienceMs: 1_500 }));
     expect(error).toMatchObject({ code: 'KUBE_FAILED', status: 500, retryable: true });
     expect(milliseconds).toBeLessThan(15_000);
     expect(faults().requests.length).toBeGreaterThan(2);
   });
 
   test('a server that does not answer any more is KUBE_UNREACHABLE', async () => {
-    const api = await context.connect({ patience: 60_000 });
+    const api = await context.connect({ patienceMs: 60_000 });
     await api.list(namespacesPath);
     inject({ mode: 'timeout' });
     const { error, milliseconds } = await timed(
-      api.list(namespacesPath, { timeout: 1_000, patience: 2_000 }),
+      api.list(namespacesPath, { timeoutMs: 1_000, patienceMs: 2_000 }),
     );
     expect(error).toMatchObject({ code: 'KUBE_UNREACHABLE', kind: 'unusable', retryable: true });
     expect(milliseconds).toBeLessThan(15_000);
@@ -126,7 +126,7 @@ describe('reading', () => {
 
   test('a signal ends the waiting at once, with its own reason', async () => {
     const stop = new AbortController();
-    const api = await context.connect({ signal: stop.signal, patience: 60_000 });
+    const api = await context.connect({ signal: stop.signal, patienceMs: 60_000 });
     inject({ mode: 429, retryAfter: 30 });
     const waiting = timed(api.list(namespacesPath));
     const hanging = timed(api.list(leasesPath('default')));
@@ -173,7 +173,7 @@ describe('writing', () => {
     for (const mode of modes) {
       faults().clear();
       inject({ mode });
-      const { error } = await timed(api.list(namespacesPath, { patience: 0 }));
+      const { error } = await timed(api.list(namespacesPath, { patienceMs: 0 }));
       expect(String(error)).toMatch(/list namespaces/);
       expect(String(error)).not.toMatch(/Bearer|Authorization/i);
     }
@@ -212,7 +212,7 @@ describe('marks', () => {
       const api = await context.connect();
       inject({ mode, matches: ({ verb }) => verb === 'patch' });
       const { error, milliseconds } = await timed(
-        markBackup(api, mark(uid, `pv-${name}`), { timeout: 500, patience: 1_500 }),
+        markBackup(api, mark(uid, `pv-${name}`), { timeoutMs: 500, patienceMs: 1_500 }),
       );
       expect(error).toMatchObject({ code: 'PV_NOT_MARKED', kind: 'unusable' });
       expect(milliseconds).toBeLessThan(15_000);
@@ -290,7 +290,9 @@ describe('events', () => {
     inject({ mode: 'timeout' });
     const claim = { namespace: 'default', name: 'x', uid: 'x' };
     const event = { claim, reason: 'BackupFailed', message: 'x', runId: '00000001', time: 0 } as const;
-    const { result, milliseconds } = await timed(recordEvent(api, event, { timeout: 1_000, patience: 500 }));
+    const { result, milliseconds } = await timed(
+      recordEvent(api, event, { timeoutMs: 1_000, patienceMs: 500 }),
+    );
     expect(result).toMatch(/no event on default\/x: .*no answer within 1 s/);
     expect(milliseconds).toBeLessThan(15_000);
   });

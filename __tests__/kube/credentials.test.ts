@@ -43,7 +43,7 @@ function connect(user: UserFields, cluster: ClusterFields = {}): Promise<KubeApi
   };
   writeFileSync(file, JSON.stringify(config));
   const signal = new AbortController().signal;
-  return connectKube({ kubeconfig: file, env: process.env, log: silent, signal, patience: 1_000 });
+  return connectKube({ kubeconfig: file, env: process.env, log: silent, signal, patienceMs: 1_000 });
 }
 
 function script(name: string, text: string): string {
@@ -217,7 +217,7 @@ describe('TLS', () => {
 
 test('a server that is not there is told soon, in words', async () => {
   const api = await connect({}, { server: 'http://127.0.0.1:1' });
-  await expect(api.list(namespacesPath, { patience: 700 })).rejects.toMatchObject({
+  await expect(api.list(namespacesPath, { patienceMs: 700 })).rejects.toMatchObject({
     code: 'KUBE_UNREACHABLE',
     message: 'could not list namespaces: http://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1',
   });

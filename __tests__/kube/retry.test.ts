@@ -3,14 +3,14 @@ import { parseRetryAfter, retryDelay, type Attempt, type Failure } from '../../l
 
 const attempt: Omit<Attempt, 'failure' | 'repeatable'> = {
   count: 1,
-  elapsed: 0,
-  patience: 60_000,
+  elapsedMs: 0,
+  patienceMs: 60_000,
   jitter: 1,
 };
 const status = (code: number, retryAfter: number | null = null): Failure => ({
   kind: 'status',
   status: code,
-  retryAfter,
+  retryAfter: retryAfter,
 });
 const network = (code: string): Failure => ({ kind: 'network', code });
 
@@ -68,9 +68,9 @@ describe('how long is waited', () => {
     expect(delay({ failure: status(503, 100), count: 3 })).toBe(1_000);
     expect(delay({ failure: status(429, 59_000) })).toBe(59_000);
     expect(delay({ failure: status(429, 60_000) })).toBeNull();
-    expect(delay({ failure: status(429, 7_000), elapsed: 54_000 })).toBeNull();
-    expect(delay({ elapsed: 59_900 })).toBeNull();
-    expect(delay({ patience: 0 })).toBeNull();
+    expect(delay({ failure: status(429, 7_000), elapsedMs: 54_000 })).toBeNull();
+    expect(delay({ elapsedMs: 59_900 })).toBeNull();
+    expect(delay({ patienceMs: 0 })).toBeNull();
   });
 });
 

@@ -13,7 +13,7 @@ const backedUp = (hours: number) => ({
   'last-backup': new Date(now.getTime() - hours * hourMs).toISOString(),
 });
 const answer = (...entries: Entry[]) =>
-  answerText(statusOf(planOf(entries), { prefix, now, maxAge: 26 * hourMs, stored: null }));
+  answerText(statusOf(planOf(entries), { prefix, now, maxAgeMs: 26 * hourMs, stored: null }));
 
 describe('the answer in one sentence', () => {
   test.each<[string, Entry[], string]>([

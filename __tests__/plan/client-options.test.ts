@@ -59,7 +59,7 @@ test('they come from where clusters put them', () => {
     },
     {
       ...{ prefix: 'x', namespaces: [], excludeNamespaces: [], pvcs: [], selector: null, storageClasses: [] },
-      ...{ minAge: null, shard: null, drivers: [], optIn: false },
+      ...{ minAgeMs: null, shard: null, drivers: [], optIn: false },
       clusters: [
         {
           clusterID: 'c',

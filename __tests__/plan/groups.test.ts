@@ -20,7 +20,7 @@ test.each([
 
 describe('a group is backed up together', () => {
   test('as soon as one of its members is due', () => {
-    const policy = { ...everything, minAge: 10 * hour };
+    const policy = { ...everything, minAgeMs: 10 * hour };
     const member = (name: string, hours: number | null) => ({
       claim: `team/${name}`,
       pvc: group,

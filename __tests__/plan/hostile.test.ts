@@ -144,7 +144,7 @@ function hostile(random: Random): { plain: Inventory; spoilt: Inventory } {
 
 const policies = [
   {},
-  { minAge: 1000, shard: { index: 0, count: 2 } },
+  { minAgeMs: 1000, shard: { index: 0, count: 2 } },
   { selector: 'app in (web),!x', storageClasses: ['fast'] },
   {
     clusters: parseClusters('[{"clusterID":"rook-ceph","monitors":["m"]}]', 'f'),

@@ -92,7 +92,7 @@ describe('reasons in their order', () => {
     const others = index <= 7 ? [rival] : [];
     const sharded = index <= 9;
     const { volumes } = planOf([entry, ...others], {
-      minAge: 2 * hour,
+      minAgeMs: 2 * hour,
       shard: sharded ? { index: 1 - shardOfX, count: 2 } : null,
     });
     const line = volumes.find(({ pvc }) => pvc === 'x');
@@ -148,7 +148,7 @@ describe('collisions of hosts', () => {
   test('also with a claim that is not supported, or was backed up just now', () => {
     for (const other of [{ spec: nfs }, { pv: { 'last-backup': ago(1) } }]) {
       const plan = planOf([{ claim: 'a/b-nspvc-c' }, { claim: 'a-nspvc-b/c', ...other }], {
-        minAge: 2 * hour,
+        minAgeMs: 2 * hour,
       });
       expect(lines(plan)).toContain('a/b-nspvc-c host-collision');
     }
@@ -205,7 +205,7 @@ describe('narrowing', () => {
   test('counts what the policy selects before shards and ages', () => {
     const more: Entry[] = [...entries, { claim: 'd/one', spec: nfs }, { claim: 'd/two', spec: notCeph }];
     expect(planOf(more).selected).toBe(4);
-    const policy = { shard: { index: 0, count: 1000 }, minAge: hour, namespaces: ['a'] };
+    const policy = { shard: { index: 0, count: 1000 }, minAgeMs: hour, namespaces: ['a'] };
     expect(planOf(more, policy).selected).toBe(2);
     expect(planOf(more, { namespaces: ['b'] }).selected).toBe(0);
   });
@@ -300,13 +300,15 @@ describe('the last backup', () => {
     ['older', 0.5, 'default'],
     ['no age', null, 'default'],
   ])('%s than --min-age', (_, hours, reason) => {
-    expect(lineOf({ pv: { 'last-backup': ago(1) } }, { minAge: hours && hours * hour }).reason).toBe(reason);
+    expect(lineOf({ pv: { 'last-backup': ago(1) } }, { minAgeMs: hours && hours * hour }).reason).toBe(
+      reason,
+    );
   });
 
   test('in the near future is recent; never is not', () => {
-    expect(lineOf({ pv: { 'last-backup': ago(-0.5) } }, { minAge: 1000 }).reason).toBe('recent');
-    expect(lineOf({}, { minAge: 1e15 }).reason).toBe('default');
-    expect(lineOf({ pv: { 'last-backup': 'odd' } }, { minAge: 1e15 }).reason).toBe('default');
+    expect(lineOf({ pv: { 'last-backup': ago(-0.5) } }, { minAgeMs: 1000 }).reason).toBe('recent');
+    expect(lineOf({}, { minAgeMs: 1e15 }).reason).toBe('default');
+    expect(lineOf({ pv: { 'last-backup': 'odd' } }, { minAgeMs: 1e15 }).reason).toBe('default');
   });
 });
 

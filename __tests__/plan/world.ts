@@ -13,7 +13,7 @@ export const everything: Policy = {
   pvcs: [],
   selector: null,
   storageClasses: [],
-  minAge: null,
+  minAgeMs: null,
   shard: null,
   clusters: null,
   drivers: [],

@@ -101,7 +101,7 @@ export class World {
       ...ours,
       living: new Set(this.claims.map(({ uid }) => uid)),
       verdicts: verdictsOf(claimsOf(ours), rules, this.now),
-      keepDeleted: null,
+      keepDeletedMs: null,
       now: this.now,
     });
     const forgotten = new Set(forgottenIds(plan));

@@ -32,7 +32,7 @@ const rulesOf = (random: Random): KeepRules => ({
   weekly: random.below(3),
   monthly: null,
   yearly: null,
-  within: random.below(3) === 0 ? 48 * 3_600_000 : null,
+  withinMs: random.below(3) === 0 ? 48 * 3_600_000 : null,
 });
 
 const seeds = Array.from({ length: 12 }, (_, index) => index + 1);

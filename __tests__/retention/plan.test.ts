@@ -65,7 +65,7 @@ describe('the plan', () => {
       living: new Set(['u']),
       marked: new Set(),
       verdicts: new Map((input.snapshots ?? []).map(({ id }) => [id, { keep: false, reasons: [] }])),
-      keepDeleted: null,
+      keepDeletedMs: null,
       now: Date.parse('2026-02-01T00:00:00Z'),
       ...input,
     }).claims.flatMap(({ forget }) => forget.map(({ id }) => id));
@@ -100,8 +100,10 @@ describe('the plan', () => {
     [29 * 24 * hours, []],
     [30 * 24 * hours, []],
   ])('a claim that exists no more, --keep-deleted %s', (keepDeleted, expected) => {
-    expect(forgotten({ snapshots: three, living: new Set(), keepDeleted })).toEqual(expected);
-    expect(forgotten({ snapshots: three, living: new Set(['v']), keepDeleted })).toEqual(expected);
+    expect(forgotten({ snapshots: three, living: new Set(), keepDeletedMs: keepDeleted })).toEqual(expected);
+    expect(forgotten({ snapshots: three, living: new Set(['v']), keepDeletedMs: keepDeleted })).toEqual(
+      expected,
+    );
   });
 });
 
@@ -142,7 +144,13 @@ describe('a lock', () => {
     ['7m12.31s', 432],
     ['26h3m0.5s', 93_781],
   ])('of %s ago', (age, seconds) => {
-    const lock = { exclusive: true, pid: 9329, host: 'node-7', time: '2026-11-24 22:33:11', age: seconds };
+    const lock = {
+      exclusive: true,
+      pid: 9329,
+      host: 'node-7',
+      time: '2026-11-24 22:33:11',
+      ageSeconds: seconds,
+    };
     expect(parseLock(text(age))).toEqual(lock);
     // As within a JSON message.
     expect(parseLock(JSON.stringify({ message: text(age) }))).toEqual(lock);
@@ -151,9 +159,9 @@ describe('a lock', () => {
   });
 
   test('may be removed when restic itself takes it for dead, and from elsewhere only', () => {
-    const lock = { exclusive: false, pid: 1, host: 'node-7', time: '', age: 1_799 };
+    const lock = { exclusive: false, pid: 1, host: 'node-7', time: '', ageSeconds: 1_799 };
     expect(lockGuidance(lock)).toMatch(/^Wait until it is done/);
-    expect(lockGuidance({ ...lock, age: 1_801 })).toMatch(/^It shows no sign of life any more/);
+    expect(lockGuidance({ ...lock, ageSeconds: 1_801 })).toMatch(/^It shows no sign of life any more/);
     expect(lockGuidance(lock)).toContain('`restic unlock` on a machine that is not named node-7');
   });
 });

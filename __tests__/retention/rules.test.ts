@@ -15,7 +15,7 @@ const none: KeepRules = {
   weekly: null,
   monthly: null,
   yearly: null,
-  within: null,
+  withinMs: null,
 };
 const backup = (id: string, time: number, proof: Backup['proof'] = 'proven'): Backup => ({
   id,
@@ -61,7 +61,7 @@ test('the rules keep what `restic forget` keeps, for the same reasons', async ()
       weekly: some(8),
       monthly: some(8),
       yearly: some(5),
-      within: random.below(3) === 0 ? random.below(200) * hour + 1 : null,
+      withinMs: random.below(3) === 0 ? random.below(200) * hour + 1 : null,
     };
     const options = describeRules(rules);
     if (options.length === 0) continue;

@@ -10,7 +10,7 @@ const ago = (hours: number) => new Date(now.getTime() - hours * hour).toISOStrin
 const id = (digit: string) => digit.repeat(64);
 
 function status(entries: Entry[], request: Partial<StatusRequest> = {}) {
-  return statusOf(planOf(entries), { prefix, now, maxAge: 26 * hour, stored: null, ...request });
+  return statusOf(planOf(entries), { prefix, now, maxAgeMs: 26 * hour, stored: null, ...request });
 }
 
 function one(entry: Omit<Entry, 'claim'>, request: Partial<StatusRequest> = {}) {
@@ -32,7 +32,7 @@ describe('the state of a claim', () => {
   });
 
   test('without --max-age no backup is stale', () => {
-    expect(one({ pv: { 'last-backup': ago(999) } }, { maxAge: null })).toMatchObject({
+    expect(one({ pv: { 'last-backup': ago(999) } }, { maxAgeMs: null })).toMatchObject({
       state: 'ok',
       ageSeconds: 999 * 3600,
     });

@@ -48,7 +48,7 @@ describe('a command', () => {
   test('returns its exit code, its output and nothing of this environment', async () => {
     process.env.LEAK = 'leaked';
     const file = script('env', 'env; echo problem >&2; exit 7');
-    const result = await exec(file, ['a b', '$(touch x)'], { deadline: 10_000 });
+    const result = await exec(file, ['a b', '$(touch x)'], { deadlineMs: 10_000 });
     expect(result).toMatchObject({ exitCode: 7, stderr: 'problem\n' });
     expect(result.stdout).not.toMatch(/LEAK/);
   });
@@ -56,13 +56,13 @@ describe('a command', () => {
   test('gets its arguments byte for byte', async () => {
     const file = script('args', 'for a; do printf "[%s]" "$a"; done');
     const args = ['a\nb', '-x', '$HOME', "';--", 'ü\u001b'];
-    expect((await exec(file, args, { deadline: 10_000 })).stdout).toBe(
+    expect((await exec(file, args, { deadlineMs: 10_000 })).stdout).toBe(
       args.map((arg) => `[${arg}]`).join(''),
     );
   });
 
   test('that does not exist is named', async () => {
-    expect(await failure(exec('no-such-program', [], { deadline: 1_000 }))).toMatchObject({
+    expect(await failure(exec('no-such-program', [], { deadlineMs: 1_000 }))).toMatchObject({
       code: 'TOOL_MISSING',
       message: expect.stringContaining('no-such-program') as unknown as string,
     });
@@ -70,13 +70,13 @@ describe('a command', () => {
 
   test('prints no secret that this program was given', async () => {
     const file = script('leak', 'echo "bad key hunter2secret" >&2; exit 1');
-    expect((await exec(file, [], { deadline: 10_000 })).stderr).toBe('bad key ***\n');
+    expect((await exec(file, [], { deadlineMs: 10_000 })).stderr).toBe('bad key ***\n');
   });
 
   test('that ignores TERM is killed at its deadline, with what it started', async () => {
     const pids = path.join(folder, 'pids');
     const file = script('hang', `trap '' TERM; sleep 1000 & echo $! > ${pids}; wait; sleep 1000`);
-    const error = await failure(exec(file, [], { deadline: 500, killGrace: 200 }));
+    const error = await failure(exec(file, [], { deadlineMs: 500, killGraceMs: 200 }));
     expect(error.code).toBe('COMMAND_TIMEOUT');
     expect(await ended(Number(readFileSync(pids, 'utf8')))).toBe(true);
   });
@@ -84,7 +84,10 @@ describe('a command', () => {
   test('is stopped by its signal, and the reason is what is thrown', async () => {
     const abort = new AbortController();
     const reason = new CephbackupError('CANCELLED', 'stopped by SIGTERM');
-    const running = exec(script('sleep', 'exec sleep 1000'), [], { deadline: 60_000, signal: abort.signal });
+    const running = exec(script('sleep', 'exec sleep 1000'), [], {
+      deadlineMs: 60_000,
+      signal: abort.signal,
+    });
     setTimeout(() => {
       abort.abort(reason);
     }, 200);
@@ -95,7 +98,7 @@ describe('a command', () => {
     const file = script('lines', 'echo one >&2; echo stop >&2; sleep 1000');
     const seen: string[] = [];
     const result = await exec(file, [], {
-      deadline: 60_000,
+      deadlineMs: 60_000,
       onStderrLine: (line, stop) => {
         seen.push(line);
         if (line === 'stop') stop();
@@ -107,12 +110,12 @@ describe('a command', () => {
 
   test('that prints more than is kept is stopped', async () => {
     const file = script('prints', 'head -c 3000000 /dev/zero; exec sleep 1000');
-    const refused = await failure(exec(file, [], { deadline: 60_000, stdoutLimit: 2_000_000 }));
+    const refused = await failure(exec(file, [], { deadlineMs: 60_000, stdoutLimitBytes: 2_000_000 }));
     expect(refused.message).toMatch(/printed more than 2000000 bytes$/);
   });
 
   test('that dies by a signal has failed', async () => {
-    expect((await failure(exec(script('die', 'kill -SEGV $$'), [], { deadline: 10_000 }))).code).toBe(
+    expect((await failure(exec(script('die', 'kill -SEGV $$'), [], { deadlineMs: 10_000 }))).code).toBe(
       'COMMAND_FAILED',
     );
   });

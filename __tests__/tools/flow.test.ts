@@ -9,7 +9,7 @@ import { createExec } from '../../lib/tools/process/exec.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cephbackup-flow-'));
 const exec = createExec({ env: { PATH: process.env.PATH ?? '' }, log: silent, redactor: new Redactor() });
-const deadline = 30_000;
+const deadlineMs = 30_000;
 const size = 40 * 1024 * 1024;
 
 function script(name: string, text: string): string {
@@ -44,17 +44,17 @@ describe('bytes through commands', () => {
         at += chunk.length;
       }
     };
-    const { exitCode } = await exec('cat', [], { deadline, input: bytes(size), output });
+    const { exitCode } = await exec('cat', [], { deadlineMs, input: bytes(size), output });
     expect([exitCode, at]).toEqual([0, size]);
   });
 
   test('flow from one to another', async () => {
     let total = 0;
     const output = async (chunks: AsyncIterable<Uint8Array>) => {
-      const second = await exec('wc', ['-c'], { deadline, input: chunks });
+      const second = await exec('wc', ['-c'], { deadlineMs, input: chunks });
       total = Number(second.stdout);
     };
-    await exec('head', ['-c', String(size), '/dev/zero'], { deadline, output });
+    await exec('head', ['-c', String(size), '/dev/zero'], { deadlineMs, output });
     expect(total).toBe(size);
   });
 
@@ -66,7 +66,10 @@ describe('bytes through commands', () => {
         yield chunk;
       }
     }
-    const slow = exec(script('slow', 'sleep 1; head -c 10 >/dev/null'), [], { deadline, input: source() });
+    const slow = exec(script('slow', 'sleep 1; head -c 10 >/dev/null'), [], {
+      deadlineMs,
+      input: source(),
+    });
     await sleep(700);
     expect(given).toBeLessThan(size);
     expect((await slow).exitCode).toBe(0);
@@ -80,7 +83,7 @@ describe('what fails first is told', () => {
     const output = async (chunks: AsyncIterable<Uint8Array>) => {
       for await (const chunk of chunks) if (chunk.length > 0) throw new Error('enough');
     };
-    await expect(exec(file, [], { deadline, output })).rejects.toThrow('enough');
+    await expect(exec(file, [], { deadlineMs, output })).rejects.toThrow('enough');
     expect(readFileSync(cleaned, 'utf8')).toBe('yes\n');
   });
 
@@ -89,14 +92,14 @@ describe('what fails first is told', () => {
       await chunks[Symbol.asyncIterator]().next();
       throw new Error('seen enough');
     };
-    await expect(exec('cat', ['/dev/zero'], { deadline, output })).rejects.toThrow('seen enough');
+    await expect(exec('cat', ['/dev/zero'], { deadlineMs, output })).rejects.toThrow('seen enough');
   });
 
   test('the source here: the command ends by the end of its input', async () => {
     const ended = path.join(folder, 'ended');
     const file = script('reader', `trap '' INT TERM; cat >/dev/null; echo yes > ${ended}; exit 9`);
     const input = bytes(100_000, new Error('source broke'));
-    await expect(exec(file, [], { deadline, input })).rejects.toThrow('source broke');
+    await expect(exec(file, [], { deadlineMs, input })).rejects.toThrow('source broke');
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
 
@@ -105,14 +108,17 @@ describe('what fails first is told', () => {
     const output = async (chunks: AsyncIterable<Uint8Array>) => {
       if ((await count(chunks)) < 2000) throw new Error('truncated');
     };
-    expect(await exec(file, [], { deadline, output })).toMatchObject({ exitCode: 3, stderr: 'broken\n' });
+    expect(await exec(file, [], { deadlineMs, output })).toMatchObject({
+      exitCode: 3,
+      stderr: 'broken\n',
+    });
   });
 
   test('a command that says that all is well is not believed against the reader', async () => {
     const output = async (chunks: AsyncIterable<Uint8Array>) => {
       if ((await count(chunks)) < 2000) throw new Error('truncated');
     };
-    await expect(exec('head', ['-c', '1000', '/dev/zero'], { deadline, output })).rejects.toThrow(
+    await expect(exec('head', ['-c', '1000', '/dev/zero'], { deadlineMs, output })).rejects.toThrow(
       'truncated',
     );
   });
@@ -127,7 +133,7 @@ describe('what fails first is told', () => {
       const output = async (chunks: AsyncIterable<Uint8Array>) => {
         if ((await count(chunks)) < 2000) throw new Error('truncated');
       };
-      const said = await exec(file, [], { deadline, output }).then(
+      const said = await exec(file, [], { deadlineMs, output }).then(
         ({ exitCode }) => {
           expect(exitCode).toBe(code);
           return '';
@@ -148,7 +154,7 @@ describe('what fails first is told', () => {
       }
     }
     const { exitCode } = await exec(script('early', 'head -c 10 >/dev/null; exit 4'), [], {
-      deadline,
+      deadlineMs,
       input: source(),
     });
     expect(exitCode).toBe(4);
@@ -159,12 +165,12 @@ describe('what fails first is told', () => {
   test('the second of two: the first is stopped', async () => {
     const output = async (chunks: AsyncIterable<Uint8Array>) => {
       const second = await exec(script('full', 'head -c 10 >/dev/null; exit 28'), [], {
-        deadline,
+        deadlineMs,
         input: chunks,
       });
       if (second.exitCode !== 0) throw new Error(`second: ${second.exitCode}`);
     };
-    await expect(exec('cat', ['/dev/zero'], { deadline, output })).rejects.toThrow('second: 28');
+    await expect(exec('cat', ['/dev/zero'], { deadlineMs, output })).rejects.toThrow('second: 28');
   });
 });
 
@@ -172,7 +178,7 @@ test('an abort ends a flow from both sides', async () => {
   const abort = new AbortController();
   const output = async (chunks: AsyncIterable<Uint8Array>) => {
     await exec('cat', [], {
-      deadline,
+      deadlineMs,
       input: chunks,
       output: async (copied) => {
         await count(copied);
@@ -180,7 +186,7 @@ test('an abort ends a flow from both sides', async () => {
       signal: abort.signal,
     });
   };
-  const running = exec('cat', ['/dev/zero'], { deadline, output, signal: abort.signal });
+  const running = exec('cat', ['/dev/zero'], { deadlineMs, output, signal: abort.signal });
   setTimeout(() => {
     abort.abort(new Error('stopped'));
   }, 200);

@@ -29,7 +29,7 @@ function rig(programs: Record<string, string>) {
 const connection = { conf: null, user: null, keyring: null, monitors: null };
 const image = { pool: 'p', namespace: null, image: 'i' };
 const clone = { pool: 'p', namespace: null, image: 'c' };
-const options: CommandOptions = { deadline: 10_000, patience: {} };
+const options: CommandOptions = { deadlineMs: 10_000, patience: {} };
 const busy = 'echo "rbd: error: image still has watchers" >&2; exit 16';
 
 describe('a command whose answer passes by itself', () => {
@@ -44,8 +44,8 @@ describe('a command whose answer passes by itself', () => {
 
   test('is tried once where it may not be repeated, or where there is no patience', async () => {
     const { exec, waits } = rig({ rbd: busy });
-    expect(await exec('rbd', [], { deadline: 10_000 })).toMatchObject({ exitCode: 16 });
-    expect(await exec('rbd', [], { deadline: 10_000, patience: { patienceMs: 0 } })).toMatchObject({
+    expect(await exec('rbd', [], { deadlineMs: 10_000 })).toMatchObject({ exitCode: 16 });
+    expect(await exec('rbd', [], { deadlineMs: 10_000, patience: { patienceMs: 0 } })).toMatchObject({
       attempts: 1,
     });
     expect(waits.warnings()).toEqual([]);
@@ -133,7 +133,7 @@ describe('restic tries again by itself', () => {
     });
     const restic = new Restic(exec, env, { upload: null, download: null });
     const error = (await restic
-      .snapshots([], { deadline: 1_000 })
+      .snapshots([], { deadlineMs: 1_000 })
       .catch((thrown: unknown) => thrown)) as CephbackupError;
     expect(error).toMatchObject({ code: 'REPOSITORY_UNREACHABLE', kind: 'unusable' });
     expect(error.message).toBe('restic snapshots: connect: connection refused');

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import type { Readable } from 'node:stream';
 import type { Family } from '../metrics/family.js';
 import type { Logger } from '../log/logger.js';
@@ -22,8 +23,7 @@ export interface CommandContext<Options> {
   signal: AbortSignal;
   /** The signal that asked this program to end, if one did. */
   endedBy: () => EndingSignal | null;
-  /** UTC milliseconds. */
-  clock: () => number;
+  clock: () => EpochMs;
   log: Logger;
   redactor: Redactor;
   exec: Exec;

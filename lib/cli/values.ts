@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { isImageSpecName, type ImageSpec } from '../tools/rbd/image-spec.js';
 
 /** Parsers for the values of options. Each returns the value, or a text that says what is expected instead. */
@@ -101,14 +102,12 @@ export const shard: Parser<Shard> = (value) => {
   return index < count ? { value: { index, count } } : { expected: 'I/N with I from 0 to N - 1, e.g. 0/4' };
 };
 
-/** A point in time, RFC 3339; without a zone it is UTC. Milliseconds since the epoch. */
-export const time: Parser<number> = (value) => {
+/** A point in time, RFC 3339; without a zone it is UTC. */
+export const time: Parser<EpochMs> = (value) => {
   const match = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(
     value,
   );
   const zoned = match !== null && match[1] === undefined && value.length > 10 ? `${value}Z` : value;
-  const milliseconds = match === null ? NaN : Date.parse(zoned.replace(' ', 'T'));
-  return Number.isNaN(milliseconds)
-    ? { expected: 'a time, e.g. 2026-01-31T12:00:00Z' }
-    : { value: milliseconds };
+  const ms = match === null ? NaN : Date.parse(zoned.replace(' ', 'T'));
+  return Number.isNaN(ms) ? { expected: 'a time, e.g. 2026-01-31T12:00:00Z' } : { value: ms };
 };

@@ -2,7 +2,7 @@ import { writeNumber } from './protocol.js';
 import type { Attributes } from './tree.js';
 
 const types = { file: 0o100000, directory: 0o040000 };
-/** Seconds for which the kernel may rely on what it was told: nothing ever changes. */
+/** How long the kernel may rely on what it was told: nothing ever changes. */
 const validSeconds = 24 * 60 * 60;
 
 /** struct fuse_attr */

@@ -3,7 +3,6 @@ export interface Attributes {
   type: 'file' | 'directory';
   /** Permission bits, e.g. 0o444. */
   mode: number;
-  /** Bytes. */
   sizeBytes: number;
   /** Since the epoch; the nanoseconds below the second separately, so that none is lost. */
   mtime: { seconds: number; nanoseconds: number };

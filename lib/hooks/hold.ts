@@ -95,8 +95,8 @@ async function preUntilTaken(tools: HoldTools, hook: PodHook, held: Set<PodHook>
       // An answer that refuses is no sign of a command that was begun; a connection that broke is.
       repeatable: failure.kind === 'status',
       count,
-      elapsed: performance.now() - started,
-      patience: prePatienceMs,
+      elapsedMs: performance.now() - started,
+      patienceMs: prePatienceMs,
       jitter: Math.random(),
     });
     if (delay === null) return end;

@@ -24,7 +24,7 @@ export async function podsIn(api: KubeApi, namespace: string, signal: AbortSigna
 /** Whether the hook's very pod is there, and its container is running; null where the API does not say. */
 export async function isThere(api: KubeApi, hook: PodHook, signal: AbortSignal): Promise<boolean | null> {
   const query = { fieldSelector: `metadata.name=${hook.pod}` };
-  const short = { query, signal, timeout: 5_000, patience: 0 };
+  const short = { query, signal, timeoutMs: 5_000, patienceMs: 0 };
   try {
     const pods = await api.list<Pod>(podsInPath(hook.namespace), short);
     const same = pods.find(({ metadata }) => metadata?.uid === hook.uid);

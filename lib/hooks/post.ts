@@ -39,7 +39,7 @@ export async function runPost(tools: PostTools, hook: PodHook): Promise<string |
       if ((await tools.isThere(hook, signal)) === false)
         return `${end.message}; the pod is gone, or was made anew`;
       const elapsed = performance.now() - started;
-      const delay = delayMs({ ...end, count, elapsed, patienceMs });
+      const delay = delayMs({ ...end, count, elapsedMs: elapsed, patienceMs });
       if (delay === null)
         return count === 1 ? end.message : `${end.message}, at the last of ${count} attempts`;
       log.warn(`post-snapshot of pod ${hook.pod}: ${end.message}; trying again`, { delayMs: delay });
@@ -54,13 +54,13 @@ function delayMs({
   failure,
   exitCode,
   count,
-  elapsed,
+  elapsedMs,
   patienceMs,
 }: {
   failure: Parameters<typeof retryDelay>[0]['failure'] | null;
   exitCode: number | null;
   count: number;
-  elapsed: number;
+  elapsedMs: number;
   patienceMs: number;
 }): number | null {
   if (failure !== null) {
@@ -68,12 +68,12 @@ function delayMs({
       failure,
       repeatable: true,
       count,
-      elapsed,
-      patience: patienceMs,
+      elapsedMs,
+      patienceMs,
       jitter: Math.random(),
     };
     return retryDelay(attempt);
   }
   if (exitCode !== null && count >= attemptsWithExitCode) return null;
-  return elapsed + pauseMs < patienceMs ? pauseMs : null;
+  return elapsedMs + pauseMs < patienceMs ? pauseMs : null;
 }

@@ -3,10 +3,10 @@ import type { KubeObject } from './types.js';
 export interface RequestOptions {
   /** Replaces the signal of the connection: what must still be done after an abort brings its own. */
   signal?: AbortSignal;
-  /** Milliseconds that one attempt may take. */
-  timeout?: number;
-  /** Milliseconds after which no further attempt is begun; 0: a single attempt. */
-  patience?: number;
+  /** How long one attempt may take. */
+  timeoutMs?: number;
+  /** No further attempt is begun after so long; 0: a single attempt. */
+  patienceMs?: number;
 }
 
 export interface ListOptions extends RequestOptions {
@@ -23,7 +23,7 @@ export interface WriteOptions extends RequestOptions {
 
 export type PatchType = 'application/json-patch+json' | 'application/merge-patch+json';
 
-/** The server's clock when it last answered, and ours at that moment; milliseconds since 1970. */
+/** The server's clock when it last answered, and ours at that moment. */
 export interface ClockReading {
   /** The server tells whole seconds. */
   server: number;

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
 import { printable, type Logger } from '../log/logger.js';
 import { redactUrls } from '../log/redactor.js';
@@ -18,18 +19,18 @@ export interface ConnectOptions {
   log: Logger;
   /** Ends every request that brings no signal of its own. */
   signal: AbortSignal;
-  /** Milliseconds after which a request is not tried again; default 60 s. */
-  patience?: number;
-  /** Wall clock, milliseconds since 1970. */
-  now?: () => number;
+  /** A request is not tried again after so long; default 60 s. */
+  patienceMs?: number;
+  /** Wall clock. */
+  now?: () => EpochMs;
 }
 
-const defaultPatience = 60_000;
+const defaultPatienceMs = 60_000;
 /** A server that never answered is more likely a wrong address than one that restarts: that is told sooner. */
-const firstContact = 10_000;
-const defaultTimeout = 20_000;
+const firstContactMs = 10_000;
+const defaultTimeoutMs = 20_000;
 /** An attempt is not cut shorter than this because patience ends. */
-const shortestTimeout = 1_000;
+const shortestTimeoutMs = 1_000;
 
 /**
  * Finds configuration and credentials. It makes no request yet.
@@ -107,14 +108,14 @@ class Client implements KubeApi {
   async #request(request: Request): Promise<object> {
     const signal = request.signal ?? this.options.signal;
     const what = describeRequest(request.method, request.path);
-    const patience = request.patience ?? this.options.patience ?? defaultPatience;
+    const patienceMs = request.patienceMs ?? this.options.patienceMs ?? defaultPatienceMs;
     let renewed = false;
     let leftMs = Number.POSITIVE_INFINITY;
     const result = await persist<AttemptResult>(
       () => this.#attempt(request, signal, leftMs),
       ({ end, count, elapsedMs }) => {
         if (!end.ok || end.value.error === null) return null;
-        leftMs = patience - elapsedMs;
+        leftMs = patienceMs - elapsedMs;
         const { answer, failure, error } = end.value;
         if (answer?.status === 401 && !renewed) {
           // A token may have expired since it was read.
@@ -127,8 +128,8 @@ class Client implements KubeApi {
           failure,
           repeatable: request.repeatable,
           count,
-          elapsed: elapsedMs,
-          patience: unknown ? Math.min(patience, firstContact) : patience,
+          elapsedMs,
+          patienceMs: unknown ? Math.min(patienceMs, firstContactMs) : patienceMs,
           jitter: Math.random(),
         });
         if (delay === null) return null;
@@ -146,7 +147,7 @@ class Client implements KubeApi {
     const { method, path, query = {}, body, contentType = 'application/json' } = request;
     const what = describeRequest(method, path);
     const { agent, headers, auth } = await this.credentials.get();
-    const timeout = Math.min(request.timeout ?? defaultTimeout, Math.max(shortestTimeout, left));
+    const timeoutMs = Math.min(request.timeoutMs ?? defaultTimeoutMs, Math.max(shortestTimeoutMs, left));
     const started = performance.now();
     try {
       const answer = await exchange({
@@ -161,7 +162,7 @@ class Client implements KubeApi {
         agent,
         ...(auth === undefined ? {} : { auth }),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        timeout,
+        timeoutMs,
         signal,
       });
       const milliseconds = Math.round(performance.now() - started);

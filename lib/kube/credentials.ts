@@ -15,9 +15,9 @@ export interface Credentials {
 }
 
 /** Tokens in files are replaced about once an hour, well before they expire. */
-const freshFor = 60_000;
-/** Seconds that a credential plugin may take. */
-const pluginDeadline = 60;
+const freshForMs = 60_000;
+/** How long a credential plugin may take. */
+const pluginDeadlineSeconds = 60;
 /** At once; more requests than that wait for a connection. */
 const connections = 8;
 
@@ -34,7 +34,7 @@ export class CredentialSource {
   /** @throws CephbackupError KUBECONFIG_INVALID, KUBE_FORBIDDEN (a credential plugin failed) */
   async get(): Promise<Credentials> {
     const now = performance.now();
-    if (this.#current === null || now - this.#current.since > freshFor) {
+    if (this.#current === null || now - this.#current.since > freshForMs) {
       this.#current = { credentials: this.#read(), since: now };
     }
     try {
@@ -166,6 +166,6 @@ function contained(exec: ExecFields, env: NodeJS.ProcessEnv): ExecFields {
   ]);
   const unset = Object.keys(env).filter((name) => !wanted.has(name));
   const wrapper = ['--pdeathsig', 'KILL', '--', 'env', ...unset.map((name) => `--unset=${name}`)];
-  const deadline = ['timeout', '--kill-after=5', String(pluginDeadline)];
+  const deadline = ['timeout', '--kill-after=5', String(pluginDeadlineSeconds)];
   return { ...exec, command: 'setpriv', args: [...wrapper, ...deadline, command, ...(args ?? [])] };
 }

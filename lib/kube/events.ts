@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { asCephbackupError } from '../errors/error.js';
 import { printable } from '../log/logger.js';
-import { rfc3339 } from '../log/time.js';
+import { rfc3339, type EpochMs } from '../log/time.js';
 import type { KubeApi, RequestOptions } from './api.js';
 import { hasStatus } from './errors.js';
 import { eventsPath } from './paths.js';
@@ -14,15 +14,14 @@ export interface BackupEvent {
   message: string;
   /** The run; one run tells one thing about a claim once. */
   runId: string;
-  /** Milliseconds since 1970. */
-  time: number;
+  time: EpochMs;
 }
 
 /** The API refuses more (bytes). */
-const messageLimit = 1_024;
+const messageLimitBytes = 1_024;
 const ellipsis = '…';
 /** An event is not worth waiting long for. */
-const patience = 10_000;
+const patienceMs = 10_000;
 
 /** Writes an event that `kubectl describe pvc` shows. It never throws: what goes wrong is returned as a warning. */
 export async function recordEvent(
@@ -33,7 +32,11 @@ export async function recordEvent(
   const { namespace, name } = event.claim;
   try {
     // The name makes it repeatable: a second attempt finds what the first one wrote.
-    await api.create(eventsPath(namespace), eventObject(event), { patience, ...options, repeatable: true });
+    await api.create(eventsPath(namespace), eventObject(event), {
+      patienceMs,
+      ...options,
+      repeatable: true,
+    });
     return null;
   } catch (thrown) {
     if (hasStatus(thrown, 409) && thrown.reason === 'AlreadyExists') return null;
@@ -53,7 +56,7 @@ function eventObject({ claim, reason, message, runId, time }: BackupEvent): Kube
     involvedObject: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...claim },
     type: reason === 'BackupSucceeded' ? 'Normal' : 'Warning',
     reason,
-    message: cutBytes(printable(message), messageLimit),
+    message: cutBytes(printable(message), messageLimitBytes),
     source: { component: 'cephbackup' },
     reportingComponent: 'cephbackup',
     firstTimestamp: at,

@@ -11,8 +11,8 @@ export interface Exchange {
   auth?: string;
   agent: http.Agent;
   body?: string;
-  /** Milliseconds until the whole answer must be there. */
-  timeout: number;
+  /** By then the whole answer must be there. */
+  timeoutMs: number;
   signal: AbortSignal;
 }
 
@@ -33,14 +33,14 @@ export class NetworkError extends Error {
 }
 
 /** Far beyond 500 objects of the largest size that etcd stores, far below what a string can hold. */
-const bodyLimit = 256 * 1024 * 1024;
+const bodyLimitBytes = 256 * 1024 * 1024;
 
 /**
  * @throws NetworkError, or the reason of `signal` when that was aborted. It always settles: the timeout covers the
  * connection, the request and the whole answer.
  */
 export function exchange(request: Exchange): Promise<RawAnswer> {
-  const { url, method, headers, auth, agent, body, timeout, signal } = request;
+  const { url, method, headers, auth, agent, body, timeoutMs, signal } = request;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     // Any number of requests may wait on one signal; Node would print a warning from the eleventh on.
@@ -62,8 +62,8 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       fail(signal.reason);
     };
     const timer = setTimeout(() => {
-      fail(new NetworkError('TIMEOUT', `no answer within ${Math.round(timeout / 1000)} s`));
-    }, timeout);
+      fail(new NetworkError('TIMEOUT', `no answer within ${Math.round(timeoutMs / 1000)} s`));
+    }, timeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => {
@@ -72,8 +72,8 @@ export function exchange(request: Exchange): Promise<RawAnswer> {
       incoming.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         size += chunk.length;
-        if (size > bodyLimit)
-          fail(new NetworkError('TOO_LARGE', `an answer of more than ${bodyLimit} bytes`));
+        if (size > bodyLimitBytes)
+          fail(new NetworkError('TOO_LARGE', `an answer of more than ${bodyLimitBytes} bytes`));
       });
       // An answer that is cut off ends with an error, never with `end`.
       incoming.on('error', fail);

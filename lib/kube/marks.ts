@@ -27,7 +27,7 @@ interface Operation {
 }
 
 /** Milliseconds, where the caller names none. */
-const defaultPatience = 60_000;
+const defaultPatienceMs = 60_000;
 /** Rounds of reading and patching, where somebody else changes the volume at the same time. */
 const rounds = 5;
 
@@ -103,9 +103,9 @@ async function annotate(
   const guard: Operation = { op: 'test', path: '/spec/claimRef/uid', value: claimUid };
   const edits = Object.entries(changes).flatMap(([name, value]) => edit(`${prefix}/${name}`, value));
   const started = performance.now();
-  const patience = options.patience ?? defaultPatience;
+  const patienceMs = options.patienceMs ?? defaultPatienceMs;
   // One patience for all rounds together.
-  const rest = () => ({ ...options, patience: Math.max(0, patience - (performance.now() - started)) });
+  const rest = () => ({ ...options, patienceMs: Math.max(0, patienceMs - (performance.now() - started)) });
   let first: Operation[] = [];
   for (let round = 1; ; round += 1) {
     try {

@@ -10,16 +10,16 @@ export interface Attempt {
   repeatable: boolean;
   /** How many attempts there were, from 1. */
   count: number;
-  /** Milliseconds since the first attempt began. */
-  elapsed: number;
-  /** Milliseconds after which no further attempt is begun. */
-  patience: number;
+  /** Since the first attempt began. */
+  elapsedMs: number;
+  /** No further attempt is begun after so long. */
+  patienceMs: number;
   /** Between 0 and 1: spreads the attempts of many clients. */
   jitter: number;
 }
 
 const firstDelay = 250;
-const longestDelay = 5_000;
+const longestDelayMs = 5_000;
 
 /** The request did not reach the server, or it was turned away at the door. */
 const notCarriedOut = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
@@ -33,12 +33,12 @@ export function reachedNobody(code: string): boolean {
 
 /** Milliseconds to wait before the next attempt; null where there must be none. */
 export function retryDelay(attempt: Attempt): number | null {
-  const { failure, count, elapsed, patience, jitter } = attempt;
+  const { failure, count, elapsedMs, patienceMs, jitter } = attempt;
   if (!worthRepeating(failure, attempt.repeatable)) return null;
-  const backoff = Math.min(firstDelay * 2 ** (count - 1), longestDelay);
+  const backoff = Math.min(firstDelay * 2 ** (count - 1), longestDelayMs);
   const asked = failure.kind === 'status' ? (failure.retryAfter ?? 0) : 0;
   const delay = Math.max(backoff * (0.5 + jitter / 2), asked);
-  return elapsed + delay < patience ? Math.round(delay) : null;
+  return elapsedMs + delay < patienceMs ? Math.round(delay) : null;
 }
 
 function worthRepeating(failure: Failure, repeatable: boolean): boolean {

@@ -1,10 +1,9 @@
 import { CephbackupError } from '../errors/error.js';
 import type { Logger } from './logger.js';
 
-/** Milliseconds between signs of life. */
-const signOfLife = 30_000;
-/** A full pool lets writes wait for ever. Milliseconds. */
-const patience = 20 * 60_000;
+const signOfLifeMs = 30_000;
+/** A full pool lets writes wait for ever. */
+const patienceMs = 20 * 60_000;
 
 /** Tells how far a restore is, and ends one that does not get on. */
 export class StepProgress {
@@ -19,7 +18,7 @@ export class StepProgress {
     this.#sign = setInterval(() => {
       const seconds = Math.round((performance.now() - this.#since) / 1000);
       if (this.#text !== '') log.info(`still ${this.#text}`, { seconds, bytes: this.#bytes });
-    }, signOfLife);
+    }, signOfLifeMs);
   }
 
   /** Aborts when nothing has moved for 20 minutes in a step that moves data. */
@@ -39,7 +38,7 @@ export class StepProgress {
   readonly moved = (bytes: number): void => {
     this.#bytes += bytes;
     if (this.#watch !== undefined) this.#watch.refresh();
-    else this.#watch = setTimeout(this.#stall, patience);
+    else this.#watch = setTimeout(this.#stall, patienceMs);
   };
 
   close(): void {
@@ -48,7 +47,7 @@ export class StepProgress {
   }
 
   readonly #stall = (): void => {
-    const message = `${this.#text}: nothing has moved for ${patience / 60_000} minutes`;
+    const message = `${this.#text}: nothing has moved for ${patienceMs / 60_000} minutes`;
     const guidance =
       'See whether the pool is full (`ceph df`), Ceph is healthy and the repository can be reached.';
     this.#stalled.abort(new CephbackupError('COMMAND_TIMEOUT', message, { guidance }));

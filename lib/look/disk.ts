@@ -37,7 +37,7 @@ export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: 
   scope.add(null, () => rm(folder, { recursive: true, force: true }));
   const made = await exec('qemu-img', ['create', '-q', '-f', 'qcow2', layer, String(sizeBytes)], {
     signal,
-    deadline: 60_000,
+    deadlineMs: 60_000,
   });
   if (made.exitCode !== 0)
     throw new CephbackupError('MAP_FAILED', `qemu-img create: ${lastLine(made.stderr)}`);
@@ -108,7 +108,7 @@ export async function readParts({ exec, signal }: LookTools, disk: OpenDisk): Pr
   // A filesystem's boot sector can look like a table: what is known as a filesystem is one.
   if ((await contentOf({ exec, signal }, disk, whole)).type !== null) return [whole];
   const args = ['--raw', '--noheadings', '--output', 'NR,START,SECTORS,TYPE', '--', disk.path];
-  const result = await exec('partx', args, { signal, deadline: 120_000 });
+  const result = await exec('partx', args, { signal, deadlineMs: 120_000 });
   const parts = parsePartitions(result.stdout, disk.sizeBytes);
   return parts.length === 0 ? [whole] : parts;
 }
@@ -116,7 +116,7 @@ export async function readParts({ exec, signal }: LookTools, disk: OpenDisk): Pr
 export async function contentOf(
   { exec, signal }: Pick<LookTools, 'exec' | 'signal'>,
   disk: OpenDisk,
-  { offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
+  { offset: offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
 ): Promise<Content> {
   const place = ['--offset', String(offset), '--size', String(sizeBytes)];
   const args = [
@@ -129,6 +129,6 @@ export async function contentOf(
     '--',
     disk.path,
   ];
-  const { exitCode, stdout } = await exec('blkid', args, { signal, deadline: 120_000 });
+  const { exitCode, stdout } = await exec('blkid', args, { signal, deadlineMs: 120_000 });
   return parseContent(exitCode, stdout);
 }

@@ -16,7 +16,7 @@ import type { LookTools } from './tools.js';
 export async function mountPart(
   { exec, signal }: LookTools,
   disk: OpenDisk,
-  { offset, sizeBytes }: DiskPart,
+  { offset: offset, sizeBytes }: DiskPart,
   content: Content & { type: string },
   directory: string,
   namespace?: NamespaceRef,
@@ -25,7 +25,7 @@ export async function mountPart(
   const place = ['--offset', String(offset), '--sizelimit', String(sizeBytes)];
   const attached = await exec('losetup', ['--find', '--show', ...place, '--', disk.path], {
     signal,
-    deadline: 60_000,
+    deadlineMs: 60_000,
   });
   const device = attached.stdout.trim();
   if (attached.exitCode !== 0 || !/^\/dev\/loop\d+$/.test(device))
@@ -33,11 +33,11 @@ export async function mountPart(
   try {
     const args = ['-t', content.type, '-o', mountOptions(content.type).join(','), '--', device, directory];
     const where = namespace === undefined ? {} : { namespace };
-    const mounted = await exec('mount', args, { signal, deadline: 300_000, ...where });
+    const mounted = await exec('mount', args, { signal, deadlineMs: 300_000, ...where });
     if (mounted.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', lastLine(mounted.stderr));
   } finally {
     // While it is mounted this only means: when nobody uses it any more. Also where this program is being ended.
-    await exec('losetup', ['--detach', device], { deadline: 60_000 });
+    await exec('losetup', ['--detach', device], { deadlineMs: 60_000 });
   }
 }
 

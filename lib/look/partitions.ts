@@ -39,7 +39,7 @@ export function parsePartitions(output: string, diskBytes: number): DiskPart[] {
 type Extent = Pick<DiskPart, 'number' | 'offset' | 'sizeBytes'>;
 
 function refusal(part: Extent, all: readonly Extent[], diskBytes: number): string | null {
-  const end = ({ offset, sizeBytes }: Extent) => offset + sizeBytes;
+  const end = ({ offset: offset, sizeBytes }: Extent) => offset + sizeBytes;
   if (part.sizeBytes < sectorSize) return 'it is empty';
   if (!Number.isSafeInteger(end(part)) || end(part) > diskBytes)
     return 'it reaches beyond the end of the disk';

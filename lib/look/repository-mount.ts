@@ -21,7 +21,7 @@ export async function mountSnapshot(
   namespace: NamespaceRef,
   { id, cluster, uid }: Pick<Backup, 'id' | 'cluster' | 'uid'>,
 ): Promise<string> {
-  const made = await exec('mkdir', ['--', mountPoint], { namespace, signal, deadline: 30_000 });
+  const made = await exec('mkdir', ['--', mountPoint], { namespace, signal, deadlineMs: 30_000 });
   if (made.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', `mkdir ${mountPoint}: ${made.stderr}`);
   const args = [
     'mount',

@@ -36,7 +36,7 @@ export async function openStage(
   const daemon = startDaemon('sh', ['-c', janitor, 'cephbackup-open', mark, directory], { env });
   const close = async () => {
     for (let attempt = 0; attempt < 16 && (await isMounted(mark)); attempt += 1)
-      await exec('umount', ['--lazy', '--', directory], { deadline: 60_000 });
+      await exec('umount', ['--lazy', '--', directory], { deadlineMs: 60_000 });
     if (await isMounted(mark)) throw new CephbackupError('COMMAND_FAILED', `umount of ${directory} failed`);
     await daemon.finish();
   };
@@ -44,7 +44,7 @@ export async function openStage(
   const options = 'mode=0755,nosuid,nodev,noexec,size=1m';
   const made = await exec('mount', ['-t', 'tmpfs', '-o', options, '--', mark, directory], {
     signal,
-    deadline: 60_000,
+    deadlineMs: 60_000,
   });
   if (made.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', lastLine(made.stderr));
   return { directory, close };

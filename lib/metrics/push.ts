@@ -1,8 +1,8 @@
 import { Pushgateway, type Registry } from 'prom-client';
 import { within } from '../waiting/within.js';
 
-/** Milliseconds for the gateway to answer: nothing waits for it that matters. */
-const patience = 10_000;
+/** How long the gateway may take to answer: nothing waits for it that matters. */
+const patienceMs = 10_000;
 const defaultJob = 'cephbackup';
 
 export interface PushRequest {
@@ -30,12 +30,12 @@ export async function pushMetrics({ url, grouping, registry, replace }: PushRequ
   const gateway = new Pushgateway(url, options, registry);
   const group = { jobName: defaultJob };
   const pushed = replace ? gateway.push(group) : gateway.pushAdd(group);
-  const answer = await within(pushed, patience, () => null).catch((thrown: unknown) => {
+  const answer = await within(pushed, patienceMs, () => null).catch((thrown: unknown) => {
     throw new Error(messageOf(thrown), { cause: thrown });
   });
   if (answer === null) {
     late.abort();
-    throw new Error(`the gateway does not answer within ${patience / 1000} s`);
+    throw new Error(`the gateway does not answer within ${patienceMs / 1000} s`);
   }
   const { statusCode = 0 } = answer.resp as { statusCode?: number };
   // A redirection is success to prom-client, which does not follow it.

@@ -1,11 +1,12 @@
+import type { EpochMs } from '../log/time.js';
 import type { StatusReport } from '../plan/status.js';
 
 /** One snapshot of a claim. */
 export interface PageBackup {
   /** Full id. */
   id: string;
-  /** The point in time, milliseconds since the epoch. */
-  timeMs: number;
+  /** The point in time that it holds. */
+  timeMs: EpochMs;
   /** What it holds; null where that is not known. */
   sizeBytes: number | null;
   /** What the repository grew by; null where that is not known. */
@@ -17,8 +18,7 @@ export interface PageBackup {
 /** What a page says of a claim beyond its status. */
 export interface ClaimFacts {
   storageClass: string | null;
-  /** Milliseconds since the epoch. */
-  createdMs: number | null;
+  createdMs: EpochMs | null;
 }
 
 /** Backups of a claim that exists no more. */
@@ -54,8 +54,7 @@ export interface PageRepository {
 export interface PageData {
   /** Null where a dump does not tell it. */
   cluster: string | null;
-  /** Milliseconds since the epoch. */
-  madeMs: number;
+  madeMs: EpochMs;
   status: StatusReport;
   /** By UID. */
   facts: ReadonlyMap<string, ClaimFacts>;

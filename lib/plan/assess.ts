@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { parseQuantity } from '../kube/quantity.js';
 import { Annotations } from './annotations.js';
 import type { Identity } from './identity.js';
@@ -24,8 +25,8 @@ export interface Assessment {
   host: string;
   /** Of the claim's own volume, in bytes. */
   sizeBytes: number | null;
-  /** Of this very claim, in milliseconds since 1970. */
-  lastBackup: number | null;
+  /** Of this very claim. */
+  lastBackup: EpochMs | null;
   /** The claim's group within its namespace; null where it has none. */
   group: string | null;
   /** Patterns of restic's, as the claim's annotation has them. */

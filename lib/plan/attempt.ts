@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import type { Claim } from '../kube/types.js';
 import { parseTime } from './last-backup.js';
 import { markedSnapshot } from './marks.js';
@@ -6,12 +7,11 @@ import { markedSnapshot } from './marks.js';
 export interface Attempt {
   /** Full id of the proven snapshot. */
   lastSnapshot: string | null;
-  /** Milliseconds since 1970, of a success or a failure. */
-  lastAttempt: number | null;
+  /** Of a success or a failure. */
+  lastAttempt: EpochMs | null;
   /** The code of the error that the last attempt ended with; null where it succeeded, or there was none. */
   lastError: string | null;
-  /** Milliseconds since 1970. */
-  lastVerified: number | null;
+  lastVerified: EpochMs | null;
 }
 
 /**
@@ -39,7 +39,7 @@ export function attemptOf(claim: Claim, prefix: string): Attempt {
 }
 
 /**
- * When a backup of this very claim was last read and found sound, milliseconds since 1970; null: never. Older releases
+ * When a backup of this very claim was last read and found sound; null: never. Older releases
  * wrote no claim beside the time: theirs counts where the last backup is this claim's, and not from before the claim.
  *
  * @param created when the claim was made, where that is known

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import type { Assessment } from './assess.js';
 import type { Warnings } from './warnings.js';
 
@@ -9,8 +10,8 @@ type Listed = Pick<Assessment, 'view' | 'group' | 'selected' | 'excluded' | 'dec
 export interface Group {
   /** What tells the group's shard. */
   shardKey: string;
-  /** Milliseconds since 1970; the oldest of its members, null where one has none. */
-  lastBackup: number | null;
+  /** The oldest of its members, null where one has none. */
+  lastBackup: EpochMs | null;
 }
 
 /** A claim's group, among the claims that this run may back up; null where it has none. */

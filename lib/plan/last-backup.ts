@@ -1,7 +1,8 @@
+import type { EpochMs } from '../log/time.js';
 import type { Annotations } from './annotations.js';
 
-/** Clocks differ, but not by more than this. Milliseconds. */
-export const clockTolerance = 3_600_000;
+/** Clocks differ, but not by more than this. */
+export const clockToleranceMs = 3_600_000;
 
 const rfc3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d+)?([Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
@@ -20,7 +21,7 @@ export function lastBackup(annotations: Annotations, uid: string, now: Date): nu
     annotations.odd('last-backup', 'is no time as in RFC 3339');
     return null;
   }
-  if (time > now.getTime() + clockTolerance) {
+  if (time > now.getTime() + clockToleranceMs) {
     annotations.odd('last-backup', 'is in the future');
     return null;
   }
@@ -32,8 +33,8 @@ export function formatTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace('.000Z', 'Z');
 }
 
-/** Milliseconds since 1970, or null. Stricter than `Date.parse`, which takes 30 February for 1 March. */
-export function parseTime(value: string): number | null {
+/** Null where it is none. Stricter than `Date.parse`, which takes 30 February for 1 March. */
+export function parseTime(value: string): EpochMs | null {
   const match = rfc3339.exec(value);
   if (match === null) return null;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);

@@ -72,10 +72,10 @@ function reasonFor(
   if (!selected) return decision === 'default' ? 'not-opted-in' : decision;
   if (identity?.details.unsupported !== null) return 'unsupported';
   if (collides) return 'host-collision';
-  const { minAge, shard } = policy;
+  const { minAgeMs, shard } = policy;
   // A group is backed up as soon as one of its members is due, all of it in one shard.
   const { lastBackup } = group ?? claim;
-  if (minAge !== null && lastBackup !== null && now.getTime() - lastBackup < minAge) return 'recent';
+  if (minAgeMs !== null && lastBackup !== null && now.getTime() - lastBackup < minAgeMs) return 'recent';
   if (shard !== null && !inShard(group?.shardKey ?? view.uid ?? '', shard)) return 'other-shard';
   return decision;
 }

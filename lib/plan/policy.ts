@@ -15,8 +15,8 @@ export interface Policy {
   /** Kubernetes' syntax of label selectors. */
   selector: string | null;
   storageClasses: readonly string[];
-  /** Milliseconds; volumes backed up more recently are left out. */
-  minAge: number | null;
+  /** Volumes backed up more recently are left out. */
+  minAgeMs: number | null;
   shard: Shard | null;
   /** ceph-csi's own `config.json`, where the user gave it. */
   clusters: readonly CephCluster[] | null;

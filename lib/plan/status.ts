@@ -71,8 +71,7 @@ export interface StatusRequest {
   /** Of annotations, without the slash. */
   prefix: string;
   now: Date;
-  /** Milliseconds. */
-  maxAge: number | null;
+  maxAgeMs: number | null;
   /** What the repository holds of a volume; null where it was not asked. */
   stored: ((volume: PlannedVolume) => Stored) | null;
 }
@@ -96,12 +95,12 @@ const optedOutBy: Partial<Record<Reason, ClaimStatus['optedOutBy']>> = {
 /** How old the backups of a plan's claims are: a pure function. */
 export function statusOf(plan: Plan, request: StatusRequest): StatusReport {
   const volumes = plan.volumes.map((volume) => claimStatus(volume, request));
-  const { maxAge } = request;
-  const maxAgeSeconds = maxAge === null ? null : maxAge / 1000;
+  const { maxAgeMs } = request;
+  const maxAgeSeconds = maxAgeMs === null ? null : maxAgeMs / 1000;
   return { volumes, totals: totals(volumes), maxAgeSeconds, warnings: plan.warnings };
 }
 
-function claimStatus(volume: PlannedVolume, { prefix, now, maxAge, stored }: StatusRequest): ClaimStatus {
+function claimStatus(volume: PlannedVolume, { prefix, now, maxAgeMs, stored }: StatusRequest): ClaimStatus {
   const { namespace, pvc, uid, pv, kind, backup, reason, sizeBytes, lastBackup, details } = volume;
   const attempt = attemptOf(volume.claim, prefix);
   const age = lastBackup === null ? null : Math.max(0, now.getTime() - Date.parse(lastBackup));
@@ -113,7 +112,7 @@ function claimStatus(volume: PlannedVolume, { prefix, now, maxAge, stored }: Sta
     uid,
     pv,
     kind,
-    state: stateOf(backup, age, maxAge, repository),
+    state: stateOf(backup, age, maxAgeMs, repository),
     backup,
     reason,
     covered: why === null,
@@ -134,13 +133,13 @@ function claimStatus(volume: PlannedVolume, { prefix, now, maxAge, stored }: Sta
 function stateOf(
   backup: boolean,
   age: number | null,
-  maxAge: number | null,
+  maxAgeMs: number | null,
   repository: Stored | null,
 ): State {
   if (!backup) return 'not-covered';
   if (age === null) return 'never';
   if (repository?.problem === 'mark-without-snapshot') return 'missing';
-  return maxAge !== null && age > maxAge ? 'stale' : 'ok';
+  return maxAgeMs !== null && age > maxAgeMs ? 'stale' : 'ok';
 }
 
 /** A code that this version does not know stands for itself. */

@@ -13,7 +13,7 @@ export const headerLength = 104;
 
 export const minClusterBits = 9;
 export const maxClusterBits = 21;
-/** QEMU refuses larger tables (QCOW_MAX_L1_SIZE, QCOW_MAX_REFTABLE_SIZE in block/qcow2.h). Bytes. */
+/** QEMU refuses larger tables (QCOW_MAX_L1_SIZE, QCOW_MAX_REFTABLE_SIZE in block/qcow2.h). */
 export const maxL1Bytes = 32 * 1024 * 1024;
 export const maxRefcountTableBytes = 8 * 1024 * 1024;
 /** QEMU's block layer counts in sectors: a size that is no multiple is silently cut down. */

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
 import { printable } from '../log/logger.js';
 import type { CommandOptions } from '../tools/process/exec.js';
@@ -13,13 +14,13 @@ export interface BackupRequest {
   tags: readonly string[];
   /** Lines that restic keeps in the snapshot's own file (field `excludes`), where its tables do not show them. */
   notes?: readonly string[];
-  /** Point in time, milliseconds since the epoch, whole seconds. */
-  time: number;
+  /** Point in time, whole seconds. */
+  time: EpochMs;
   /** Full id of the parent snapshot; without one everything is read. */
   parent: string | null;
   /** What is left out of a filesystem, and a folder for temporary files; default: nothing. */
   excludes?: { rules: ExcludeRules; temporary: string };
-  deadline: number;
+  deadlineMs: number;
   signal: AbortSignal;
   /** Called now and then. */
   onProgress: (progress: BackupProgress) => void;
@@ -61,7 +62,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
     summary: null,
   };
   const options: Partial<CommandOptions> = {
-    deadline: request.deadline,
+    deadlineMs: request.deadlineMs,
     signal: request.signal,
     onStderrLine: (line, stop) => {
       seen.producer ??= parseProducerError(line);

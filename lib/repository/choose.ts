@@ -1,5 +1,5 @@
 import { CephbackupError } from '../errors/error.js';
-import { rfc3339 } from '../log/time.js';
+import { rfc3339, type EpochMs } from '../log/time.js';
 import { groupByClaim, newestProven, passedOver, type Backup, type StoredClaim } from './claims.js';
 import { elsewhere, type ClusterScope } from './clusters.js';
 import { counts } from './proofs.js';
@@ -11,8 +11,8 @@ export interface Wanted {
   uid: string | null;
   /** --snapshot: `latest`, or the beginning of an id. */
   snapshot: string | null;
-  /** --as-of, milliseconds since the epoch. */
-  asOf: number | null;
+  /** What --as-of says. */
+  asOf: EpochMs | null;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { counts, judge, type Marks, type Proof } from './proofs.js';
 import { tagValue } from './tags.js';
 import type { ResticSnapshot } from '../tools/restic/restic.js';
@@ -6,8 +7,8 @@ import type { ResticSnapshot } from '../tools/restic/restic.js';
 export interface Backup {
   /** Full snapshot id. */
   id: string;
-  /** The point in time, milliseconds since the epoch. */
-  time: number;
+  /** The point in time that it holds. */
+  time: EpochMs;
   /** The tag `cluster=`. */
   cluster: string;
   namespace: string;

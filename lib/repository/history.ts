@@ -1,6 +1,6 @@
 import { CephbackupError } from '../errors/error.js';
-import { rfc3339 } from '../log/time.js';
-import { clockTolerance } from '../plan/last-backup.js';
+import { rfc3339, type EpochMs } from '../log/time.js';
+import { clockToleranceMs } from '../plan/last-backup.js';
 import type { ResticSnapshot } from '../tools/restic/restic.js';
 import { tagValue } from './tags.js';
 
@@ -18,8 +18,8 @@ export class History {
     }
   }
 
-  /** The claim's newest snapshot, proven or not; its time in milliseconds since the epoch. */
-  newest(uid: string): { id: string; time: number } | null {
+  /** The claim's newest snapshot, proven or not; its time. */
+  newest(uid: string): { id: string; time: EpochMs } | null {
     let newest: { id: string; time: number } | null = null;
     for (const { id, time } of this.#byUid.get(uid) ?? []) {
       const at = Date.parse(time);
@@ -49,7 +49,7 @@ export function pointInTime(
 ): { time: number; adjusted: boolean } {
   const time = Math.floor(now / 1000) * 1000;
   if (newest === null || time > newest.time) return { time, adjusted: false };
-  if (newest.time > now + clockTolerance) {
+  if (newest.time > now + clockToleranceMs) {
     const message = `the newest snapshot of the claim, ${newest.id}, is of ${rfc3339(newest.time)}, and it is ${rfc3339(now)}`;
     throw new CephbackupError('SNAPSHOT_IN_FUTURE', message);
   }

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../kube/types.js';
 import type { PlannedVolume } from '../plan/types.js';
 import type { Restic } from '../tools/restic/restic.js';
@@ -60,13 +61,13 @@ export function claimManifest(volume: PlannedVolume, image: ImageFacts | null): 
 
 /**
  * Saves the manifests as one snapshot and returns its id. Its note says that the run keeps a record of its proofs.
- * @param time of the snapshot, milliseconds since the epoch; cut to seconds
+ * @param time of the snapshot, cut to seconds
  * @throws BackupError
  */
 export function saveManifests(
   restic: Restic,
   manifests: Manifests,
-  time: number,
+  time: EpochMs,
   signal: AbortSignal,
 ): Promise<string> {
   const text = `${JSON.stringify(manifests, null, 1)}\n`;

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
 import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
 
@@ -5,14 +6,12 @@ export interface ProofRequest {
   summary: BackupSummary;
   host: string;
   tags: readonly string[];
-  /** Milliseconds since the epoch. */
-  time: number;
+  time: EpochMs;
   /** For a stream: the bytes that its producer had to write. */
   expectedBytes: number | null;
   /** For a directory: entries in its root; a snapshot with fewer files and directories lost some. */
   leastEntries: number;
-  /** Milliseconds. */
-  deadline: number;
+  deadlineMs: number;
 }
 
 /**
@@ -21,7 +20,7 @@ export interface ProofRequest {
  */
 export async function proveSnapshot(restic: Restic, request: ProofRequest): Promise<ResticSnapshot> {
   const { summary } = request;
-  const snapshot = await restic.catSnapshot(summary.snapshotId, { deadline: request.deadline });
+  const snapshot = await restic.catSnapshot(summary.snapshotId, { deadlineMs: request.deadlineMs });
   const entries = summary.filesProcessed + summary.directories;
   const doubts = [
     snapshot.hostname !== request.host && 'another host',

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { manifestsHost, recordNote } from './manifests.js';
 import { areManifestTags, tagValue } from './tags.js';
 import type { ResticSnapshot } from '../tools/restic/restic.js';
@@ -89,8 +90,8 @@ export function judge(snapshots: readonly ResticSnapshot[], marks: Marks | null)
 class ClusterRecord {
   readonly #entries = new Map<string, Entry>();
   readonly #marked = new Set<string>();
-  /** By the claim's UID, when its newest marked backup was made, milliseconds since the epoch. */
-  readonly #markedTimes = new Map<string, number>();
+  /** By the claim's UID, when its newest marked backup was made. */
+  readonly #markedTimes = new Map<string, EpochMs>();
   /** Each run saves its manifests when it begins, oldest first once closed. */
   readonly #runs: { time: number; records: boolean }[] = [];
 

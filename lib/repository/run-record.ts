@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
 import { judge, proofNote, proofsFile, proofsHost, proofTags, type Marks } from './proofs.js';
@@ -20,8 +21,7 @@ export class ProofRecord implements ProofNotes {
   constructor(
     private readonly restic: Restic,
     private readonly cluster: string,
-    /** UTC milliseconds. */
-    private readonly clock: () => number,
+    private readonly clock: () => EpochMs,
   ) {}
 
   /**

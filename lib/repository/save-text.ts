@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { tmpdir } from 'node:os';
 import type { Restic } from '../tools/restic/restic.js';
 import { writeUnnamedFile } from '../tools/process/unnamed-file.js';
@@ -11,8 +12,8 @@ export interface TextSnapshot {
   text: string;
   /** Lines that come with the list of snapshots, so that no snapshot has to be opened for them. */
   notes: readonly string[];
-  /** Milliseconds since the epoch; cut to seconds. */
-  time: number;
+  /** Cut to seconds. */
+  time: EpochMs;
 }
 
 /** Saves a text as a snapshot of one file, and returns its id. @throws BackupError */
@@ -37,7 +38,7 @@ export async function saveText(
       },
       time: Math.floor(time / 1000) * 1000,
       parent: null,
-      deadline: 600_000,
+      deadlineMs: 600_000,
       signal,
       onProgress: () => undefined,
     });

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
 import { manifestsFile, manifestsHost, type ClaimManifest, type Manifests } from './manifests.js';
 import { tagValue } from './tags.js';
@@ -6,8 +7,7 @@ import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
 /** A snapshot that holds the manifests of a run. */
 export interface SavedManifests {
   id: string;
-  /** Milliseconds since the epoch. */
-  time: number;
+  time: EpochMs;
   cluster: string;
 }
 

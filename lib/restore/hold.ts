@@ -24,9 +24,9 @@ export interface ImageHold {
 }
 
 const readyWithinMs = 60_000;
-/** A client that died is forgotten after 30 s; a rerun after a crash waits for that. Milliseconds. */
-export const deadClientPatience = 45_000;
-export const pollInterval = 2_000;
+/** A client that died is forgotten after 30 s; a rerun after a crash waits for that. */
+export const deadClientPatienceMs = 45_000;
+export const pollIntervalMs = 2_000;
 
 /**
  * Holds an image with a watch of our own, and sees to it that it is the only one. While it lasts, ceph-csi neither maps
@@ -64,13 +64,13 @@ export async function holdImage(
     if (found.length > 0)
       throw inUse(shown, `its watchers are ${found.join(', ')}, ${1 + opened} of them ours`);
   };
-  const deadline = performance.now() + (job.force ? deadClientPatience : 0);
+  const deadline = performance.now() + (job.force ? deadClientPatienceMs : 0);
   for (;;) {
     const found = await others(0);
     if (found.length === 0) return { check };
     if (performance.now() > deadline) await check();
     log.info(`waiting: ${shown} is watched; a client that died is forgotten after 30 s`);
-    await sleep(pollInterval, undefined, { signal }).catch(() => undefined);
+    await sleep(pollIntervalMs, undefined, { signal }).catch(() => undefined);
     signal.throwIfAborted();
   }
 }

@@ -7,20 +7,20 @@ export interface KeepRules {
   monthly: number | null;
   yearly: number | null;
   /** Milliseconds before the claim's newest backup, rounded up to whole hours. */
-  within: number | null;
+  withinMs: number | null;
 }
 
 /** Whether anything is to be judged at all. */
-export function hasRules({ within, ...counts }: KeepRules): boolean {
-  return (within ?? 0) > 0 || Object.values(counts).some((count) => (count ?? 0) > 0);
+export function hasRules({ withinMs, ...counts }: KeepRules): boolean {
+  return (withinMs ?? 0) > 0 || Object.values(counts).some((count) => (count ?? 0) > 0);
 }
 
 /** The rules as options of `prune`. */
-export function describeRules({ within, ...counts }: KeepRules): string[] {
+export function describeRules({ withinMs, ...counts }: KeepRules): string[] {
   const rules = Object.entries(counts).flatMap(([unit, count]) =>
     (count ?? 0) > 0 ? [`--keep-${unit}=${count ?? 0}`] : [],
   );
-  return within === null || within === 0
+  return withinMs === null || withinMs === 0
     ? rules
-    : [...rules, `--keep-within=${Math.ceil(within / 3_600_000)}h`];
+    : [...rules, `--keep-within=${Math.ceil(withinMs / 3_600_000)}h`];
 }

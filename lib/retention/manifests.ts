@@ -1,7 +1,7 @@
+import type { EpochMs } from '../log/time.js';
 interface Saved {
   id: string;
-  /** Milliseconds since the epoch. */
-  time: number;
+  time: EpochMs;
 }
 
 interface Span {

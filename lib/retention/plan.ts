@@ -1,6 +1,6 @@
 import { manifestsHost } from '../repository/manifests.js';
 import { areClaimTags, areManifestTags, tagValue } from '../repository/tags.js';
-import { rfc3339 } from '../log/time.js';
+import { rfc3339, type EpochMs } from '../log/time.js';
 import {
   backupsOf,
   groupByClaim,
@@ -26,17 +26,15 @@ export interface RetentionInput {
   marked: ReadonlySet<string>;
   /** What the rules say, by id; of what is proven, what has none is kept. */
   verdicts: ReadonlyMap<string, Verdict>;
-  /** Milliseconds; null: for ever. */
-  keepDeleted: number | null;
-  /** Milliseconds since the epoch. */
-  now: number;
+  /** Null: for ever. */
+  keepDeletedMs: number | null;
+  now: EpochMs;
 }
 
 export interface Decision {
   /** Full snapshot id. */
   id: string;
-  /** Milliseconds since the epoch. */
-  time: number;
+  time: EpochMs;
   /** Why it is kept, or why it goes. */
   reasons: string[];
 }
@@ -98,7 +96,7 @@ export function allDecisions({ claims, manifests, proofs }: RetentionPlan): Deci
 
 /**
  * @param exact ids of the snapshots that have the tags of a claim and no other
- * @param lastRecord when proofs were last recorded, milliseconds since the epoch
+ * @param lastRecord when proofs were last recorded
  */
 function decide(
   claim: StoredClaim,
@@ -147,9 +145,9 @@ function ofLiving({ id }: Backup, claim: StoredClaim, { verdicts, marked }: Rete
 }
 
 /** Nobody can back up a deleted claim again: it keeps everything, until its newest is too old, and then nothing. */
-function ofDeleted(claim: StoredClaim, { keepDeleted, now }: RetentionInput): Verdict {
-  if (keepDeleted === null) return { keep: true, reasons: ['its claim exists no more: kept for ever'] };
-  const end = (newestProven(claim) ?? newest(claim)).time + keepDeleted;
+function ofDeleted(claim: StoredClaim, { keepDeletedMs, now }: RetentionInput): Verdict {
+  if (keepDeletedMs === null) return { keep: true, reasons: ['its claim exists no more: kept for ever'] };
+  const end = (newestProven(claim) ?? newest(claim)).time + keepDeletedMs;
   return end < now
     ? { keep: false, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] }
     : { keep: true, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] };

@@ -16,7 +16,6 @@ const hour = 3_600_000;
  * place. Of claims that have backups of before there was a record, the proven ones are judged once more by themselves,
  * so that none of them goes for the sake of one of which nothing is known.
  *
- * @param now milliseconds since the epoch
  */
 export function verdictsOf(
   claims: readonly StoredClaim[],
@@ -65,9 +64,9 @@ export function applyRules(backups: readonly Backup[], rules: KeepRules, now: nu
   const verdicts = new Map<string, Verdict>();
   for (const backup of backups.toReversed()) {
     const reasons: string[] = [];
-    const { within } = rules;
-    if (within !== null && within > 0 && newest !== null) {
-      const hours = Math.ceil(within / hour);
+    const { withinMs } = rules;
+    if (withinMs !== null && withinMs > 0 && newest !== null) {
+      const hours = Math.ceil(withinMs / hour);
       if (backup.time > newest - hours * hour) reasons.push(`within ${hours}h`);
     }
     for (const bucket of buckets) {

@@ -24,7 +24,7 @@ export async function refuseEverythingExcluded(
   if (files > present.filter(Boolean).length) return;
   const others = tags.flatMap((name) => ['!', '-name', escapeGlob(name)]);
   const args = [path, '-xdev', '-type', 'f', ...others, '-print', '-quit'];
-  const { stdout } = await exec('find', args, { namespace, deadline: deadlineMs });
+  const { stdout } = await exec('find', args, { namespace, deadlineMs });
   if (stdout.length === 0) return;
   throw new CephbackupError('EXCLUDES_ALL', 'the volume has files, and every one of them is excluded');
 }

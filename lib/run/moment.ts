@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import type { Hooks } from '../hooks/hooks.js';
 import type { Logger } from '../log/logger.js';
 import type { PlannedVolume } from '../plan/types.js';
@@ -21,8 +22,8 @@ export interface Moment {
   readonly uids: readonly string[];
   /** Whether the volume may read a snapshot that was taken for another volume, at another moment. */
   readonly shares: boolean;
-  /** The point in time, UTC milliseconds. `now` is asked by the first one that is about to take a snapshot. */
-  time(now: () => number): number;
+  /** The point in time. `now` is asked by the first one that is about to take a snapshot. */
+  time(now: () => EpochMs): number;
   /** Takes the snapshot when the moment has come, while everybody is held who must be. */
   around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<Taken<T>>;
   /** Resolves when what the snapshot holds may be read. */

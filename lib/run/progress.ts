@@ -32,8 +32,8 @@ class Workers {
   }
 }
 
-/** Milliseconds between signs of life of a long step. */
-const signOfLife = 30_000;
+/** How often a long step gives a sign of life. */
+const signOfLifeMs = 30_000;
 
 /** A sign of life in the log each 30 s while a step takes long: for logs that nobody watches on a terminal. */
 export function logProgress(log: Logger): Progress {
@@ -41,10 +41,10 @@ export function logProgress(log: Logger): Progress {
   const timer = setInterval(() => {
     for (const work of workers.current.values()) {
       const seconds = elapsed(work);
-      if (seconds < signOfLife / 1000) continue;
+      if (seconds < signOfLifeMs / 1000) continue;
       log.info(`still ${work.text}`, { volume: work.name, seconds, ...(work.progress ?? {}) });
     }
-  }, signOfLife);
+  }, signOfLifeMs);
   return {
     step: (volume, text) => {
       workers.step(volume, text);

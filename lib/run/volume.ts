@@ -14,7 +14,7 @@ import type { ProofNotes } from '../repository/run-record.js';
 import { claimTags } from '../repository/tags.js';
 import type { Logger } from '../log/logger.js';
 import type { Progress } from './progress.js';
-import { rfc3339 } from '../log/time.js';
+import { rfc3339, type EpochMs } from '../log/time.js';
 import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
 import { lastLine, type Exec } from '../tools/process/exec.js';
 import type { BackupSource } from '../repository/source.js';
@@ -41,24 +41,23 @@ export interface VolumeTools {
   /** The tag `cluster=` of all snapshots. */
   clusterName: string;
   node: string;
-  /** Milliseconds; null: no limit. */
-  volumeTimeout: number | null;
+  /** Null: no limit. */
+  volumeTimeoutMs: number | null;
   /** The snapshot that is marked on a volume's PersistentVolume as a proven backup of its claim. */
   markedSnapshot: (volume: PlannedVolume) => string | null;
   /** What the options leave out of every filesystem. */
   exclude: Omit<ExcludeRules, 'patterns'>;
   /** A folder for temporary files. */
   temporary: string;
-  /** UTC milliseconds. */
-  clock: () => number;
+  clock: () => EpochMs;
   log: Logger;
   progress: Progress;
   /**
    * Resolves when a volume may be marked: what its mark relies on is in the repository. Never rejects.
    * @param imageSize of the snapshot, in bytes; null where the size is of no use
-   * @param time of the backup, milliseconds since the epoch
+   * @param time of the backup
    */
-  mayMark: (volume: PlannedVolume, imageSize: number | null, time: number) => Promise<void>;
+  mayMark: (volume: PlannedVolume, imageSize: number | null, time: EpochMs) => Promise<void>;
 }
 
 /** A snapshot in the repository that is known to be complete. */
@@ -79,10 +78,10 @@ const notFound = new Set<ErrorCode>([
   'DIRECTORY_NOT_FOUND',
   'SNAPSHOT_VANISHED',
 ]);
-/** Milliseconds for each command that proves a snapshot which restic has saved. */
-const finishLimit = 900_000;
+/** How long each command may take that proves a snapshot which restic has saved. */
+const finishLimitMs = 900_000;
 /** Longer than any volume takes: the volume's own deadline and the run's abort earlier. */
-const unlimited = 2 ** 31 - 1;
+const unlimitedMs = 2 ** 31 - 1;
 
 /**
  * One volume from snapshot to mark. Never throws: a volume's fault touches that volume alone.
@@ -111,8 +110,8 @@ class Attempt {
   readonly #warnings: string[] = [];
   readonly #scope: Scope;
   readonly #began: number;
-  /** The backup's point in time, milliseconds since the epoch. */
-  #time: number;
+  /** The backup's point in time. */
+  #time: EpochMs;
   #snapshotAsked: number | null = null;
   #strays: Leftover[] = [];
   #heldSeconds: number | null = null;
@@ -134,7 +133,7 @@ class Attempt {
   }
 
   async run(): Promise<VolumeEnd> {
-    const { volumeTimeout } = this.tools;
+    const { volumeTimeoutMs: volumeTimeout } = this.tools;
     const limit = deadline(
       volumeTimeout,
       () => new CephbackupError('VOLUME_TIMEOUT', `not finished after ${(volumeTimeout ?? 0) / 1000} s`),
@@ -187,7 +186,7 @@ class Attempt {
         summary,
         expectedBytes,
         leastEntries,
-        deadline: finishLimit,
+        deadlineMs: finishLimitMs,
       });
       const [proven, unwound] = await Promise.allSettled([proof, this.#unwind()]);
       if (proven.status === 'rejected') throw proven.reason;
@@ -236,7 +235,7 @@ class Attempt {
         ...request,
         excludes: { rules: this.#rules(request.source), temporary: tools.temporary },
         parent: from,
-        deadline: unlimited,
+        deadlineMs: unlimitedMs,
         onProgress: (progress) => {
           tools.progress.progress(volume, progress);
         },
@@ -342,7 +341,7 @@ class Attempt {
     if (kind === 'unusable') return [];
     try {
       const tags = claimTags(this.tools.clusterName, this.volume);
-      const found = await this.tools.restic.snapshots(tags, { deadline: 60_000 });
+      const found = await this.tools.restic.snapshots(tags, { deadlineMs: 60_000 });
       return found.filter(({ time }) => Date.parse(time) === this.#time).map(({ id }) => id);
     } catch (thrown) {
       this.#log.warn(`could not look for a partial snapshot: ${asCephbackupError(thrown).message}`);
@@ -473,7 +472,7 @@ async function rootEntries(
   { namespace, path }: Extract<BackupSource, { type: 'directory' }>,
 ): Promise<number> {
   const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
-  const { stdout, stderr, exitCode } = await exec('find', args, { namespace, deadline: finishLimit });
+  const { stdout, stderr, exitCode } = await exec('find', args, { namespace, deadlineMs: finishLimitMs });
   if (exitCode !== 0)
     throw new CephbackupError('COMMAND_FAILED', `find in the volume's root: ${lastLine(stderr)}`);
   return stdout.length;

@@ -18,7 +18,7 @@ export interface FilesProof {
   files: number | null;
 }
 
-const unlimited = 2 ** 31 - 1;
+const unlimitedMs = 2 ** 31 - 1;
 
 /**
  * Reads every file of a snapshot, in the order of its tree, and keeps none. restic compares each piece with its hash and
@@ -48,7 +48,7 @@ async function readTar({ restic, snapshot, signal, moved }: FilesJob): Promise<F
     }
     tar.finish();
   };
-  await restic.dump(snapshot.id, '/', consume, { signal, deadline: unlimited });
+  await restic.dump(snapshot.id, '/', consume, { signal, deadlineMs: unlimitedMs });
   return tar.content;
 }
 
@@ -57,7 +57,7 @@ async function readZip({ restic, snapshot, signal, moved }: FilesJob): Promise<n
   const consume = async (chunks: AsyncIterable<Uint8Array>) => {
     for await (const chunk of chunks) moved(chunk.length);
   };
-  await restic.dump(snapshot.id, '/', consume, { signal, deadline: unlimited, archive: 'zip' });
+  await restic.dump(snapshot.id, '/', consume, { signal, deadlineMs: unlimitedMs, archive: 'zip' });
   return snapshot.summary?.bytesProcessed ?? 0;
 }
 

@@ -39,8 +39,8 @@ export interface ProveRequest {
   /** In the order in which they are begun. */
   candidates: readonly Candidate[];
   concurrency: number;
-  /** Milliseconds after which no further claim is begun; null: no limit. */
-  budget: number | null;
+  /** After which no further claim is begun; null: no limit. */
+  budgetMs: number | null;
   signal: AbortSignal;
   log: Logger;
   /** @throws CephbackupError where the backup is not sound, or cannot be read */
@@ -113,10 +113,10 @@ class Gate {
   constructor(private readonly request: ProveRequest) {}
 
   closed(): Pick<ProofEnd, 'outcome' | 'error' | 'damage'> | null {
-    const { signal, budget } = this.request;
+    const { signal, budgetMs } = this.request;
     if (signal.aborted) return { outcome: 'not-attempted', error: notAttempted(signal.reason), damage: null };
     if (this.#stopped !== null) return this.#stopped;
-    const over = budget !== null && performance.now() - this.#started >= budget;
+    const over = budgetMs !== null && performance.now() - this.#started >= budgetMs;
     return over ? { outcome: 'not-attempted', error: null, damage: null } : null;
   }
 

@@ -27,7 +27,7 @@ export interface ClaimProof extends ClaimIdentity {
   snapshot: string;
   /** Its point in time, RFC 3339 UTC; null where it cannot be read. */
   time: string | null;
-  /** Bytes of files, or of the disk's image, that were read and compared. */
+  /** Of files, or of the disk's image, that were read and compared. */
   bytes: number;
   /** Null for a disk. */
   files: number | null;

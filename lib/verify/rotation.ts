@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import { newestProven, type Backup, type StoredClaim } from '../repository/claims.js';
 
 /** How much one call reads: until so many milliseconds have passed, or so many bytes. */
@@ -10,8 +11,8 @@ export interface Candidate {
   backup: Backup;
   /** The volume to be marked; null where there is none. */
   pv: string | null;
-  /** When a backup of this very claim was last read and found sound, milliseconds since the epoch. */
-  lastVerified: number | null;
+  /** When a backup of this very claim was last read and found sound. */
+  lastVerified: EpochMs | null;
   /** The snapshot that its volume names as its backup. */
   markedSnapshot: string | null;
 }

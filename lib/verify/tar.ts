@@ -10,8 +10,8 @@ export interface TarContent {
 }
 
 const block = 512;
-/** Extended headers carry a file's attributes; more than this is none. Bytes. */
-const longestExtension = 64 * 1024 * 1024;
+/** Extended headers carry a file's attributes; more than this is none. */
+const longestExtensionBytes = 64 * 1024 * 1024;
 /** Offsets and lengths of fields in a header: POSIX.1-2001, `pax`, section "ustar Interchange Format". */
 const sizeField = { at: 124, length: 12 };
 const checksumField = { at: 148, length: 8 };
@@ -80,7 +80,7 @@ export class TarReader {
     const size = this.#size ?? numberIn(header, sizeField);
     this.#left = Math.ceil(size / block) * block;
     if (type === 'x') {
-      if (size > longestExtension) throw broken(`an extended header of ${size} bytes`);
+      if (size > longestExtensionBytes) throw broken(`an extended header of ${size} bytes`);
       this.#extension = { parts: [], left: size };
       return;
     }

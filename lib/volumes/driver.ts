@@ -1,3 +1,4 @@
+import type { EpochMs } from '../log/time.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { printable, type Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
@@ -18,9 +19,9 @@ export interface VolumeJob {
   warn(text: string): void;
   /**
    * To be called just before the Ceph snapshot is asked for: fixes the backup's point in time, and returns it by this
-   * program's clock. `asked` (UTC milliseconds) is for a snapshot that was asked for earlier, for another volume.
+   * program's clock. `asked` is for a snapshot that was asked for earlier, for another volume.
    */
-  pointInTime(asked?: number): number;
+  pointInTime(asked?: EpochMs): EpochMs;
   /**
    * Asks for the Ceph snapshot, and fixes the point in time: the clock as it was read before the attempt that made it.
    * What must stand still while the snapshot is taken stands still while `ask` runs, and other volumes of the group take

@@ -8,20 +8,16 @@ export interface Deadline {
 }
 
 /** A signal that aborts with `error` after `milliseconds` (null: never), or with the reason of `parent`. */
-export function deadline(
-  milliseconds: number | null,
-  error: () => CephbackupError,
-  parent: AbortSignal,
-): Deadline {
+export function deadline(ms: number | null, error: () => CephbackupError, parent: AbortSignal): Deadline {
   const own = new AbortController();
   const timer =
-    milliseconds === null
+    ms === null
       ? undefined
       : setTimeout(
           () => {
             own.abort(error());
           },
-          Math.min(milliseconds, 2 ** 31 - 1),
+          Math.min(ms, 2 ** 31 - 1),
         );
   const signal = AbortSignal.any([parent, own.signal]);
   setMaxListeners(0, signal);

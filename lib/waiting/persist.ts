@@ -18,7 +18,7 @@ export type Again<T> = (tried: Tried<T>) => number | null | Promise<number | nul
 
 /** How long, and how often, something is tried again. */
 export interface Patience {
-  /** After which no further attempt is begun. */
+  /** No further attempt is begun after so long. */
   patienceMs: number;
   /** Between the first two attempts; each further pause is twice as long. */
   intervalMs: number;

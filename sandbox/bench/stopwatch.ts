@@ -6,7 +6,7 @@ export interface Measured<T> {
   seconds: number;
   /** How busy all of the machine's processors were meanwhile, 0 to 1. */
   busy: number;
-  /** Seconds that all processors together were busy. */
+  /** That all processors together were busy. */
   processorSeconds: number;
 }
 

@@ -96,11 +96,11 @@ export function sampleData(count?: number): PageData {
   const inventory = inventoryOf(samples, histories);
   const policy = {
     ...{ prefix, namespaces: [], excludeNamespaces: [], pvcs: [], selector: null, storageClasses: [] },
-    ...{ minAge: null, shard: null, clusters: null, drivers: [], optIn: false },
+    ...{ minAgeMs: null, shard: null, clusters: null, drivers: [], optIn: false },
   };
   const now = new Date(sampleNowMs);
   const plan = buildPlan(inventory, policy, now);
-  const status = statusOf(plan, { prefix, now, maxAge: 26 * hourMs, stored: null });
+  const status = statusOf(plan, { prefix, now, maxAgeMs: 26 * hourMs, stored: null });
   const gone = {
     namespace: 'shop',
     pvc: 'black-friday',

@@ -14,7 +14,7 @@ export interface KubeContext {
     kubeconfig?: string;
     signal?: AbortSignal;
     log?: Logger;
-    patience?: number;
+    patienceMs?: number;
   }): Promise<KubeApi>;
   /** A connection of a new account that may do exactly this. */
   connectAs(name: string, rules: readonly Rule[], namespace?: string): Promise<KubeApi>;
@@ -36,13 +36,13 @@ export function kubeContext(real: boolean): KubeContext {
     if (running === undefined) throw new Error('the Kubernetes API was not started');
     return running;
   };
-  const connect: KubeContext['connect'] = ({ kubeconfig, signal, log, patience } = {}) =>
+  const connect: KubeContext['connect'] = ({ kubeconfig, signal, log, patienceMs } = {}) =>
     connectKube({
       kubeconfig: kubeconfig ?? kube().kubeconfig,
       env: {},
       log: log ?? silent,
       signal: signal ?? new AbortController().signal,
-      patience: patience ?? 5_000,
+      patienceMs: patienceMs ?? 5_000,
     });
   return {
     get kube() {

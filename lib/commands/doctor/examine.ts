@@ -8,8 +8,8 @@ export interface CheckResult extends Finding {
   name: string;
 }
 
-/** Milliseconds for each check; beyond the deadline of any command that a check waits for. */
-const patience = 45_000;
+/** How long each check may take; beyond the deadline of any command that a check waits for. */
+const patienceMs = 45_000;
 /** Findings of one check: a cluster may have ten thousand claims. */
 const most = 10;
 const longest = 500;
@@ -19,7 +19,7 @@ export async function examine(
   checks: readonly Check[],
   setup: Setup,
   signal: AbortSignal,
-  limit = patience,
+  limit = patienceMs,
 ): Promise<CheckResult[]> {
   const results = await Promise.all(
     checks.map(async (check) => {

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../log/time.js';
 import type { doctorOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError } from '../../errors/error.js';
@@ -37,14 +38,13 @@ export interface SetupParts {
   hostname: string;
   log: Logger;
   signal: AbortSignal;
-  /** UTC milliseconds. */
-  clock: () => number;
+  clock: () => EpochMs;
 }
 
 export const kindsOfVolumes: readonly VolumeKind[] = ['rbd-filesystem', 'rbd-block', 'cephfs'];
 
-/** Milliseconds for one request to the API to succeed, with retries. */
-const patience = 10_000;
+/** How long one request to the API may take, with retries. */
+const patienceMs = 10_000;
 
 /**
  * What the checks look at. What several of them need is asked for once; where it cannot be had, they throw `NotChecked`.
@@ -74,7 +74,7 @@ export class Setup {
     return this.once('Kubernetes API', async () => {
       const { options, env, log, signal, clock } = this.parts;
       const { kubeconfig } = options;
-      const api = await connectKube({ kubeconfig, env, log, signal, patience, now: clock });
+      const api = await connectKube({ kubeconfig, env, log, signal, patienceMs, now: clock });
       // What everybody may ask.
       await isAllowed(api, { group: '', resource: 'namespaces', verb: 'list' });
       return api;
@@ -86,7 +86,7 @@ export class Setup {
   }
 
   inventory(): Promise<Inventory> {
-    return this.once('list of claims', async () => readInventory(await this.api(), { patience }));
+    return this.once('list of claims', async () => readInventory(await this.api(), { patienceMs }));
   }
 
   plan(): Promise<Plan> {
@@ -120,7 +120,7 @@ export class Setup {
     const which = monitors === null ? 'Ceph' : `Ceph at ${monitors.join(',')}`;
     return this.once(which, async () => {
       const { clientsFor, signal } = this.parts;
-      return clientsFor(monitors).ceph.json(['status'], { signal, deadline: cephDeadline });
+      return clientsFor(monitors).ceph.json(['status'], { signal, deadlineMs: cephDeadlineMs });
     });
   }
 
@@ -128,12 +128,12 @@ export class Setup {
   repository(): Promise<RepositoryConfig> {
     return this.once('repository', async () => {
       const { restic, signal } = this.parts;
-      return openRepository(restic, { signal, deadline: repositoryDeadline });
+      return openRepository(restic, { signal, deadlineMs: repositoryDeadlineMs });
     });
   }
 }
 
-/** Milliseconds for a command that only asks Ceph something; a client that finds no monitor would try for 30 s. */
-export const cephDeadline = 20_000;
+/** Of a command that only asks Ceph something; a client that finds no monitor would try for 30 s. */
+export const cephDeadlineMs = 20_000;
 /** restic tries for much longer to reach what does not answer. */
-export const repositoryDeadline = 30_000;
+export const repositoryDeadlineMs = 30_000;

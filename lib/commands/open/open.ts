@@ -122,7 +122,7 @@ async function showDisk(
 
 /** @throws CephbackupError MOUNT_FAILED */
 async function mountHere({ exec, signal }: LookTools, args: string[]): Promise<void> {
-  const { exitCode, stderr } = await exec('mount', args, { signal, deadline: 60_000 });
+  const { exitCode, stderr } = await exec('mount', args, { signal, deadlineMs: 60_000 });
   if (exitCode !== 0)
     throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(stderr)}`);
 }

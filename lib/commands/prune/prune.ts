@@ -35,7 +35,7 @@ import { requireRestic, resticOf } from '../shared/repository.js';
 type PruneValues = Values<typeof pruneOptions>;
 
 /** Milliseconds to wait for another's lock; as long as every other command does. */
-const defaultPatience = 120_000;
+const defaultPatienceMs = 120_000;
 
 /** Forgets what no rule keeps, claim by claim, then lets restic free the space. */
 export const prune: Command<PruneValues> = async (context) => {
@@ -120,13 +120,13 @@ async function readPlan(context: CommandContext<PruneValues>, restic: Restic): P
     weekly: options.keepWeekly,
     monthly: options.keepMonthly,
     yearly: options.keepYearly,
-    within: unlessNone(options.keepWithin),
+    withinMs: unlessNone(options.keepWithin),
   };
   const ours = { snapshots, cluster: cluster.name, marked };
-  const keepDeleted = unlessNone(options.keepDeleted);
+  const keepDeletedMs = unlessNone(options.keepDeleted);
   const now = clock();
   const verdicts = verdictsOf(claimsOf(ours), rules, now);
-  const plan = planRetention({ ...ours, living, verdicts, keepDeleted, now });
+  const plan = planRetention({ ...ours, living, verdicts, keepDeletedMs, now });
   return { plan, cluster, snapshots };
 }
 
@@ -174,7 +174,7 @@ const nothingDone: Done = {
 };
 
 function pruningOf({ maxUnused, maxRepackSize, repackSmall }: PruneValues) {
-  return { maxUnused, maxRepackSize, repackSmall: repackSmall === true };
+  return { maxUnused, maxRepackBytes: maxRepackSize, repackSmall: repackSmall === true };
 }
 
 function estimate(restic: Restic, ids: readonly string[], options: PruneValues, signal: AbortSignal) {
@@ -188,7 +188,7 @@ async function carryOut(
   plan: RetentionPlan,
 ): Promise<Done> {
   const ids = forgottenIds(plan);
-  const patience = options.retryLock ?? defaultPatience;
+  const patienceMs = options.retryLock ?? defaultPatienceMs;
   const progress = new StepProgress(log);
   const done = { ...nothingDone };
   try {
@@ -198,13 +198,13 @@ async function carryOut(
     }
     if (ids.length > 0) {
       progress.step(`forgetting ${ids.length} snapshots`);
-      await forgetSnapshots(restic, ids, patience, { signal });
+      await forgetSnapshots(restic, ids, patienceMs, { signal });
       done.forgotten = ids.length;
     }
     progress.step('pruning');
     // Always: an earlier prune may have ended between forgetting and freeing.
     const onPhase = progress.step;
-    done.space = await pruneRepository(restic, pruningOf(options), patience, { signal, onPhase });
+    done.space = await pruneRepository(restic, pruningOf(options), patienceMs, { signal, onPhase });
     const left = new Set((await restic.survey({ signal, noLock: true })).snapshots.map(({ id }) => id));
     done.left = left.size;
     done.warnings = missing(plan, left);

@@ -51,16 +51,16 @@ function preview(
     weekly: options.keepWeekly,
     monthly: options.keepMonthly,
     yearly: options.keepYearly,
-    within: unlessNone(options.keepWithin),
+    withinMs: unlessNone(options.keepWithin),
   };
-  const keepDeleted = unlessNone(options.keepDeleted);
-  if (!hasRules(rules) && keepDeleted === null) return null;
+  const keepDeletedMs = unlessNone(options.keepDeleted);
+  if (!hasRules(rules) && keepDeletedMs === null) return null;
   const marked = markedIds(inventory.persistentVolumes, prefix);
   const ours = { snapshots, cluster: cluster ?? '', marked };
   const nowMs = now.getTime();
   const verdicts = verdictsOf(claimsOf(ours), rules, nowMs);
-  const plan = planRetention({ ...ours, living, verdicts, keepDeleted, now: nowMs });
-  const days = keepDeleted === null ? [] : [`--keep-deleted=${Math.round(keepDeleted / 3_600_000)}h`];
+  const plan = planRetention({ ...ours, living, verdicts, keepDeletedMs, now: nowMs });
+  const days = keepDeletedMs === null ? [] : [`--keep-deleted=${Math.round(keepDeletedMs / 3_600_000)}h`];
   return summary(plan, [...describeRules(rules), ...days]);
 }
 

@@ -46,7 +46,7 @@ export async function warnOfHooks(
   const warnings: string[] = [];
   try {
     for (const namespace of namespaces) {
-      const pods = await api.list<Pod>(podsInPath(namespace), { signal, patience: patienceMs });
+      const pods = await api.list<Pod>(podsInPath(namespace), { signal, patienceMs });
       const claims = new Set(volumes.filter((one) => one.namespace === namespace).map(({ pvc }) => pvc));
       for (const pod of hookedPods({ pods, claims, elsewhere: new Set(), prefix }))
         warnings.push(

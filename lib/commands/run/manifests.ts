@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../log/time.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { readStorageClasses } from '../../kube/inventory.js';
 import type { StorageClass } from '../../kube/types.js';
@@ -50,9 +51,9 @@ export class RunManifests {
    * snapshot is taken: where its size is another, all manifests are saved once more.
    *
    * @param imageSize of the snapshot that was backed up, in bytes; null where the manifests tell none
-   * @param time of the backup, milliseconds since the epoch
+   * @param time of the backup
    */
-  async mayMark(volume: PlannedVolume, imageSize: number | null, time: number): Promise<void> {
+  async mayMark(volume: PlannedVolume, imageSize: number | null, time: EpochMs): Promise<void> {
     // One after the other: each builds on the one before.
     this.#saved = this.#saved.then((saved) => {
       if (saved === null || imageSize === null) return saved;

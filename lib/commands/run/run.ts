@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../log/time.js';
 import { unlessNone } from '../../cli/values.js';
 import { setMaxListeners } from 'node:events';
 import type { runOptions } from './options.js';
@@ -35,8 +36,7 @@ import { auditRun, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.
 export type RunValues = Values<typeof runOptions>;
 
 interface Start {
-  /** UTC milliseconds. */
-  started: number;
+  started: EpochMs;
   restic: Restic;
   /** Takes longer to open than the cluster to read and the first steps in Ceph: all of it is done at once. */
   repository: OpeningRepository;
@@ -108,8 +108,8 @@ interface Execution {
   opened: Promise<ResticSnapshot[]>;
 }
 
-/** Milliseconds for the record of what was proven. */
-const recordPatience = 60_000;
+/** How long the record of what was proven may take. */
+const recordPatienceMs = 60_000;
 
 async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
   const { options, log, hostname, clock, exec } = context;
@@ -164,7 +164,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       driverFor: drivers(context, clientsFor),
       clusterName: cluster.name,
       node: hostname,
-      volumeTimeout: unlessNone(options.volumeTimeout),
+      volumeTimeoutMs: unlessNone(options.volumeTimeout),
       exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
       temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
@@ -182,7 +182,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     manifests.end(),
   ]);
   // Also where the run is being stopped: what was proven is proven.
-  const notRecorded = await proofs.save(AbortSignal.timeout(recordPatience));
+  const notRecorded = await proofs.save(AbortSignal.timeout(recordPatienceMs));
   const errors = [notOpened, ...result.errors, ...manifests.errors, notRecorded].filter(
     (error) => error !== null,
   );

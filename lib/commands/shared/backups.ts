@@ -46,15 +46,15 @@ export async function readBackups(context: CommandContext<KnownValues>): Promise
   return { snapshots, backups: backupsOf(snapshots, marks), unreadable, own, warnings };
 }
 
-/** Who needs no marks must not wait long for them. Milliseconds. */
-const patience = 5_000;
+/** Who needs no marks must not wait long for them. */
+const patienceMs = 5_000;
 
 async function readMarks(
   { options, signal }: CommandContext<KnownValues>,
   { api, name }: { api: KubeApi | null; name: string | null },
 ): Promise<Marks | null> {
   if (api === null || name === null) return null;
-  const volumes = await api.list<PersistentVolume>(persistentVolumesPath, { signal, patience });
+  const volumes = await api.list<PersistentVolume>(persistentVolumesPath, { signal, patienceMs });
   return marksOf(volumes, name, options.annotationPrefix ?? defaultPrefix);
 }
 

@@ -30,7 +30,7 @@ export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Poli
     pvcs,
     selector,
     storageClasses,
-    minAge,
+    minAgeMs: minAge,
     shard: shardOf(options.shard, env),
     drivers,
     optIn: options.optIn === true,

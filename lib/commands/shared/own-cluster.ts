@@ -14,8 +14,8 @@ export interface OwnCluster {
   warnings: string[];
 }
 
-/** What needs no cluster must not wait long for one that is lost. Milliseconds. */
-const patience = 5_000;
+/** What needs no cluster must not wait long for one that is lost. */
+const patienceMs = 5_000;
 
 /**
  * For commands that work without Kubernetes, too: an API that does not answer is a warning.
@@ -31,8 +31,8 @@ export async function ownCluster(
   if (kubeconfig === null && !(await isConfigured(env)))
     return { api: null, name: clusterName, warnings: [] };
   try {
-    const api = await connectKube({ kubeconfig, env, log, signal, patience });
-    const id = await readClusterId(api, { patience });
+    const api = await connectKube({ kubeconfig, env, log, signal, patienceMs });
+    const id = await readClusterId(api, { patienceMs });
     return { api, name: clusterName ?? id, warnings: [] };
   } catch (thrown) {
     const error = asCephbackupError(thrown);

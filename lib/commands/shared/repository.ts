@@ -59,7 +59,7 @@ export function openRepository(
   const early = new AbortController();
   const signal = AbortSignal.any([runSignal, early.signal]);
   let failed: CephbackupError | null = null;
-  const list = () => restic.snapshots([], { signal, deadline: openingMs + restic.lockPatienceMs });
+  const list = () => restic.snapshots([], { signal, deadlineMs: openingMs + restic.lockPatienceMs });
   const snapshots = persist(
     list,
     ({ end, elapsedMs }) => {

@@ -26,7 +26,7 @@ export interface StatusSurvey {
 /** @throws CephbackupError KUBE_…, INPUT_UNREADABLE, REPOSITORY_… */
 export async function surveyStatus(
   context: CommandContext<Values<typeof statusOptions>>,
-  maxAge: number | null,
+  maxAgeMs: number | null,
 ): Promise<StatusSurvey> {
   const { options } = context;
   const now = new Date(context.clock());
@@ -39,7 +39,7 @@ export async function surveyStatus(
   const plan = buildPlan(inventory, policy, now);
   const cluster = clusterOf(options.clusterName, inventory, survey !== null);
   const stored = survey === null ? null : crossCheck(survey.snapshots, cluster ?? '', prefix);
-  const status = statusOf(plan, { prefix, now, maxAge, stored });
+  const status = statusOf(plan, { prefix, now, maxAgeMs, stored });
   for (const id of survey?.unreadable ?? [])
     status.warnings.push(`the file of snapshot ${id} cannot be read: run verify`);
   return { status, now, prefix, inventory, cluster, survey };

@@ -23,8 +23,8 @@ export async function sweepEarlierRuns(
   };
 }
 
-/** Milliseconds; what cannot be audited by then is said. */
-const auditLimit = 60_000;
+/** What cannot be audited by then is named in a warning. */
+const auditLimitMs = 60_000;
 
 /** Looks once more, after the last volume, whether everything that this run made is gone. Never throws. */
 export async function auditRun(
@@ -35,7 +35,7 @@ export async function auditRun(
 ): Promise<Swept> {
   if (names.size === 0) return { leftovers: [], warnings: [] };
   // A signal of its own: a run that was stopped must know, too.
-  const signal = AbortSignal.timeout(auditLimit);
+  const signal = AbortSignal.timeout(auditLimitMs);
   const ends = await Promise.allSettled(sweepers.map((sweeper) => sweeper.audit({ names, volumes, signal })));
   const warnings = ends.flatMap((end) =>
     end.status === 'rejected'

@@ -5,7 +5,7 @@ import type { KubeApi } from '../../kube/api.js';
 import { persistentVolumesPath } from '../../kube/paths.js';
 import type { PersistentVolume } from '../../kube/types.js';
 import { verifiedOn } from '../../plan/attempt.js';
-import { clockTolerance, parseTime } from '../../plan/last-backup.js';
+import { clockToleranceMs, parseTime } from '../../plan/last-backup.js';
 import { markedSnapshotOn } from '../../plan/marks.js';
 import {
   backupsOf,
@@ -164,7 +164,7 @@ function markedVolume(pv: PersistentVolume, cluster: string, prefix: string, now
   const annotations = pv.metadata?.annotations ?? {};
   if (pv.metadata?.name === undefined || !uid || !namespace || !name) return [];
   const value = (key: string): string | null => annotations[`${prefix}/${key}`] ?? null;
-  const past = (time: number | null) => (time !== null && time <= now + clockTolerance ? time : null);
+  const past = (time: number | null) => (time !== null && time <= now + clockToleranceMs ? time : null);
   const owns = value('last-backup-claim') === uid;
   return [
     {

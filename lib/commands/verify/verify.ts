@@ -61,7 +61,7 @@ async function prove(
   const ends = await proveClaims({
     candidates: candidates.slice(0, most),
     concurrency: options.concurrency ?? 4,
-    budget: budget !== null && 'milliseconds' in budget ? budget.milliseconds : null,
+    budgetMs: budget !== null && 'milliseconds' in budget ? budget.milliseconds : null,
     signal,
     log,
     prove: (candidate, job) => readBackup({ context, restic, scope, ground, candidate, job }),
@@ -104,8 +104,8 @@ async function readBackup({ context, restic, scope, ground, candidate, job }: Re
   return { ...read, drill: await maybeDrill(null) };
 }
 
-/** Milliseconds; a proof is marked also while the program is being stopped. */
-const markPatience = 60_000;
+/** A proof is marked also while the program is being stopped. */
+const markPatienceMs = 60_000;
 
 /** A claim whose newest snapshot is lost is not marked: what was read is not its last backup. */
 async function mark({ clock, log }: VerifyContext, scope: VerifyScope, end: ProofEnd): Promise<void> {
@@ -118,8 +118,8 @@ async function mark({ clock, log }: VerifyContext, scope: VerifyScope, end: Proo
   try {
     const about = { verified: rfc3339(time), snapshotId: candidate.backup.id };
     const target = { pv, claimUid: claim.uid, prefix: scope.prefix, ...about };
-    const signal = AbortSignal.timeout(2 * markPatience);
-    const result = await markVerified(scope.api, target, { signal, patience: markPatience });
+    const signal = AbortSignal.timeout(2 * markPatienceMs);
+    const result = await markVerified(scope.api, target, { signal, patienceMs: markPatienceMs });
     if (result === 'marked') candidate.lastVerified = time;
     else end.warnings.push('the claim vanished meanwhile: its volume is not annotated');
   } catch (thrown) {

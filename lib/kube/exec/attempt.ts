@@ -124,7 +124,7 @@ export class ExecAttempt {
       message: statusError(`run a command in pod ${this.command.pod}`, status, body).message,
       // What a gateway answers for somebody else does not say what that one did.
       mayHaveRun: status >= 500,
-      failure: { kind: 'status', status, retryAfter },
+      failure: { kind: 'status', status, retryAfter: retryAfter },
     });
   }
 

@@ -18,7 +18,7 @@ export interface SocketRequest {
 
 /** Those in which the last message says how the command ended. */
 const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
-/** Bytes of an answer that refuses; a `Status` object has about 300. */
+/** How much is read of an answer that refuses; a `Status` object has about 300 bytes. */
 const bodyLimitBytes = 16 * 1024;
 /** The API sends at most 32 KiB in one message. */
 const payloadLimitBytes = 4 * 1024 * 1024;

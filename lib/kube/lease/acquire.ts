@@ -140,7 +140,7 @@ class Contender {
   }
 
   #request(): RequestOptions {
-    return { signal: this.options.signal, timeout: this.timings.request };
+    return { signal: this.options.signal, timeoutMs: this.timings.request };
   }
 
   #isForeign({ holder }: LeaseRecord): boolean {

@@ -20,8 +20,7 @@ export interface HeldLeaseParts {
   log: Logger;
 }
 
-/** Milliseconds. */
-const longestStep = 100;
+const longestStepMs = 100;
 
 /** A lease that renews itself until it is released or lost. */
 export class HeldLease implements Lease {
@@ -51,7 +50,7 @@ export class HeldLease implements Lease {
   }
 
   healthy(): boolean {
-    return !this.lost.aborted && this.#silence() < this.parts.timings.unhealthy;
+    return !this.lost.aborted && this.#silenceMs() < this.parts.timings.unhealthy;
   }
 
   release(): Promise<void> {
@@ -59,8 +58,8 @@ export class HeldLease implements Lease {
     return this.#releasing;
   }
 
-  /** Milliseconds since the last renewal that is known to have succeeded was sent. */
-  #silence(): number {
+  /** Since the last renewal that is known to have succeeded was sent. */
+  #silenceMs(): number {
     return this.parts.clock.monotonic() - this.#renewedAt;
   }
 
@@ -78,7 +77,7 @@ export class HeldLease implements Lease {
           this.#lose(error);
           return;
         }
-        const seconds = Math.round(this.#silence() / 1000);
+        const seconds = Math.round(this.#silenceMs() / 1000);
         log.warn(`the lease could not be renewed for ${seconds} s: ${error.message}`);
         delay = timings.retry;
       }
@@ -104,7 +103,7 @@ export class HeldLease implements Lease {
       const sent = clock.monotonic();
       if (!(await store.write(lease, next, this.#request(this.#stop.signal)))) {
         // Members of one run write to the same Lease: not all at once again.
-        await this.#waited(Math.random() * longestStep);
+        await this.#waited(Math.random() * longestStepMs);
         continue;
       }
       this.#renewedAt = sent;
@@ -128,7 +127,7 @@ export class HeldLease implements Lease {
 
   /** One attempt: waiting and trying again is this class's own business. */
   #request(signal: AbortSignal): RequestOptions {
-    return { signal, timeout: this.parts.timings.request, patience: 0 };
+    return { signal, timeoutMs: this.parts.timings.request, patienceMs: 0 };
   }
 
   #watchExpiry(): void {
@@ -137,7 +136,7 @@ export class HeldLease implements Lease {
     this.#expiry = setTimeout(() => {
       const seconds = Math.round(duration / 1000);
       this.#lose(new CephbackupError('LEASE_LOST', `the lease could not be renewed for ${seconds} s`));
-    }, duration - this.#silence());
+    }, duration - this.#silenceMs());
     this.#expiry.unref();
   }
 

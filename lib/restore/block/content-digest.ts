@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 
-/** What is looked at together; a block of zeros is the same as no block at all. Bytes. */
-const blockSize = 64 * 1024;
-/** What one hash covers, so that a difference can be told to lie somewhere near. Bytes. */
-const regionSize = 64 * 1024 * 1024;
-const blocksPerRegion = regionSize / blockSize;
-const zeros = Buffer.alloc(blockSize);
+/** What is looked at together; a block of zeros is the same as no block at all. */
+const blockBytes = 64 * 1024;
+/** What one hash covers, so that a difference can be told to lie somewhere near. */
+const regionBytes = 64 * 1024 * 1024;
+const blocksPerRegion = regionBytes / blockBytes;
+const zeros = Buffer.alloc(blockBytes);
 
 /**
  * A disk's contents in hashes: the same for the same contents, however they come in pieces, and whether zeros are
@@ -16,17 +16,17 @@ export class ContentDigest {
   #hash: Hash | null = null;
   #region = -1;
   /** A block that comes in several pieces. */
-  readonly #gathered = Buffer.alloc(blockSize);
+  readonly #gathered = Buffer.alloc(blockBytes);
   #gathering = -1;
 
   /** Pieces in the order of the disk. */
   push(offset: number, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
-      const block = Math.floor((offset + at) / blockSize);
-      const within = (offset + at) % blockSize;
-      const piece = bytes.subarray(at, at + blockSize - within);
+      const block = Math.floor((offset + at) / blockBytes);
+      const within = (offset + at) % blockBytes;
+      const piece = bytes.subarray(at, at + blockBytes - within);
       if (block !== this.#gathering) this.#flush();
-      if (piece.length === blockSize) this.#add(block, piece);
+      if (piece.length === blockBytes) this.#add(block, piece);
       else {
         this.#gathering = block;
         this.#gathered.set(piece, within);
@@ -74,5 +74,5 @@ export function firstDifference(
   const regions = [...new Set([...a.keys(), ...b.keys()])].filter(
     (region) => a.get(region) !== b.get(region),
   );
-  return regions.length === 0 ? null : Math.min(...regions) * regionSize;
+  return regions.length === 0 ? null : Math.min(...regions) * regionBytes;
 }

@@ -19,9 +19,9 @@ export interface DiskFile {
   verify(progress: Progress): Promise<boolean>;
 }
 
-/** Holes have at least this size, which is that of a filesystem's blocks. Bytes. */
-const holeSize = 4096;
-const readSize = 1024 * 1024;
+/** Holes have at least this size, which is that of a filesystem's blocks. */
+const holeBytes = 4096;
+const readBytes = 1024 * 1024;
 
 /** The disk itself; what is zero in it is a hole. */
 export class RawFile implements DiskFile {
@@ -32,7 +32,7 @@ export class RawFile implements DiskFile {
 
   async begin(disk: DiskSource): Promise<void> {
     this.#disk = disk;
-    await this.handle.truncate(disk.size);
+    await this.handle.truncate(disk.sizeBytes);
   }
 
   see(): Promise<void> {
@@ -40,7 +40,7 @@ export class RawFile implements DiskFile {
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<number> {
-    const inside = insideDisk(offset, bytes, this.#disk?.size ?? 0);
+    const inside = insideDisk(offset, bytes, this.#disk?.sizeBytes ?? 0);
     this.#written.push(offset, inside);
     let written = 0;
     for (const { start, length } of dataRuns(offset, inside)) {
@@ -56,14 +56,14 @@ export class RawFile implements DiskFile {
 
   async verify({ moved }: Progress): Promise<boolean> {
     const disk = this.#disk;
-    if ((await this.handle.stat()).size !== disk?.size) return false;
+    if ((await this.handle.stat()).size !== disk?.sizeBytes) return false;
     const read = new ContentDigest();
     // Everything else is a hole of a file that was empty.
     for (const { start, length } of disk.image.allocated()) {
       for await (const { offset, bytes } of readRange(
         this.handle,
         start,
-        Math.min(start + length, disk.size),
+        Math.min(start + length, disk.sizeBytes),
       )) {
         read.push(offset, bytes);
         moved(bytes.length);
@@ -114,7 +114,7 @@ export class QcowFile implements DiskFile {
 function* dataRuns(offset: number, bytes: Uint8Array): Generator<{ start: number; length: number }, void> {
   let start = -1;
   for (let at = 0; at < bytes.length;) {
-    const next = Math.min(bytes.length, at + holeSize - ((offset + at) % holeSize));
+    const next = Math.min(bytes.length, at + holeBytes - ((offset + at) % holeBytes));
     const empty = isZero(bytes.subarray(at, next));
     if (empty && start >= 0) yield { start, length: at - start };
     if (empty) start = -1;
@@ -124,7 +124,7 @@ function* dataRuns(offset: number, bytes: Uint8Array): Generator<{ start: number
   if (start >= 0) yield { start, length: bytes.length - start };
 }
 
-const zeros = Buffer.alloc(holeSize);
+const zeros = Buffer.alloc(holeBytes);
 
 function isZero(bytes: Uint8Array): boolean {
   return zeros.subarray(0, bytes.length).equals(bytes);
@@ -141,9 +141,9 @@ async function* readRange(
   start: number,
   end: number,
 ): AsyncGenerator<{ offset: number; bytes: Buffer }, void> {
-  const buffer = Buffer.allocUnsafe(readSize);
+  const buffer = Buffer.allocUnsafe(readBytes);
   for (let offset = start; offset < end;) {
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(readSize, end - offset), offset);
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(readBytes, end - offset), offset);
     if (bytesRead === 0) return;
     yield { offset, bytes: buffer.subarray(0, bytesRead) };
     offset += bytesRead;

@@ -6,8 +6,8 @@ import type { RestoreJob } from '../job.js';
 /** A disk as it comes out of the repository. */
 export interface DiskSource {
   image: ImageReader;
-  /** Exactly; bytes. */
-  size: number;
+  /** Exactly. */
+  sizeBytes: number;
 }
 
 const sectorSize = 512;
@@ -31,14 +31,14 @@ export async function readDisk(
     async (chunks) => {
       try {
         const image = await openImage(watched(chunks, see));
-        await consumer({ image, size: diskSize(image, exactSize, job.warn) });
+        await consumer({ image, sizeBytes: diskSize(image, exactSize, job.warn) });
       } catch (thrown) {
         if (!(thrown instanceof Qcow2Error)) throw thrown;
         const message = `the disk in snapshot ${backup.id.slice(0, 8)} is damaged: ${thrown.message}`;
         throw new CephbackupError('BACKUP_DAMAGED', message, { cause: thrown });
       }
     },
-    { signal, deadline: 2 ** 31 - 1 },
+    { signal, deadlineMs: 2 ** 31 - 1 },
   );
 }
 

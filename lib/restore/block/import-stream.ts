@@ -4,20 +4,20 @@ import { insideDisk } from './disk-source.js';
 
 export interface ImportRequest {
   image: ImageReader;
-  /** Of the disk, exactly; the image's own size is rounded up to sectors. Bytes. */
-  diskSize: number;
-  /** Of the image that is written to; at least the disk's. Bytes. */
-  targetSize: number;
+  /** Of the disk, exactly; the image's own size is rounded up to sectors. */
+  diskBytes: number;
+  /** Of the image that is written to; at least the disk's. */
+  targetBytes: number;
   /** Also says where there are zeros: for a target that may hold something else. */
   erase: boolean;
   /** Sees all data on its way. */
   onData: (offset: number, bytes: Uint8Array) => void;
 }
 
-/** rbd reads a record whole and writes its objects side by side, but one record after the other. Bytes. */
-const recordSize = 16 * 1024 * 1024;
+/** rbd reads a record whole and writes its objects side by side, but one record after the other. */
+const recordBytes = 16 * 1024 * 1024;
 /** Objects of so many bytes are discarded side by side. */
-const eraseSize = 256 * 1024 * 1024;
+const eraseBytes = 256 * 1024 * 1024;
 
 /**
  * A disk in the format that `rbd import-diff` reads (doc/dev/rbd-diff.rst of Ceph, version 1). What is zero in the disk
@@ -26,7 +26,7 @@ const eraseSize = 256 * 1024 * 1024;
  * @throws Qcow2Error, CephbackupError BACKUP_DAMAGED where the disk has data behind its end
  */
 export async function* importStream(request: ImportRequest): AsyncGenerator<Uint8Array, void> {
-  const { image, diskSize, targetSize, erase, onData } = request;
+  const { image, diskBytes: diskSize, targetBytes: targetSize, erase, onData } = request;
   yield Buffer.concat([Buffer.from('rbd diff v1\n'), record('s', targetSize)]);
   const records = recordsOf(image, diskSize);
   let next = records.next();
@@ -65,7 +65,7 @@ function* recordsOf(
   for (const range of image.allocated()) {
     const end = Math.min(range.start + range.length, diskSize);
     for (let start = range.start; start < end;) {
-      const length = Math.min(end, (Math.floor(start / recordSize) + 1) * recordSize) - start;
+      const length = Math.min(end, (Math.floor(start / recordBytes) + 1) * recordBytes) - start;
       yield { start, length };
       start += length;
     }
@@ -74,7 +74,7 @@ function* recordsOf(
 
 function* zeros(from: number, to: number): Generator<Uint8Array, void> {
   for (let start = from; start < to;) {
-    const length = Math.min(to, (Math.floor(start / eraseSize) + 1) * eraseSize) - start;
+    const length = Math.min(to, (Math.floor(start / eraseBytes) + 1) * eraseBytes) - start;
     yield record('z', start, length);
     start += length;
   }

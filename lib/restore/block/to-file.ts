@@ -51,7 +51,7 @@ async function writeDisk(
     job,
     exactSize,
     async (disk) => {
-      outcome.diskSize = disk.size;
+      outcome.diskSize = disk.sizeBytes;
       await file.begin(disk);
       for await (const { offset, bytes } of disk.image.pieces()) {
         outcome.bytesWritten += await file.write(offset, bytes);

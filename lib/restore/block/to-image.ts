@@ -49,17 +49,17 @@ export async function diskToImage(
   const digest = new ContentDigest();
   const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
   await readDisk(job, exactSize, async (disk) => {
-    outcome.diskSize = disk.size;
-    refuseTooSmall(image, disk.size, existing);
-    if (existing === null) await createImage(job, target, disk.size);
+    outcome.diskSize = disk.sizeBytes;
+    refuseTooSmall(image, disk.sizeBytes, existing);
+    if (existing === null) await createImage(job, target, disk.sizeBytes);
     await requireSpace(job, target, disk, existing);
     hold ??= await acquire(job, target);
     job.step(`writing ${formatImage(image)}`);
     job.state = 'incomplete';
     const stream = importStream({
       image: disk.image,
-      diskSize: disk.size,
-      targetSize: existing ?? disk.size,
+      diskBytes: disk.sizeBytes,
+      targetBytes: existing ?? disk.sizeBytes,
       erase: existing !== null,
       onData: (offset, bytes) => {
         digest.push(offset, bytes);

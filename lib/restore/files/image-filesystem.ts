@@ -88,7 +88,7 @@ export async function openImageFilesystem(
       const result = await exec('sync', ['--file-system', '--', volumeDirectory], {
         namespace,
         signal,
-        deadline: 3_600_000,
+        deadlineMs: 3_600_000,
       });
       if (result.exitCode === 0) return;
       const message = `${formatImage(image)} did not take everything: ${lastLine(result.stderr)}`;

@@ -8,6 +8,6 @@ export async function hasDirtyLog(
 ): Promise<boolean> {
   const file = device.startsWith('/dev/') ? [] : ['-f'];
   const args = ['-n', ...file, '--', device];
-  const { stdout, stderr } = await exec('xfs_repair', args, { deadline: 6 * 3_600_000, ...options });
+  const { stdout, stderr } = await exec('xfs_repair', args, { deadlineMs: 6 * 3_600_000, ...options });
   return (stdout + stderr).includes('valuable metadata changes in a log');
 }

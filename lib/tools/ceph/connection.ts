@@ -11,8 +11,8 @@ export interface CephConnection {
   monitors: readonly string[] | null;
 }
 
-/** Seconds until a client gives up to reach the monitors (Ceph's default is 300). */
-const connectTimeout = 30;
+/** A client gives up to reach the monitors after so long (Ceph's default is 300 s). */
+const connectTimeoutSeconds = 30;
 
 /** The options that every Ceph program understands. */
 export function connectionArguments(connection: CephConnection): string[] {
@@ -22,7 +22,7 @@ export function connectionArguments(connection: CephConnection): string[] {
     ...(user === null ? [] : ['--id', user]),
     ...(keyring === null ? [] : ['--keyring', keyring]),
     ...(monitors === null ? [] : ['--mon-host', monitors.join(',')]),
-    `--client-mount-timeout=${connectTimeout}`,
+    `--client-mount-timeout=${connectTimeoutSeconds}`,
   ];
 }
 

@@ -28,7 +28,7 @@ export interface SubvolumeSpec {
 }
 
 /** Milliseconds. A dead client's session, which can hold up the manager, lasts 60 s. */
-const deadline = 120_000;
+const deadlineMs = 120_000;
 
 /** Names that cannot be taken for an option or another place by any Ceph tool. */
 const safeName = /^[A-Za-z0-9_.+=:][A-Za-z0-9_.+=:@-]*$/;
@@ -70,7 +70,7 @@ export class CephFs {
     const argv = [...connectionArguments(this.connection), ...args];
     return expectReadableKey(
       this.connection,
-      await this.exec('ceph', argv, { deadline, patience: {}, ...options }),
+      await this.exec('ceph', argv, { deadlineMs, patience: {}, ...options }),
     );
   }
 

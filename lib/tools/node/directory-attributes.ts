@@ -38,7 +38,7 @@ export async function readAttributes(
   const chunks: Uint8Array[] = [];
   const args = ['--create', '--format=posix', '--no-recursion', ...xattrOptions, '--directory', path, '.'];
   const result = await exec('tar', args, {
-    deadline: 60_000,
+    deadlineMs: 60_000,
     ...(namespace === null ? {} : { namespace }),
     ...options,
     output: async (stream) => {
@@ -67,7 +67,7 @@ export async function writeAttributes(
   const who = owners ? '--same-owner' : '--no-same-owner';
   const args = ['--extract', '--same-permissions', who, ...xattrOptions, '--directory', path];
   const result = await exec('tar', args, {
-    deadline: 60_000,
+    deadlineMs: 60_000,
     ...(namespace === null ? {} : { namespace }),
     ...options,
     input: once(formatEntry(attributes)),

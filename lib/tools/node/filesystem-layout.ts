@@ -39,7 +39,7 @@ export async function readLayout(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<FilesystemLayout | null> {
   const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(read), '--', device];
-  const result = await exec('od', args, { deadline: 120_000, ...options });
+  const result = await exec('od', args, { deadlineMs: 120_000, ...options });
   if (result.exitCode === 0) return parseLayout(Buffer.from(result.stdout.replace(/\s/g, ''), 'hex'));
   throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
 }

@@ -3,8 +3,8 @@ import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../
 
 export type FsckPolicy = 'preen' | 'full';
 
-/** Milliseconds; the volume's own deadline is usually shorter. */
-const fsckDeadline = 6 * 3_600_000;
+/** The volume's own deadline is usually shorter. */
+const fsckDeadlineMs = 6 * 3_600_000;
 
 /** The filesystems that a superblock's magic number tells apart here. */
 export type FilesystemFamily = 'ext' | 'xfs' | 'none' | 'other';
@@ -19,7 +19,7 @@ export interface ProbedFilesystem {
 }
 
 /** Bytes read to tell a filesystem: up to btrfs' superblock at 64 KiB. */
-const probed = 68 * 1024;
+const probedBytes = 68 * 1024;
 
 /**
  * What the first bytes of a device say it is; `none` where they are all zero (never formatted). Only compared with
@@ -34,8 +34,8 @@ export async function probeFilesystem(
   device: string,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<ProbedFilesystem> {
-  const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probed), '--', device];
-  const result = await exec('od', args, { deadline: 120_000, ...options });
+  const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probedBytes), '--', device];
+  const result = await exec('od', args, { deadlineMs: 120_000, ...options });
   const bytes = Buffer.from(result.stdout.replace(/\s/g, ''), 'hex');
   if (result.exitCode !== 0 || bytes.length < 2048) {
     throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
@@ -75,7 +75,7 @@ export async function xfsUnmounted(
 ): Promise<boolean> {
   let clean = false;
   await exec('xfs_logprint', ['-t', '--', device], {
-    deadline: fsckDeadline,
+    deadlineMs: fsckDeadlineMs,
     ...options,
     onStdoutLine: (line, stop) => {
       const state = /^\s*log tail: .* state: <(\w+)>/.exec(line)?.[1];
@@ -100,7 +100,7 @@ export async function checkExt(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<string | null> {
   const args = ['-p', ...(policy === 'full' ? ['-f'] : []), '--', device];
-  const result = await exec('e2fsck', args, { deadline: fsckDeadline, ...options });
+  const result = await exec('e2fsck', args, { deadlineMs: fsckDeadlineMs, ...options });
   const { exitCode } = result;
   if (exitCode === 0) return null;
   const said = lastLine(result.stdout + result.stderr);
@@ -114,7 +114,7 @@ export async function examineExt(
   device: string,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<void> {
-  const result = await exec('e2fsck', ['-f', '-n', '--', device], { deadline: fsckDeadline, ...options });
+  const result = await exec('e2fsck', ['-f', '-n', '--', device], { deadlineMs: fsckDeadlineMs, ...options });
   if (result.exitCode === 0) return;
   const said = lastLine(result.stdout + result.stderr);
   throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck -n: exit code ${result.exitCode}: ${said}`);
@@ -131,7 +131,7 @@ export async function checkXfs(
     // `-f`: a regular file, which mount would attach to a loop device.
     ['-n', ...(loop ? ['-f'] : []), '--', path],
     {
-      deadline: fsckDeadline,
+      deadlineMs: fsckDeadlineMs,
       ...options,
     },
   );

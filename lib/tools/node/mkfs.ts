@@ -13,7 +13,7 @@ export async function makeFilesystem(
   const program = `mkfs.${type}`;
   const usage = type === 'xfs' ? await usageOf(exec, program, options) : '';
   const args = [...mkfsArguments(type, making, usage), '--', device];
-  const result = await exec(program, args, { deadline: 3_600_000, ...options });
+  const result = await exec(program, args, { deadlineMs: 3_600_000, ...options });
   if (result.exitCode === 0) return;
   const said = lastLine(result.stderr + result.stdout);
   throw new CephbackupError('RESTORE_FAILED', `${program}: exit code ${result.exitCode}: ${said}`);
@@ -21,6 +21,6 @@ export async function makeFilesystem(
 
 /** Without a device it writes nothing, and says what it knows. */
 async function usageOf(exec: Exec, program: string, options: Partial<CommandOptions>): Promise<string> {
-  const { stdout, stderr } = await exec(program, [], { deadline: 60_000, ...options });
+  const { stdout, stderr } = await exec(program, [], { deadlineMs: 60_000, ...options });
   return stdout + stderr;
 }

@@ -5,9 +5,9 @@ import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
 import { readMounts, type MountEntry } from './namespace.js';
 
-/** Milliseconds: a mount may replay a journal, an unmount has next to nothing to write. */
-const mountDeadline = 300_000;
-const unmountDeadline = 60_000;
+/** A mount may replay a journal, an unmount has next to nothing to write. */
+const mountDeadlineMs = 300_000;
+const unmountDeadlineMs = 60_000;
 
 /** Nothing on a tenant's filesystem is ever executed, opened as a device, or followed as a link by path. */
 export function safeMountOptions(): string[] {
@@ -31,7 +31,7 @@ export async function mount(
 ): Promise<void> {
   const { device, directory, type, namespace } = request;
   const args = ['-t', type, '-o', request.options.join(','), '--', device, directory];
-  const result = await exec('mount', args, { deadline: mountDeadline, ...options, namespace });
+  const result = await exec('mount', args, { deadlineMs: mountDeadlineMs, ...options, namespace });
   if (result.exitCode === 0) return;
   throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${lastLine(result.stderr)}`);
 }
@@ -43,7 +43,11 @@ export async function remount(
 ): Promise<void> {
   const { directory, namespace, signal } = request;
   const args = ['-o', ['remount', ...request.options].join(','), '--', directory];
-  const result = await exec('mount', args, { deadline: mountDeadline, ...(signal && { signal }), namespace });
+  const result = await exec('mount', args, {
+    deadlineMs: mountDeadlineMs,
+    ...(signal && { signal }),
+    namespace,
+  });
   if (result.exitCode === 0) return;
   throw new CephbackupError('MOUNT_FAILED', `remount of ${directory}: ${lastLine(result.stderr)}`);
 }
@@ -68,7 +72,7 @@ export async function mountLocally(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const result = await exec('mount', args, { namespace, signal, deadline: 60_000 });
+  const result = await exec('mount', args, { namespace, signal, deadlineMs: 60_000 });
   if (result.exitCode === 0) return;
   throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(result.stderr)}`);
 }
@@ -76,7 +80,7 @@ export async function mountLocally(
 /** Unmounts; succeeds where nothing is mounted. @throws CephbackupError COMMAND_FAILED (busy), COMMAND_TIMEOUT */
 export async function unmount(exec: Exec, namespace: NamespaceRef, directory: string): Promise<void> {
   if ((await mountedAt(namespace, directory)) === null) return;
-  const result = await exec('umount', ['--', directory], { deadline: unmountDeadline, namespace });
+  const result = await exec('umount', ['--', directory], { deadlineMs: unmountDeadlineMs, namespace });
   if (result.exitCode === 0 || (await mountedAt(namespace, directory)) === null) return;
   throw new CephbackupError('COMMAND_FAILED', `umount of ${directory}: ${lastLine(result.stderr)}`);
 }

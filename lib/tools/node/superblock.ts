@@ -13,7 +13,7 @@ export type Superblock =
   /** Data that none of the known signatures names. */
   | { type: 'unknown' };
 
-/** Up to the end of btrfs' superblock. Bytes. */
+/** Up to the end of btrfs' superblock. */
 const probedBytes = 68 * 1024;
 
 /** Where which bytes stand: the formats' own documents, as libblkid collects them. */
@@ -61,7 +61,7 @@ export async function readSuperblock(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<Superblock> {
   const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probedBytes), '--', device];
-  const result = await exec('od', args, { deadline: 120_000, ...options });
+  const result = await exec('od', args, { deadlineMs: 120_000, ...options });
   const bytes = Buffer.from(result.stdout.replace(/\s/g, ''), 'hex');
   if (result.exitCode === 0 && bytes.length >= 2048) return recognise(bytes);
   throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);

@@ -27,8 +27,8 @@ export interface DaemonOptions {
 
 export type StartDaemon = (program: string, args: readonly string[], options: DaemonOptions) => Daemon;
 
-const killAfter = 5_000;
-const giveUpAfter = 10_000;
+const killAfterMs = 5_000;
+const giveUpAfterMs = 10_000;
 
 const stderrLimit = 16_384;
 
@@ -86,14 +86,14 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
     alive: () => running,
     finish: async () => {
       child.stdin.end();
-      await within(ended, giveUpAfter, () => null);
+      await within(ended, giveUpAfterMs, () => null);
       if (running) await daemon.stop();
     },
     stop: async () => {
       signal('SIGTERM');
-      const kill = setTimeout(signal, killAfter, 'SIGKILL');
+      const kill = setTimeout(signal, killAfterMs, 'SIGKILL');
       try {
-        await within(ended, giveUpAfter, () => {
+        await within(ended, giveUpAfterMs, () => {
           throw new CephbackupError('COMMAND_TIMEOUT', `${program} does not end, not even after SIGKILL`);
         });
       } finally {

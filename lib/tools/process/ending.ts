@@ -30,7 +30,7 @@ export class CommandFailure extends CephbackupError {
 
 /** How long a process may take to vanish after SIGKILL before it counts as stuck in the kernel. */
 const stuckAfterMs = 5_000;
-const longestTimer = 2 ** 31 - 1;
+const longestTimerMs = 2 ** 31 - 1;
 
 /** What this module uses of execa's subprocess. */
 interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
@@ -100,7 +100,7 @@ export class Stopper {
   }
 
   #after(milliseconds: number, action: () => void): void {
-    this.#timers.push(setTimeout(action, Math.min(milliseconds, longestTimer)));
+    this.#timers.push(setTimeout(action, Math.min(milliseconds, longestTimerMs)));
   }
 
   #kill(signal: NodeJS.Signals): void {

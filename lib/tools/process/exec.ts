@@ -15,8 +15,8 @@ export interface NamespaceRef {
 }
 
 export interface CommandOptions {
-  /** Milliseconds until the command is stopped, with all processes of its group. */
-  deadline: number;
+  /** The command is stopped after so long, with all processes of its group. */
+  deadlineMs: number;
   /** After so long without a byte of output it is stopped, too. */
   silenceMs?: number;
   /** The complete environment; default: the clean one of every child. */
@@ -34,10 +34,10 @@ export interface CommandOptions {
   onStderrLine?: (line: string, stop: () => void) => void;
   /** Called with the output as it comes, instead of by lines. Must not throw. */
   onStdout?: (chunk: Buffer, stop: () => void) => void;
-  /** Milliseconds between SIGTERM and SIGKILL. */
-  killGrace?: number;
-  /** Bytes of stdout that are kept at most; default: 64 MiB. */
-  stdoutLimit?: number;
+  /** What is told to end by SIGTERM has so long before SIGKILL. */
+  killGraceMs?: number;
+  /** How much of stdout is kept at most; default: 64 MiB. */
+  stdoutLimitBytes?: number;
   /**
    * Only for what may be done twice: an answer that passes by itself (`lib/waiting/passing.ts`) is waited for.
    * Default: this is the only attempt.
@@ -76,9 +76,9 @@ export type Exec = (
   options: CommandOptions,
 ) => Promise<CommandResult>;
 
-const defaultStdoutLimit = 64 * 1024 * 1024;
-const stderrLimit = 64 * 1024;
-const lineLimit = 1024 * 1024;
+const defaultStdoutLimitBytes = 64 * 1024 * 1024;
+const stderrLimitBytes = 64 * 1024;
+const longestLineBytes = 1024 * 1024;
 const longestShown = 1_000;
 
 export interface ExecDependencies {
@@ -113,10 +113,15 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       ...(typeof options.input === 'string' ? { input: options.input } : {}),
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
-    const stop = new Stopper(child, options.killGrace ?? 5_000);
+    const stop = new Stopper(child, options.killGraceMs ?? 5_000);
     if (options.silenceMs !== undefined) stop.watchSilence([child.stdout, child.stderr], options.silenceMs);
     const flows = startFlows(child, options, stop);
-    const { onStdout, onStdoutLine, onStderrLine, stdoutLimit = defaultStdoutLimit } = options;
+    const {
+      onStdout,
+      onStdoutLine,
+      onStderrLine,
+      stdoutLimitBytes: stdoutLimitBytes = defaultStdoutLimitBytes,
+    } = options;
     if (onStdout !== undefined) {
       child.stdout.on('data', (chunk: Buffer) => {
         onStdout(chunk, () => {
@@ -125,20 +130,20 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       });
     }
     const collected = onStdout === undefined && options.output === undefined ? child.stdout : null;
-    const stdout = collect(collected, onStdoutLine, stop, stdoutLimit, 'head');
+    const stdout = collect(collected, onStdoutLine, stop, stdoutLimitBytes, 'head');
     const onLine =
       onStderrLine &&
       ((line: string, end: () => void) => {
         onStderrLine(redactCephKeys(line), end);
       });
-    const stderr = collect(child.stderr, onLine, stop, stderrLimit, 'tail');
-    const ending = await stop.supervise(options.deadline, options.signal);
+    const stderr = collect(child.stderr, onLine, stop, stderrLimitBytes, 'tail');
+    const ending = await stop.supervise(options.deadlineMs, options.signal);
     const failure = (await Promise.all(flows.map(({ done }) => done))).find((end) => end !== null);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
     const exitCode = 'exitCode' in ending ? ending.exitCode : null;
     log.debug('command ended', { command: shown, exitCode, seconds: Number(seconds.toFixed(3)) });
-    const code = exitCodeOf(ending, failure, { shown, output, options, stdoutLimit });
+    const code = exitCodeOf(ending, failure, { shown, output, options, stdoutLimitBytes });
     return { exitCode: code, stdout: stdout(), stderr: output, seconds };
   };
 }
@@ -148,7 +153,7 @@ interface Told {
   /** What it wrote to stderr. */
   output: string;
   options: CommandOptions;
-  stdoutLimit: number;
+  stdoutLimitBytes: number;
 }
 
 /**
@@ -157,7 +162,7 @@ interface Told {
  * @throws what else its end means
  */
 function exitCodeOf(ending: Ending, failure: FlowFailure | undefined, told: Told): number {
-  const { shown, output, options, stdoutLimit } = told;
+  const { shown, output, options, stdoutLimitBytes } = told;
   const said = output.trim() === '' ? '' : `: ${lastLine(output)}`;
   const failed = (code: 'COMMAND_FAILED' | 'COMMAND_TIMEOUT', what: string) =>
     new CommandFailure(code, `${shown}: ${what}`, ending, output);
@@ -181,10 +186,10 @@ function exitCodeOf(ending: Ending, failure: FlowFailure | undefined, told: Told
         `made no progress for ${Math.round((options.silenceMs ?? 0) / 1000)} s`,
       );
     case 'late':
-      throw failed('COMMAND_TIMEOUT', `not finished after ${Math.round(options.deadline / 1000)} s${said}`);
+      throw failed('COMMAND_TIMEOUT', `not finished after ${Math.round(options.deadlineMs / 1000)} s${said}`);
     case 'overflowed':
       if (failure?.first === true) throw failure.error;
-      throw failed('COMMAND_FAILED', `printed more than ${stdoutLimit} bytes`);
+      throw failed('COMMAND_FAILED', `printed more than ${stdoutLimitBytes} bytes`);
     case 'enough':
       if (failure !== undefined) throw failure.error;
       return ending.exitCode ?? 130;
@@ -248,7 +253,7 @@ function collect(
   stream: NodeJS.ReadableStream | null,
   onLine: ((line: string, stop: () => void) => void) | undefined,
   stopper: Stopper,
-  limit: number,
+  limitBytes: number,
   keep: 'head' | 'tail',
 ): () => string {
   const chunks: Buffer[] = [];
@@ -262,16 +267,16 @@ function collect(
   stream?.on('data', (chunk: Buffer) => {
     if (onLine !== undefined) {
       const lines = (pending + decoder.decode(chunk, { stream: true })).split('\n');
-      pending = (lines.pop() ?? '').slice(0, lineLimit);
+      pending = (lines.pop() ?? '').slice(0, longestLineBytes);
       for (const line of lines) onLine(line, stop);
       if (keep === 'head') return;
     }
     chunks.push(chunk);
     size += chunk.length;
-    if (size <= limit) return;
+    if (size <= limitBytes) return;
     if (keep === 'head') stopper.stop('overflowed', 'SIGTERM');
     else
-      while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) > limit) {
+      while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) > limitBytes) {
         size -= chunks.shift()?.length ?? 0;
         cut = true;
       }

@@ -13,10 +13,10 @@ export interface Flow {
   done: Promise<FlowFailure | null>;
 }
 
-/** What may wait for a command that is busy, so that whoever comes before it need not wait. Bytes. */
-const buffered = 16 * 1024 * 1024;
-/** How long a command may take to end by itself once it has nothing to read, or to say, any more. Milliseconds. */
-const endingGrace = 5_000;
+/** What may wait for a command that is busy, so that whoever comes before it need not wait. */
+const bufferedBytes = 16 * 1024 * 1024;
+/** How long a command may take to end by itself once it has nothing to read, or to say, any more. */
+const endingGraceMs = 5_000;
 
 /**
  * Writes `source` to a command's stdin as fast as it reads; what the source gives must not be changed afterwards. A
@@ -52,14 +52,14 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
         pending -= length;
         wake();
       });
-      while (pending > buffered && !stdin.destroyed) {
+      while (pending > bufferedBytes && !stdin.destroyed) {
         await Promise.race([new Promise<void>((resolve) => (wake = resolve)), closed]);
       }
     }
   };
   const done = copy().catch((error: unknown) => {
     stdin.end();
-    setTimeout(stop, endingGrace).unref();
+    setTimeout(stop, endingGraceMs).unref();
     return { error, first: true };
   });
   return { done };
@@ -80,7 +80,7 @@ export function drain(
     (error: unknown) => {
       const first = !stdout.readableEnded;
       if (first) stop();
-      else setTimeout(stop, endingGrace).unref();
+      else setTimeout(stop, endingGraceMs).unref();
       return { error, first };
     },
   );

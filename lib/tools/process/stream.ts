@@ -5,10 +5,10 @@ import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
 import type { Environment } from './environment.js';
 
-/** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. Bytes. */
-const pipeSize = 64 * 1024;
-/** Smaller writes are gathered. Bytes. */
-const smallWrite = 16 * 1024;
+/** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. */
+const pipeBytes = 64 * 1024;
+/** Smaller writes are gathered. */
+const smallWriteBytes = 16 * 1024;
 
 export interface StreamedCommand {
   /** What the command prints, in a buffer that is used again for the next chunk. Blocks until there is something. */
@@ -45,11 +45,11 @@ export function streamCommand(program: string, args: readonly string[], env: Env
 }
 
 function* readChunks(fd: number): Generator<Buffer, void> {
-  const buffer = Buffer.allocUnsafeSlow(pipeSize);
+  const buffer = Buffer.allocUnsafeSlow(pipeBytes);
   for (;;) {
-    const size = readSync(fd, buffer, 0, pipeSize, null);
+    const size = readSync(fd, buffer, 0, pipeBytes, null);
     if (size === 0) return;
-    yield size === pipeSize ? buffer : buffer.subarray(0, size);
+    yield size === pipeBytes ? buffer : buffer.subarray(0, size);
   }
 }
 
@@ -79,7 +79,7 @@ function openPipe(env: Environment): { input: number; output: number } {
 export function runBlocking(
   program: string,
   args: readonly string[],
-  { env, deadline }: { env: Environment; deadline: number },
+  { env, deadlineMs }: { env: Environment; deadlineMs: number },
 ): string {
   const { status, signal, stdout, error } = spawnSync(
     'setpriv',
@@ -88,14 +88,14 @@ export function runBlocking(
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
       encoding: 'utf8',
-      timeout: deadline,
+      timeout: deadlineMs,
       killSignal: 'SIGKILL',
       maxBuffer: 16 * 1024 * 1024,
     },
   );
   const shown = printable([program, ...args].join(' '));
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT') {
-    throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${deadline / 1000} s`);
+    throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${deadlineMs / 1000} s`);
   }
   if (status !== 0) {
     throw new CephbackupError('COMMAND_FAILED', `${shown}: ${signal ?? `exit code ${String(status)}`}`, {
@@ -107,7 +107,7 @@ export function runBlocking(
 
 /** Writes to a descriptor with plain blocking writes, many small pieces at once. */
 export class BlockingWriter {
-  readonly #gathered = Buffer.allocUnsafeSlow(pipeSize);
+  readonly #gathered = Buffer.allocUnsafeSlow(pipeBytes);
   #size = 0;
   /** Bytes that were given to `write`. */
   total = 0;
@@ -117,7 +117,7 @@ export class BlockingWriter {
   /** The bytes can be used again when it returns. @throws the error of write(2), e.g. EPIPE */
   write(bytes: Uint8Array): void {
     this.total += bytes.length;
-    if (bytes.length < smallWrite) {
+    if (bytes.length < smallWriteBytes) {
       if (this.#size + bytes.length > this.#gathered.length) this.flush();
       this.#gathered.set(bytes, this.#size);
       this.#size += bytes.length;

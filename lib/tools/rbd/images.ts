@@ -34,8 +34,8 @@ export interface Watcher {
   client: number;
 }
 
-/** Milliseconds for a command that only moves metadata. */
-const metadataDeadline = 120_000;
+/** For a command that only moves metadata. */
+const metadataDeadlineMs = 120_000;
 /** For what takes as long as there is data: it ends early where it says nothing for `silenceMs`. */
 const unlimitedMs = 2 ** 31 - 1;
 /** `rbd rm` says each percent of the objects that it has gone through. */
@@ -99,7 +99,7 @@ export class Rbd {
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
     const result = await this.exec('rbd', this.argv(args), {
-      deadline: metadataDeadline,
+      deadlineMs: metadataDeadlineMs,
       ...repeatable(options),
       ...options,
     });
@@ -195,7 +195,7 @@ export class Rbd {
    */
   async removeImage(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
     const result = await this.#run(['rm', '--rbd-move-to-trash-on-remove=false', formatImage(image)], {
-      deadline: unlimitedMs,
+      deadlineMs: unlimitedMs,
       silenceMs: removalSilenceMs,
       ...options,
     });
@@ -210,7 +210,7 @@ export class Rbd {
   ): Promise<void> {
     const spec = formatImage({ pool, namespace, image: imageId });
     const result = await this.#run(['trash', 'rm', '--force', spec], {
-      deadline: unlimitedMs,
+      deadlineMs: unlimitedMs,
       silenceMs: removalSilenceMs,
       ...options,
     });
@@ -256,7 +256,7 @@ export class Rbd {
     image: ImageSpec,
     snapshot: string,
     wholeObject: boolean,
-    options: Partial<CommandOptions> & Required<Pick<CommandOptions, 'onStdout' | 'deadline'>>,
+    options: Partial<CommandOptions> & Required<Pick<CommandOptions, 'onStdout' | 'deadlineMs'>>,
   ): Promise<void> {
     await this.#json(
       ['diff', ...(wholeObject ? ['--whole-object'] : []), `${formatImage(image)}@${snapshot}`],
@@ -307,8 +307,11 @@ export class Rbd {
    */
   async list(place: ImagePlace, expected: number, options?: Partial<CommandOptions>): Promise<ListedImage[]> {
     const where = formatPlace(place);
-    const deadline = metadataDeadline + expected * listedImageMs;
-    const result = await this.#run(['ls', '--long', '--format', 'json', where], { deadline, ...options });
+    const deadlineMs = metadataDeadlineMs + expected * listedImageMs;
+    const result = await this.#run(['ls', '--long', '--format', 'json', where], {
+      deadlineMs,
+      ...options,
+    });
     // An image that is removed while it is listed makes rbd exit 2 after it printed all others.
     if (result.exitCode !== 0 && !(result.exitCode === errno.ENOENT && result.stdout.trim() !== '')) {
       throw cephError('COMMAND_FAILED', `rbd ls ${where}`, result);

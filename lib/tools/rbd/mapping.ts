@@ -82,7 +82,7 @@ export class RbdMapping {
   async unmap(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
     // Without noudev the unmapping, too, waits for a udev that a container does not have.
     const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
-    const result = await this.run(args, { deadline: unmapDeadlineMs, patience: busyPatience, ...options });
+    const result = await this.run(args, { deadlineMs: unmapDeadlineMs, patience: busyPatience, ...options });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
   }

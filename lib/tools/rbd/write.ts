@@ -4,9 +4,9 @@ import type { CommandOptions, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
 import { formatImage, type ImageSpec, type Rbd } from './images.js';
 
-const metadataDeadline = 120_000;
+const metadataDeadlineMs = 120_000;
 /** For what takes as long as there is data: whoever asks brings a signal. */
-const unlimited = 2 ** 31 - 1;
+const unlimitedMs = 2 ** 31 - 1;
 
 export interface NewImage {
   /** Null: Ceph's, or the pool's, default. */
@@ -37,7 +37,7 @@ export class RbdWriter {
       ...(dataPool === null ? [] : ['--data-pool', dataPool]),
     ];
     const args = this.rbd.argv(['create', '--size', `${sizeBytes}B`, ...chosen, formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, ...options });
     if (result.exitCode === 0) return;
     if (result.exitCode === errno.EEXIST) {
       throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
@@ -52,7 +52,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['import-diff', '--no-progress', '-', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadline: unlimited, ...options, input: stream });
+    const result = await this.exec('rbd', args, { deadlineMs: unlimitedMs, ...options, input: stream });
     if (result.exitCode !== 0)
       throw cephError('RESTORE_FAILED', `rbd import-diff into ${formatImage(image)}`, result);
   }
@@ -64,7 +64,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['export-diff', '--no-progress', formatImage(image), '-']);
-    const result = await this.exec('rbd', args, { deadline: unlimited, ...options, output: consumer });
+    const result = await this.exec('rbd', args, { deadlineMs: unlimitedMs, ...options, output: consumer });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `rbd export-diff of ${formatImage(image)}`, result);
   }
@@ -72,7 +72,7 @@ export class RbdWriter {
   /** What an image takes of its pool. Slow for a large image without the feature fast-diff. Bytes. */
   async usedBytes(image: ImageSpec, options?: Partial<CommandOptions>): Promise<number> {
     const args = this.rbd.argv(['du', '--format', 'json', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadline: 3_600_000, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: 3_600_000, patience: {}, ...options });
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `rbd du ${formatImage(image)}`, result);
     const { images } = asObject(parseJson(result.stdout, 'rbd du'), 'rbd du');
     const entries = Array.isArray(images) ? images.map((entry) => asObject(entry, 'rbd du')) : [];
@@ -86,7 +86,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'set', '--', formatImage(image), key, value]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, patience: {}, ...options });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -94,7 +94,7 @@ export class RbdWriter {
   /** Succeeds where the image has no such metadata. */
   async removeMetadata(image: ImageSpec, key: string, options?: Partial<CommandOptions>): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'remove', '--', formatImage(image), key]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, patience: {}, ...options });
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -102,7 +102,7 @@ export class RbdWriter {
   /** Ids of locks that somebody set on purpose; those of the feature exclusive-lock come and go with their client. */
   async locks(image: ImageSpec, options?: Partial<CommandOptions>): Promise<string[]> {
     const args = this.rbd.argv(['lock', 'ls', '--format', 'json', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadline: metadataDeadline, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, patience: {}, ...options });
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `locks of ${formatImage(image)}`, result);
     if (result.stdout.trim() === '') return [];
     return parseJsonObjects(result.stdout, 'rbd lock ls').flatMap(({ id }) =>

@@ -8,8 +8,8 @@ export interface FreshCache {
 }
 
 const prefix = 'cephbackup-verify-';
-/** What is older was left by a program that was killed. Milliseconds. */
-const oldest = 7 * 86_400_000;
+/** What is older was left by a program that was killed. */
+const oldestMs = 7 * 86_400_000;
 
 /**
  * An empty cache for restic, in its own cache folder: what is read with it was read from the repository, and an index
@@ -30,6 +30,6 @@ async function removeOld(place: string): Promise<void> {
   for (const name of names) {
     const folder = path.join(place, name);
     const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Infinity }));
-    if (Date.now() - mtimeMs > oldest) await rm(folder, { recursive: true, force: true });
+    if (Date.now() - mtimeMs > oldestMs) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -9,7 +9,7 @@ export interface ResticLock {
   /** `YYYY-MM-DD hh:mm:ss`, UTC. restic writes its lock anew every 5 minutes, so this is its last sign of life. */
   time: string;
   /** Seconds since then; by the clock of this machine. */
-  age: number;
+  ageSeconds: number;
 }
 
 /** After so long without a sign of life restic itself takes a lock for a dead one, whatever its host. Seconds. */
@@ -29,13 +29,13 @@ export function parseLock(stderr: string): ResticLock | null {
     pid: Number(who[2]),
     host: printable(who[3] ?? ''),
     time: when[1] ?? '',
-    age: Math.round((hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)),
+    ageSeconds: Math.round((hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)),
   };
 }
 
-export function describeLock({ exclusive, pid, host, time, age }: ResticLock): string {
+export function describeLock({ exclusive, pid, host, time, ageSeconds }: ResticLock): string {
   const how = exclusive ? 'locked exclusively' : 'in use';
-  const when = `${time.replace(' ', 'T')}Z, ${spoken(age)} ago`;
+  const when = `${time.replace(' ', 'T')}Z, ${spoken(ageSeconds)} ago`;
   return `the repository is ${how} by process ${pid} on ${host}; its last sign of life was at ${when}`;
 }
 
@@ -43,9 +43,9 @@ export function describeLock({ exclusive, pid, host, time, age }: ResticLock): s
  * What to do about it. `restic unlock` also removes the locks of its own host name whose process it does not see:
  * where pods share a host name, that is the lock of somebody who is alive, and data is lost.
  */
-export function lockGuidance({ host, age }: ResticLock): string {
+export function lockGuidance({ host, ageSeconds }: ResticLock): string {
   const command = `\`restic unlock\` on a machine that is not named ${host}`;
-  if (age > deadAfter)
+  if (ageSeconds > deadAfter)
     return `It shows no sign of life any more, so it is dead: remove its lock with ${command}.`;
   return `Wait until it is done (--retry-lock waits longer). If it was killed, wait until 30 minutes have passed since its last sign of life; then, and not before, ${command} removes its lock safely.`;
 }

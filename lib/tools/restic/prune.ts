@@ -5,8 +5,7 @@ import { repositoryError, type Restic } from './restic.js';
 export interface PruneOptions {
   /** As restic takes it: bytes, `5%` or `unlimited`. */
   maxUnused: string | null;
-  /** Bytes. */
-  maxRepackSize: number | null;
+  maxRepackBytes: number | null;
   repackSmall: boolean;
 }
 
@@ -20,44 +19,48 @@ export interface PruneStatistics {
 
 export type Options = Partial<CommandOptions>;
 
-/** Pruning reads the whole index and may rewrite much of a large repository. Milliseconds. */
-const deadline = 7 * 24 * 3_600_000;
-/** Time to finish what is being written, and to remove the lock. Milliseconds. */
-const killGrace = 60_000;
+/** Pruning reads the whole index and may rewrite much of a large repository. */
+const deadlineMs = 7 * 24 * 3_600_000;
+/** Time to finish what is being written, and to remove the lock. */
+const killGraceMs = 60_000;
 /** One argument has 65 bytes, and Linux takes 2 MB of them. */
 const mostIds = 10_000;
 
 /**
  * Forgets exactly these snapshots, each by its full id.
- * @param patience milliseconds to wait for another's lock
+ * @param patienceMs milliseconds to wait for another's lock
  * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED
  */
 export async function forgetSnapshots(
   restic: Restic,
   ids: readonly string[],
-  patience: number,
+  patienceMs: number,
   options: Options,
 ): Promise<void> {
   for (let at = 0; at < ids.length; at += mostIds) {
-    const args = ['forget', retryLock(patience), '--', ...ids.slice(at, at + mostIds)];
-    const result = await restic.limited(args, { deadline, killGrace, ...options });
+    const args = ['forget', retryLock(patienceMs), '--', ...ids.slice(at, at + mostIds)];
+    const result = await restic.limited(args, {
+      deadlineMs,
+      killGraceMs,
+      ...options,
+    });
     if (result.exitCode !== 0) throw pruneError('restic forget', result);
   }
 }
 
 /**
  * Removes what no snapshot needs.
- * @param patience milliseconds to wait for another's lock
+ * @param patienceMs milliseconds to wait for another's lock
  * @param onPhase is told what restic does next
  * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED
  */
 export async function pruneRepository(
   restic: Restic,
   pruning: PruneOptions,
-  patience: number,
+  patienceMs: number,
   options: Options & { onPhase?: (text: string) => void },
 ): Promise<PruneStatistics> {
-  return prune(restic, ['prune', retryLock(patience), ...pruneArguments(pruning)], options);
+  return prune(restic, ['prune', retryLock(patienceMs), ...pruneArguments(pruning)], options);
 }
 
 /** What `pruneRepository` would free once these snapshots are forgotten; takes no lock and touches nothing. */
@@ -86,7 +89,12 @@ async function prune(
     if (/^(to(tal)? |remaining)/.test(line)) lines.push(line);
     if (/^(finding|searching|collecting|repacking|rebuilding|removing)\b/.test(line)) onPhase?.(line);
   };
-  const result = await restic.limited(args, { deadline, killGrace, onStdoutLine, ...options });
+  const result = await restic.limited(args, {
+    deadlineMs,
+    killGraceMs,
+    onStdoutLine,
+    ...options,
+  });
   if (result.exitCode !== 0) throw pruneError(`restic ${args[0] ?? ''}`, result);
   return parseStatistics(lines.join('\n'));
 }
@@ -103,16 +111,16 @@ export function parseStatistics(text: string): PruneStatistics {
   return { freed: bytes('total prune'), remaining: bytes('remaining') };
 }
 
-function pruneArguments({ maxUnused, maxRepackSize, repackSmall }: PruneOptions): string[] {
+function pruneArguments({ maxUnused, maxRepackBytes, repackSmall }: PruneOptions): string[] {
   return [
     ...(maxUnused === null ? [] : [`--max-unused=${maxUnused}`]),
-    ...(maxRepackSize === null ? [] : [`--max-repack-size=${maxRepackSize}`]),
+    ...(maxRepackBytes === null ? [] : [`--max-repack-size=${maxRepackBytes}`]),
     ...(repackSmall ? ['--repack-small'] : []),
   ];
 }
 
-function retryLock(patience: number): string {
-  return `--retry-lock=${Math.ceil(patience / 1000)}s`;
+function retryLock(patienceMs: number): string {
+  return `--retry-lock=${Math.ceil(patienceMs / 1000)}s`;
 }
 
 const refused = /403|forbidden|access ?denied|permission denied|not permitted|read-only file system/i;

@@ -35,9 +35,9 @@ export interface BackupSummary {
   snapshotId: string;
   /** Bytes read by restic, or known to be unchanged. */
   bytesProcessed: number;
-  /** Bytes of it that restic has read and found new; without a parent, all of it. What the parent has is not read. */
+  /** Of it that restic has read and found new; without a parent, all of it. What the parent has is not read. */
   bytesRead: number;
-  /** Bytes that the repository grew by, compressed. */
+  /** That the repository grew by, compressed. */
   bytesAdded: number;
   filesProcessed: number;
   directories: number;
@@ -54,9 +54,9 @@ export interface ResticLimits {
 
 /** How long another process's lock is waited for, where nothing else is asked for. */
 const defaultLockPatienceMs = 120_000;
-const queryDeadline = 300_000;
-/** Bytes of all snapshots as JSON, 1.1 KiB each: somewhat less than what a string can hold (V8: 512 MiB). */
-const listLimit = 448 * 1024 * 1024;
+const queryDeadlineMs = 300_000;
+/** Of all snapshots as JSON, 1.1 KiB each: somewhat less than what a string can hold (V8: 512 MiB). */
+const listLimitBytes = 448 * 1024 * 1024;
 /** The flag keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
 const deviceFeature = 'device-id-for-hardlinks=true';
 
@@ -100,8 +100,8 @@ export class Restic {
   async run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
     try {
       return await this.exec('restic', args, {
-        deadline: queryDeadline + this.lockPatienceMs,
-        killGrace: 10_000,
+        deadlineMs: queryDeadlineMs + this.lockPatienceMs,
+        killGraceMs: 10_000,
         ...options,
         env: this.#env,
       });
@@ -146,7 +146,11 @@ export class Restic {
   }
 
   async #list(args: readonly string[], options: Partial<CommandOptions> | undefined) {
-    const result = await this.run(this.#argv(args), { stdoutLimit: listLimit, patience: {}, ...options });
+    const result = await this.run(this.#argv(args), {
+      stdoutLimitBytes: listLimitBytes,
+      patience: {},
+      ...options,
+    });
     if (result.exitCode !== 0) throw repositoryError('restic snapshots', result);
     const snapshots = parseJsonObjects(result.stdout, 'restic snapshots').map(toSnapshot);
     return { snapshots, stderr: result.stderr };
@@ -187,14 +191,14 @@ export class Restic {
   /** `restic restore` with its exit code still to be judged. It writes as root does: owners, modes, devices. */
   async restore(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
     const fixed = ['restore', '--json', this.retryLock];
-    return this.run(this.#argv([...fixed, ...args]), { deadline: 2 ** 31 - 1, ...options });
+    return this.run(this.#argv([...fixed, ...args]), { deadlineMs: 2 ** 31 - 1, ...options });
   }
 
   /** `restic ls` of a path, or of everything, as JSON lines, with its exit code still to be judged. */
   async list(id: string, path: string | null, options: Partial<CommandOptions>): Promise<CommandResult> {
     const what = path === null ? [] : [path];
     const args = ['ls', '--json', this.retryLock, '--', id, ...what];
-    return this.run(this.#argv(args), { deadline: 2 ** 31 - 1, ...options });
+    return this.run(this.#argv(args), { deadlineMs: 2 ** 31 - 1, ...options });
   }
 
   /** Any other command, with the limits of bandwidth; the exit code is the caller's to read. */

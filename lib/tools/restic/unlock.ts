@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../log/time.js';
 import { asObject, parseJson, stringField } from '../process/json.js';
 import { repositoryError, type Restic } from './restic.js';
 import type { Options } from './prune.js';
@@ -5,8 +6,8 @@ import type { Options } from './prune.js';
 /** A lock as `restic cat lock` prints it; only what this program uses. */
 export interface LockFile {
   host: string;
-  /** Milliseconds since the epoch: its last sign of life. */
-  time: number;
+  /** : its last sign of life. */
+  time: EpochMs;
 }
 
 /** After so long restic takes a lock for a dead one [restic internal/restic/lock.go]. Milliseconds. */

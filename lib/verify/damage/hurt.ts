@@ -16,8 +16,8 @@ export interface HurtContext {
   warn: (text: string) => void;
 }
 
-/** Looking into all snapshots of a large repository takes long. Milliseconds. */
-const patience = 3_600_000;
+/** Looking into all snapshots of a large repository takes long. */
+const patienceMs = 3_600_000;
 
 /** Names everything that one damage hurts. @param known snapshots that are known to be hurt */
 export async function hurtBy(
@@ -82,7 +82,11 @@ async function search(damage: Searched, context: HurtContext): Promise<{ damage:
   const ids: string[] = [];
   for (const [object, wanted] of objects) {
     if (wanted.length === 0) continue;
-    const found = await snapshotsWith(restic, { object, ids: wanted, tags }, { signal, deadline: patience });
+    const found = await snapshotsWith(
+      restic,
+      { object, ids: wanted, tags },
+      { signal, deadlineMs: patienceMs },
+    );
     ids.push(...found.containing);
     // A directory that cannot be read is not found by its id: restic names the snapshots in which it failed.
     if (object === 'tree') ids.push(...found.unreadable);

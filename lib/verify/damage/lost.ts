@@ -1,4 +1,4 @@
-import { rfc3339 } from '../../log/time.js';
+import { rfc3339, type EpochMs } from '../../log/time.js';
 import type { Backup } from '../../repository/claims.js';
 import type { ClaimIdentity } from '../report.js';
 
@@ -9,8 +9,7 @@ export interface LostSnapshot {
   how: 'missing' | 'unreadable';
   /** Whose it was, as far as that is known. */
   claim: (ClaimIdentity & { kind: string | null }) | null;
-  /** Milliseconds since the epoch. */
-  time: number | null;
+  time: EpochMs | null;
 }
 
 /** A volume as its annotations describe its backup. */
@@ -18,8 +17,7 @@ export interface MarkedVolume extends ClaimIdentity {
   pv: string;
   /** Full id of the snapshot that is marked as the claim's backup. */
   markedSnapshot: string | null;
-  /** Milliseconds since the epoch. */
-  markedTime: number | null;
+  markedTime: EpochMs | null;
   lastVerified: number | null;
 }
 

@@ -6,7 +6,7 @@ import type { ExportPart } from './export-diff.js';
 export interface Expected {
   snapshot: string;
   /** Exact size of the snapshot in bytes. */
-  size: number;
+  sizeBytes: number;
   extents: ExtentList;
 }
 
@@ -34,7 +34,7 @@ export class Coverage {
         this.#told.snapshot = true;
         return;
       case 'size':
-        if (part.size !== this.expected.size) throw contradiction(`the size is ${part.size}`);
+        if (part.size !== this.expected.sizeBytes) throw contradiction(`the size is ${part.size}`);
         this.#told.size = true;
         return;
       case 'data':

@@ -61,7 +61,7 @@ export class RbdBlockDriver implements VolumeDriver {
         snapListArgs: rbd.snapshotListArgv(typeof imageId === 'string' ? { ...image, imageId } : image),
         snapshot: name,
         snapshotId,
-        size: facts.size,
+        sizeBytes: facts.size,
         clusterBits,
         length,
         extents,
@@ -127,7 +127,7 @@ async function listSnapshot(
   const failures: unknown[] = [];
   const listed = rbd.diff(image, snapshot, wholeObject, {
     signal,
-    deadline: listingBaseMs + (size / objectSize) * listedObjectMs,
+    deadlineMs: listingBaseMs + (size / objectSize) * listedObjectMs,
     onStdout: (chunk, stop) => {
       if (failures.length > 0) return;
       try {

@@ -15,7 +15,7 @@ const banner = Buffer.from('rbd diff v1\n');
 /** RADOS allows snapshot names of 4 KiB at most; a longer one is no name. */
 const longestName = 4096;
 
-/** Bytes of a record between its letter and its data. */
+/** Of a record between its letter and its data. */
 const fieldBytes: Partial<Record<string, number>> = { t: 4, s: 8, w: 16, z: 16, e: 0 };
 
 /**

@@ -12,7 +12,7 @@ export interface ExportPlan {
   /** The snapshot's number, read before the extents were: nothing else ever has the same. */
   snapshotId: number;
   /** Exact size of the snapshot in bytes. */
-  size: number;
+  sizeBytes: number;
   clusterBits: number;
   /** Bytes that the producer will write. */
   length: number;

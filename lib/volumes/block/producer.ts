@@ -13,8 +13,8 @@ import { ExportDiffParser } from './export-diff.js';
 import { readPlanFile, type ExportPlan } from './plan-file.js';
 import { producerErrorLine } from '../../repository/producer-error.js';
 
-/** Milliseconds for `rbd snap ls`. */
-const snapListDeadline = 60_000;
+/** For `rbd snap ls`. */
+const snapListDeadlineMs = 60_000;
 
 const stdout = 1;
 const stderr = 2;
@@ -43,7 +43,11 @@ export async function exportImage(planFile: string, env: NodeJS.ProcessEnv): Pro
 
 async function produce(plan: ExportPlan, env: Environment): Promise<void> {
   const command = streamCommand('rbd', plan.exportArgs, env);
-  const layout = planLayout({ virtualSize: plan.size, extents: plan.extents, clusterBits: plan.clusterBits });
+  const layout = planLayout({
+    virtualSize: plan.sizeBytes,
+    extents: plan.extents,
+    clusterBits: plan.clusterBits,
+  });
   const output = new BlockingWriter(stdout);
   try {
     await writeImage(layout, contents(command, plan), (bytes) => {
@@ -79,7 +83,7 @@ async function* contents(command: StreamedCommand, plan: ExportPlan): AsyncGener
 
 /** @throws CephbackupError SNAPSHOT_VANISHED where the name stands for nothing, or for another snapshot */
 function confirmSnapshot(plan: ExportPlan, env: Environment): void {
-  const listed = runBlocking('rbd', plan.snapListArgs, { env, deadline: snapListDeadline });
+  const listed = runBlocking('rbd', plan.snapListArgs, { env, deadlineMs: snapListDeadlineMs });
   const found = (JSON.parse(listed) as { id: number; name: string }[]).find(
     ({ name }) => name === plan.snapshot,
   );

@@ -69,5 +69,5 @@ export async function mountInScope(
   return mount;
 }
 
-/** Seconds until a client gives up to reach a metadata server. */
-export const mountTimeout = 30;
+/** A client gives up to reach a metadata server after so long. */
+export const mountTimeoutSeconds = 30;

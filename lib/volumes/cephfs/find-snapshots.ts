@@ -17,7 +17,7 @@ export interface FoundSnapshot {
 /** In which the manager keeps what it knows of a subvolume; those of the first releases have none [pybind/mgr/volumes]. */
 const metadataFile = '.meta';
 
-const deadline = 600_000;
+const deadlineMs = 600_000;
 /** Directories looked at by one command: far below the limit of its arguments. */
 const batch = 500;
 
@@ -32,7 +32,7 @@ export async function findSnapshots(
   signal: AbortSignal,
 ): Promise<FoundSnapshot[]> {
   const find = async (args: readonly string[]): Promise<string[]> => {
-    const options = { namespace, signal, deadline, env: { ...env, LC_ALL: 'C' } };
+    const options = { namespace, signal, deadlineMs, env: { ...env, LC_ALL: 'C' } };
     const { exitCode, stdout, stderr } = await exec('find', args, options);
     // What is removed meanwhile is no error.
     const lines = stderr.split('\n').filter((line) => line !== '');

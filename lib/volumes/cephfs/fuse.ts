@@ -8,7 +8,7 @@ import { mountedAt } from '../../tools/node/mount.js';
 import { pathInside } from '../../tools/node/namespace.js';
 import {
   clientDirectory,
-  mountTimeout,
+  mountTimeoutSeconds,
   type CephfsClient,
   type CephfsMount,
   type CephfsMountRequest,
@@ -18,9 +18,9 @@ import { mountError } from './mount-error.js';
 import { restrict, tryUnmount } from './mounts.js';
 
 /** Beyond the client's own limit. */
-const mountedWithin = (mountTimeout + 15) * 1000;
-/** Milliseconds for a client to close its session after it was unmounted; it takes one second. */
-const endsWithin = 10_000;
+const mountedWithin = (mountTimeoutSeconds + 15) * 1000;
+/** For a client to close its session after it was unmounted; it takes one second. */
+const endsWithinMs = 10_000;
 
 /**
  * Arguments of unshare. ceph-fuse remounts itself by a `mount` that waits for ever where ceph-fuse is killed just then,
@@ -107,7 +107,7 @@ class FuseMount implements CephfsMount {
   async ended(): Promise<void> {
     const daemon = this.#daemon;
     if (daemon === null) return;
-    await within(daemon.ended, endsWithin, () => null);
+    await within(daemon.ended, endsWithinMs, () => null);
     if (!daemon.alive()) return;
     await daemon.stop();
     this.request.warn('ceph-fuse did not end although nothing was mounted any more, and was ended by force');

@@ -6,7 +6,7 @@ import { mountedAt } from '../../tools/node/mount.js';
 import { pathInside, stateDirectory } from '../../tools/node/namespace.js';
 import {
   clientDirectory,
-  mountTimeout,
+  mountTimeoutSeconds,
   type CephfsClient,
   type CephfsMount,
   type CephfsMountRequest,
@@ -34,7 +34,7 @@ export function mountOptions({ connection, fs, writable, kernelOptions }: Cephfs
     `name=${connection.user ?? 'admin'}`,
     `conf=${confFile}`,
     `fs=${fs}`,
-    `mount_timeout=${mountTimeout}`,
+    `mount_timeout=${mountTimeoutSeconds}`,
     // A client of its own: what goes wrong with it must not touch the mounts of this node's pods.
     'noshare',
     ...kernelOptions,
@@ -57,8 +57,8 @@ class KernelMount implements CephfsMount {
     await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
     const options = mountOptions(this.request).join(',');
     const args = ['-t', 'ceph', '-o', options, '--', `:${root}`, clientDirectory];
-    const deadline = (mountTimeout + 30) * 1000;
-    const result = await exec('mount', args, { namespace, signal, deadline, patience: {} });
+    const deadlineMs = (mountTimeoutSeconds + 30) * 1000;
+    const result = await exec('mount', args, { namespace, signal, deadlineMs, patience: {} });
     const refusal = result.exitCode === 0 ? null : kernelRefusesKey(connection, result.stderr);
     if (refusal !== null) {
       const message = `mount of ${root} of the filesystem ${this.request.fs}: ${refusal.message}`;

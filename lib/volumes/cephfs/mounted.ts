@@ -48,8 +48,8 @@ export async function withMounted<T>(
   }
 }
 
-/** Milliseconds for the removal of a snapshot, from the mount to its end. */
-const removalDeadline = 180_000;
+/** For the removal of a snapshot, from the mount to its end. */
+const removalDeadlineMs = 180_000;
 
 /** The server remembers a client that was killed for a minute (`session_timeout`), and lets others wait for it. */
 const deadSessionPatienceMs = 60_000;
@@ -61,7 +61,7 @@ export async function removeSnapshotDirectory(
   directory: Omit<MountedDirectory, 'writable'>,
   name: string,
 ): Promise<void> {
-  const signal = AbortSignal.timeout(removalDeadline);
+  const signal = AbortSignal.timeout(removalDeadlineMs);
   const remove = () =>
     withMounted(tools, { ...directory, writable: true }, signal, (snapshots) =>
       snapshots.remove(name, { signal }),

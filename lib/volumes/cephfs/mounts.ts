@@ -2,8 +2,8 @@ import { asCephbackupError } from '../../errors/error.js';
 import { lastLine, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
 import { mountedAt, mountLocally, safeMountOptions } from '../../tools/node/mount.js';
 
-/** Milliseconds that a mount or umount may take which asks no server. */
-const localDeadline = 15_000;
+/** That a mount or umount may take which asks no server. */
+const localDeadlineMs = 15_000;
 
 /**
  * Shows a directory of a mount at another place, read-only.
@@ -44,7 +44,7 @@ export async function tryUnmount(
   try {
     // Without looking at the path: what hangs would hang this, too.
     const args = ['--no-canonicalize', ...options, '--', at];
-    const result = await exec('umount', args, { namespace, deadline: localDeadline, killGrace: 1_000 });
+    const result = await exec('umount', args, { namespace, deadlineMs: localDeadlineMs, killGraceMs: 1_000 });
     if (result.exitCode === 0 || (await mountedAt(namespace, at)) === null) return null;
     return lastLine(result.stderr);
   } catch (thrown) {

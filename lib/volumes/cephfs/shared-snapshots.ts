@@ -1,8 +1,9 @@
+import type { EpochMs } from '../../log/time.js';
 /** A snapshot that is read by all volumes which lie in one directory and are backed up at the same time. */
 export interface SharedSnapshot {
   readonly name: string;
-  /** UTC milliseconds, read just before it was asked for; null where it was not, or certainly in vain. */
-  asked: number | null;
+  /** Read just before it was asked for; null where it was not, or certainly in vain. */
+  asked: EpochMs | null;
   /** Settles when it is there; rejects where it could not be taken. */
   taken: Promise<void>;
   failed: boolean;

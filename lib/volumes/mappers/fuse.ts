@@ -7,7 +7,7 @@ import { exportDirectory, pathInside, serverCommand, stateDirectory } from '../.
 import { formatImage } from '../../tools/rbd/images.js';
 import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
 
-const exportWithin = 60_000;
+const exportWithinMs = 60_000;
 
 /**
  * QEMU's storage daemon exports the image as one regular file by FUSE: for nodes whose kernel has neither rbd nor nbd.
@@ -29,7 +29,7 @@ export function fuse({ startDaemon, env }: MapperTools): Mapper {
       const command = serverCommand('qemu-storage-daemon', storageDaemonArguments(request, file, conf));
       const daemon = startDaemon(...command, { env, namespace });
       scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => daemon.stop());
-      const deadline = performance.now() + exportWithin;
+      const deadline = performance.now() + exportWithinMs;
       while ((await mountedAt(namespace, file)) === null) {
         signal.throwIfAborted();
         if (!daemon.alive()) {

@@ -65,7 +65,7 @@ async function makeNode(
   number: string,
 ): Promise<void> {
   const args = ['--mode=0600', '--', node, 'b', ...number.split(':')];
-  const result = await exec('mknod', args, { namespace, signal, deadline: 30_000 });
+  const result = await exec('mknod', args, { namespace, signal, deadlineMs: 30_000 });
   if (result.exitCode === 0) return;
   throw new CephbackupError(
     'MAP_FAILED',

@@ -42,6 +42,6 @@ export function nbd({ exec, startDaemon, env }: MapperTools): Mapper {
 
 /** From Ceph 17 on the kernel keeps the device for another rbd-nbd where one just ends. Returns why it failed, or null. */
 async function unmap(exec: Exec, device: string): Promise<string | null> {
-  const { exitCode, stderr } = await exec('rbd-nbd', ['unmap', device], { deadline: 60_000 });
+  const { exitCode, stderr } = await exec('rbd-nbd', ['unmap', device], { deadlineMs: 60_000 });
   return exitCode === 0 ? null : lastLine(stderr);
 }

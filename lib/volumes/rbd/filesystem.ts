@@ -130,7 +130,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
 
   /**
    * Leaves the clone mounted for reading. What may have been written to when the snapshot was taken is marked before.
-   * @param hotSince milliseconds since the epoch; null where nothing can have been on its way
+   * @param hotSince null where nothing can have been on its way
    */
   async #mount(mounting: Mounting, hotSince: number | null): Promise<void> {
     const { job, namespace, device, type } = mounting;

@@ -13,7 +13,7 @@ export const hotWindowMs = 3_600_000;
  * then never the same. `touch -a` changes the time of last access, which restic does not keep, and with it the ctime.
  *
  * @param directory where the clone is mounted for writing
- * @param since milliseconds since the epoch; what was changed later is hot
+ * @param since what was changed later is hot
  * @returns how many files were hot
  * @throws CephbackupError FILESYSTEM_CORRUPT where a hot file cannot be changed
  */
@@ -24,7 +24,7 @@ export async function markHotFiles(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<number> {
   // A walk of everything: only the volume's deadline ends it.
-  const unlimited = { deadline: 2 ** 31 - 1, ...options };
+  const unlimited = { deadlineMs: 2 ** 31 - 1, ...options };
   const hot = [directory, '-xdev', '-type', 'f', '-newerct', `@${Math.floor(since / 1000)}`];
   const touch = ['-exec', 'touch', '-a', '-c', '--', '{}', '+'];
   const first = await exec('find', [...hot, '-printf', 'x', ...touch], unlimited);

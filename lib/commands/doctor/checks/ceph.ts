@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asObject, parseJson, parseJsonObjects } from '../../../tools/process/json.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from '../check.js';
-import { cephDeadline, type Setup } from '../setup.js';
+import { cephDeadlineMs, type Setup } from '../setup.js';
 
 /** The clusters that volumes name; null stands for ceph.conf's. */
 export async function clustersOf(setup: Setup): Promise<(readonly string[] | null)[]> {
@@ -79,11 +79,11 @@ function connectionFailure(message: string, user: string, monitors: readonly str
   );
 }
 
-/** Of clocks; milliseconds. Ceph's own monitors tolerate 50 among themselves. */
-const tolerated = 5_000;
-const refused = 300_000;
-/** How long the monitors may take to have logged a command; milliseconds. */
-const logDelay = 1_500;
+/** How far clocks may differ. Ceph's own monitors tolerate 50 ms among themselves. */
+const toleratedMs = 5_000;
+const refusedMs = 300_000;
+/** How long the monitors may take to have logged a command. */
+const logDelayMs = 1_500;
 
 /**
  * This clock and the monitors': the time at which they logged one of our own commands must lie within the time that it
@@ -113,17 +113,17 @@ async function clockOf(
   if (skew !== undefined) return [warning(`in ${which}: ${skew.summary?.message ?? 'clock skew'}`, fix)];
 
   const { ceph } = clientsFor(monitors);
-  const ask = (args: string[]) => ceph.json(args, { signal, deadline: cephDeadline });
+  const ask = (args: string[]) => ceph.json(args, { signal, deadlineMs: cephDeadlineMs });
   const before = clock();
   await ask(['osd', 'stat']);
   const after = clock();
-  await sleep(logDelay, undefined, { signal });
+  await sleep(logDelayMs, undefined, { signal });
   const log = await ask(['log', 'last', '50', 'debug', 'audit']).catch(() => null);
   const distance = log === null ? null : nearest(log, `client.${options.cephUser ?? 'admin'}`, before, after);
   if (distance === null) return [ok(`${which}: its monitors agree; how far this clock is off was not told`)];
   const text = `this clock and that of ${which} differ by ${Math.round(distance / 1000)} s`;
-  if (distance > refused) return [failed(text, fix)];
-  return [distance > tolerated ? warning(text, fix) : ok(text)];
+  if (distance > refusedMs) return [failed(text, fix)];
+  return [distance > toleratedMs ? warning(text, fix) : ok(text)];
 }
 
 /** How far the entry of our command lies from the time that it took here; null where it is not there. */

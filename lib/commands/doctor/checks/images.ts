@@ -4,7 +4,7 @@ import type { PlannedVolume } from '../../../plan/types.js';
 import { formatImage, type ImageSpec, type Rbd } from '../../../tools/rbd/images.js';
 import { locateImage } from '../../../volumes/rbd/image.js';
 import { failed, ok, type Check, type Finding } from '../check.js';
-import { cephDeadline, type Setup } from '../setup.js';
+import { cephDeadlineMs, type Setup } from '../setup.js';
 
 interface LocatedVolume {
   volume: PlannedVolume;
@@ -61,7 +61,7 @@ function places(setup: Setup): Promise<Places> {
 async function imagesIn(place: Place, user: string, signal: AbortSignal): Promise<Set<string> | Finding> {
   const { rbd, pool, namespace } = place;
   try {
-    return new Set(await rbd.names({ pool, namespace }, { signal, deadline: cephDeadline }));
+    return new Set(await rbd.names({ pool, namespace }, { signal, deadlineMs: cephDeadlineMs }));
   } catch (thrown) {
     const error = asCephbackupError(thrown);
     const where = placeName(place);
@@ -142,7 +142,7 @@ export const cephCapabilities: Check = {
 async function mayWrite(place: Place, user: string, signal: AbortSignal): Promise<Finding> {
   const { rbd, pool, namespace, volumes, listed } = place;
   const nobody = `cephbackup-doctor-${randomBytes(6).toString('hex')}`;
-  const options = { signal, deadline: cephDeadline };
+  const options = { signal, deadlineMs: cephDeadlineMs };
   const example = volumes.find(({ image }) => listed instanceof Set && listed.has(image.image));
   try {
     await rbd.removeImage({ pool, namespace, image: nobody }, options);
@@ -161,7 +161,7 @@ async function mayWrite(place: Place, user: string, signal: AbortSignal): Promis
 /** Images may have their data in another pool than their names. */
 async function mayReadData(place: Place, user: string, signal: AbortSignal): Promise<Finding[]> {
   const { rbd, volumes, listed } = place;
-  const options = { signal, deadline: cephDeadline };
+  const options = { signal, deadlineMs: cephDeadlineMs };
   const existing = volumes
     .filter(({ image }) => listed instanceof Set && listed.has(image.image))
     .slice(0, sampled);

@@ -68,8 +68,8 @@ export const kubernetesPermissions: Check = {
   },
 };
 
-/** Seconds: what nobody notices, and what `prune` refuses to work with. */
-const tolerated = 30;
+/** What nobody notices, and what `prune` refuses to work with. */
+const toleratedSeconds = 30;
 const refused = 300;
 
 /** Backups are dated by this clock, and compared with the API's. */
@@ -85,7 +85,7 @@ export const kubernetesClock: Check = {
     const message = `this clock is ${Math.abs(seconds)} s ${seconds < 0 ? 'behind' : 'ahead of'} that of the API server`;
     const fix = 'synchronise both with the same time servers, e.g. `chronyc makestep`';
     if (Math.abs(seconds) > refused) return failed(message, fix);
-    return Math.abs(seconds) > tolerated ? warning(message, fix) : ok(message);
+    return Math.abs(seconds) > toleratedSeconds ? warning(message, fix) : ok(message);
   },
 };
 

@@ -5,10 +5,10 @@ import path from 'node:path';
 import { bytes } from '../../../cli/output/table.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
 import { cachedIndexBytes, cacheFolder, countIndexFiles } from './repository/facts.js';
-import { repositoryDeadline } from '../setup.js';
+import { repositoryDeadlineMs } from '../setup.js';
 
-/** Of one restic, without the index: measured for small repositories. Bytes. */
-const base = 150 * 2 ** 20;
+/** Of one restic, without the index: measured for small repositories. */
+const baseBytes = 150 * 2 ** 20;
 /** An index in memory by what it takes in the cache (compressed), and by its files, which have 50,000 blobs at most. */
 const perCachedByte = 4;
 const perIndexFile = 10 * 2 ** 20;
@@ -23,13 +23,13 @@ export const memory: Check = {
     const cached = cachedIndexBytes(env, id);
     const index =
       cached === null
-        ? perIndexFile * (await countIndexFiles(restic, { signal, deadline: repositoryDeadline }))
+        ? perIndexFile * (await countIndexFiles(restic, { signal, deadlineMs: repositoryDeadlineMs }))
         : perCachedByte * cached;
-    const needed = concurrency * (base + index);
+    const needed = concurrency * (baseBytes + index);
     const limit = await memoryLimit();
     const text = `${concurrency} × restic need about ${bytes(needed)} of ${bytes(limit)}`;
     if (needed <= limit) return ok(text);
-    const fitting = Math.max(1, Math.floor(limit / (base + index)));
+    const fitting = Math.max(1, Math.floor(limit / (baseBytes + index)));
     return warning(
       text,
       `--concurrency ${fitting} (the chart: concurrency), or raise resources.limits.memory`,
@@ -47,7 +47,7 @@ async function memoryLimit(): Promise<number> {
 }
 
 /** Where restic's packs are put together, and its cache is kept. */
-const leastFree = 1024 ** 3;
+const leastFreeBytes = 1024 ** 3;
 
 /** There is room, and leave to write, for what a run puts down for a while. */
 export const folders: Check = {
@@ -60,7 +60,7 @@ export const folders: Check = {
       const room = await statfs(folder).catch(() => null);
       // A filesystem without blocks (tmpfs without a limit) does not fill up.
       const free = room === null || room.blocks === 0 ? null : room.bavail * room.bsize;
-      if (free !== null && free < leastFree)
+      if (free !== null && free < leastFreeBytes)
         findings.push(warning(`${folder} has only ${bytes(free)} free`, `make room in ${folder}`));
     }
     const bad = findings.flatMap((finding) => finding ?? []);

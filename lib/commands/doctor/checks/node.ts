@@ -96,7 +96,7 @@ async function storageDaemon({ parts }: Setup, signal: AbortSignal): Promise<Fin
   const node = { driver: 'rbd', 'node-name': 'none', pool: 'none', image: 'none', conf: '/dev/null' };
   const args = ['--blockdev', JSON.stringify(node)];
   try {
-    const { stderr } = await parts.exec('qemu-storage-daemon', args, { signal, deadline: 20_000 });
+    const { stderr } = await parts.exec('qemu-storage-daemon', args, { signal, deadlineMs: 20_000 });
     if (!/unknown driver|does not accept value|failed to (load|open) module/i.test(stderr)) return null;
     return failed(
       `qemu-storage-daemon has no driver for RBD: ${lastLine(stderr)}`,

@@ -107,7 +107,7 @@ export const versions: Check = {
 
 async function versionOf({ parts }: Setup, program: string, signal: AbortSignal): Promise<Finding> {
   const { args } = tellers[program] ?? { args: ['--version'] };
-  const result = await parts.exec(program, args, { signal, deadline: 20_000 });
+  const result = await parts.exec(program, args, { signal, deadlineMs: 20_000 });
   const text = `${result.stdout}\n${result.stderr}`;
   const version = /\d+(\.\d+)+/.exec(text)?.[0];
   const install = `apt-get install --reinstall ${packages[program] ?? program}`;

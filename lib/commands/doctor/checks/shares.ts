@@ -7,7 +7,7 @@ import { openNamespace } from '../../../tools/node/namespace.js';
 import { mountInScope } from '../../../volumes/cephfs/client.js';
 import { cephFsClients, locateShare, type LocatedShare } from '../../../volumes/cephfs/locate.js';
 import { failed, NotChecked, ok, type Check, type Finding } from '../check.js';
-import { cephDeadline, type Setup } from '../setup.js';
+import { cephDeadlineMs, type Setup } from '../setup.js';
 
 interface Share {
   volume: PlannedVolume;
@@ -58,7 +58,7 @@ export const cephfsSnapshots: Check = {
         // Whoever may, is told that there is no such subvolume, which counts as success.
         await cephFs.removeSnapshot({ ...subvolume, subvolume: nobody }, nobody, {
           signal,
-          deadline: cephDeadline,
+          deadlineMs: cephDeadlineMs,
         });
         return [
           ...(await missing(byManager, signal)),
@@ -80,7 +80,8 @@ async function missing(of: readonly Share[], signal: AbortSignal): Promise<Findi
     if (subvolume === null) continue;
     const { group } = subvolume;
     const names =
-      groups.get(group) ?? new Set(await cephFs.subvolumes(fs, group, { signal, deadline: cephDeadline }));
+      groups.get(group) ??
+      new Set(await cephFs.subvolumes(fs, group, { signal, deadlineMs: cephDeadlineMs }));
     groups.set(group, names);
     if (names.has(subvolume.subvolume)) continue;
     findings.push(

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../../../log/time.js';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { CommandOptions } from '../../../../tools/process/exec.js';
@@ -30,8 +31,8 @@ export interface Lock {
   host: string;
   pid: number;
   exclusive: boolean;
-  /** Milliseconds since 1970; restic renews it every 5 minutes. */
-  time: number;
+  /** restic renews it every 5 minutes. */
+  time: EpochMs;
 }
 
 /** Asking for each takes a second. */

@@ -2,7 +2,7 @@ import { rfc3339 } from '../../../../log/time.js';
 import { repositoryMistakes } from '../../../../repository/configuration.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from '../../check.js';
 import { readLocks, type Lock } from './facts.js';
-import { repositoryDeadline } from '../../setup.js';
+import { repositoryDeadlineMs } from '../../setup.js';
 
 /** restic's variables are set, and the files they name can be read. */
 export const repositoryConfiguration: Check = {
@@ -42,7 +42,7 @@ export const repositoryLocks: Check = {
   run: async (setup, signal) => {
     await setup.repository();
     const { restic, clock } = setup.parts;
-    const { count, locks } = await readLocks(restic, { signal, deadline: repositoryDeadline });
+    const { count, locks } = await readLocks(restic, { signal, deadlineMs: repositoryDeadlineMs });
     if (count === 0) return ok('none');
     const findings = locks.map((lock) => lockFinding(lock, clock()));
     if (count > locks.length && findings.length > 0)
