@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -56,6 +56,16 @@ const mounts = (directory: string) =>
   readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .filter((line) => line.includes(directory.replaceAll(' ', '\\040')));
+
+/** Processes in whose namespace something is mounted there. */
+const holders = (directory: string) =>
+  readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/mountinfo`, 'utf8').includes(directory);
+    } catch {
+      return false;
+    }
+  });
 
 /** It is another process that unmounts where the program was killed. */
 async function unmounted(directory: string): Promise<void> {
@@ -116,6 +126,24 @@ describe('open', () => {
       expect(await readdir(directory)).toEqual([]);
     },
   );
+
+  test('keeps nothing mounted that the node unmounts meanwhile', async () => {
+    const place = await temporaryFolder('shared');
+    const inner = path.join(place, 'volume');
+    execFileSync('mount', ['-t', 'tmpfs', 'node', place]);
+    execFileSync('mount', ['--make-shared', place]);
+    try {
+      await mkdir(inner);
+      execFileSync('mount', ['-t', 'tmpfs', 'volume', inner]);
+      const { program } = await opened('app/1');
+      execFileSync('umount', [inner]);
+      expect(holders(inner)).toEqual([]);
+      program.kill('SIGINT');
+      await program.result;
+    } finally {
+      execFileSync('umount', [place]);
+    }
+  });
 
   test('refuses a directory with content, and a mount stays that was there before', async () => {
     const directory = await temporaryFolder('full');

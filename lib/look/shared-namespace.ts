@@ -9,7 +9,7 @@ import type { LookTools } from './tools.js';
 const holder = String.raw`dir=$1
 while read -r _ _ _ _ point _; do
   point=$(printf %b "$(printf %s "$point" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
-  [ "$point" = "$dir" ] || mount --make-private "$point" 2>/dev/null || :
+  [ "$point" = "$dir" ] || mount --make-slave "$point" 2>/dev/null || :
 done </proc/self/mountinfo
 mkdir -p ${stateDirectory}
 mount -t tmpfs -o mode=0700,nosuid,noexec,size=16m cephbackup ${stateDirectory}
