@@ -26,15 +26,24 @@ export function contentOf(kind: string): Content {
 }
 
 /** Says what makes no sense, with the reason. @throws CephbackupError TARGET_UNSUITABLE */
-export function refuseUnsuitable(content: Content, target: Target, path: string | null): void {
+export function refuseUnsuitable(
+  content: Content,
+  target: Target,
+  { path, partition }: { path: string | null; partition: number | null },
+): void {
   const refuse = (why: string) => new CephbackupError('TARGET_UNSUITABLE', why);
-  if (content === 'disk' && target.type === 'directory') {
+  if (content === 'disk' && partition === null && target.type === 'directory') {
     throw refuse(
-      'this is a backup of a disk, which has no files for a directory: use --to-file or --to-image',
+      'this is a backup of a disk: --partition N takes files out of it, --to-file and --to-image restore all of it',
     );
   }
-  if (content === 'disk' && path !== null) {
-    throw refuse('this is a backup of a disk: --path is for backups of filesystems');
+  if (content === 'disk' && partition === null && path !== null) {
+    throw refuse(
+      'this is a backup of a disk: --path needs --partition N, which says in which of its partitions',
+    );
+  }
+  if (content === 'files' && partition !== null) {
+    throw refuse('this is a backup of files: --partition is for disks');
   }
   if (content === 'files' && target.type === 'file') {
     throw refuse('this is a backup of files, not of a disk: use --to-directory, --to-image or --to-pvc');

@@ -6,7 +6,8 @@ import { bytes } from '../../cli/output/table.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { exitCode as exitCodeOf } from '../../errors/exit-code.js';
 import { rfc3339 } from '../../log/time.js';
-import { contentOf, openDisk, readParts } from '../../look/disk.js';
+import { openBackupDisk } from '../../look/backup-disk.js';
+import { contentOf } from '../../look/disk.js';
 import { mountPart } from '../../look/loop.js';
 import { mountSnapshot } from '../../look/repository-mount.js';
 import { openSharedNamespace } from '../../look/shared-namespace.js';
@@ -15,7 +16,6 @@ import type { LookTools } from '../../look/tools.js';
 import type { Backup } from '../../repository/claims.js';
 import { contentOf as contentOfKind } from '../../restore/target.js';
 import { mountLocally } from '../../tools/node/mount.js';
-import { openNamespace } from '../../tools/node/namespace.js';
 import { lastLine } from '../../tools/process/exec.js';
 import { chosenBackup } from '../shared/chosen.js';
 import { lookTools } from '../shared/look.js';
@@ -78,12 +78,9 @@ async function showDisk(
   { directory }: Stage,
   backup: Backup,
 ): Promise<OpenReport['parts']> {
-  const { scope, startDaemon, env } = tools;
-  const namespace = await openNamespace(startDaemon, env);
-  scope.add(null, () => namespace.close());
-  const disk = await openDisk(tools, namespace, await mountSnapshot(tools, namespace, backup));
+  const { disk, parts } = await openBackupDisk(tools, backup);
   const shown: OpenReport['parts'] = [];
-  for (const part of await readParts(tools, disk)) {
+  for (const part of parts) {
     const { number, sizeBytes } = part;
     const place = number === 0 ? directory : `${directory}/${number}`;
     const content = part.refused === null ? await contentOf(tools, disk, part) : null;

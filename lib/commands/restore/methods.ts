@@ -8,6 +8,7 @@ import { childEnvironment } from '../../tools/process/environment.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
 import { diskIntoClaim, diskIntoFile, diskIntoNewImage } from './disk.js';
 import { filesIntoClaim, filesIntoNewImage, filesIntoShare } from './files.js';
+import { partitionIntoDirectory } from './partition.js';
 import type { Place, RestoreContext } from './place.js';
 
 export interface Request {
@@ -27,7 +28,9 @@ export async function perform(
   if (target.type === 'file') return diskIntoFile(job, snapshots, target);
   if (target.type === 'directory') {
     const tools = { startDaemon, env: childEnvironment(context.env), root: context.root };
-    return filesToDirectory(job, target.path, context.options.path, tools);
+    const { partition, path } = context.options;
+    if (partition !== null) return partitionIntoDirectory({ context, job }, { partition, path }, target.path);
+    return filesToDirectory(job, target.path, path, tools);
   }
   if (place === null) throw new CephbackupError('INTERNAL', `no Ceph for ${describeTarget(target)}`);
   const assignment = { context, job, snapshots, place };

@@ -1,5 +1,5 @@
 import type { Definitions } from '../../cli/options.js';
-import { boolean, claimName, innerPath, oneOf, path } from '../../cli/values.js';
+import { boolean, claimName, innerPath, integer, oneOf, path } from '../../cli/values.js';
 import {
   commonOptions,
   selectionOptions,
@@ -51,6 +51,12 @@ export const restoreOptions = {
     placeholder: 'PATH',
     description: 'only this part of a filesystem; arrives at TARGET/PATH',
     parse: innerPath,
+  },
+  partition: {
+    flag: '--partition',
+    placeholder: 'N',
+    description: 'files out of this partition of a disk, to --to-directory (0: a disk without a table)',
+    parse: integer(0, 9999),
   },
   force: {
     flag: '--force',

@@ -20,7 +20,7 @@ export const restore: Command<RestoreValues> = async (context) => {
   const target = targetOf(context.options);
   const { backup, snapshots, warnings } = await chosenBackup(context);
   const content = contentOf(backup.kind);
-  refuseUnsuitable(content, target, context.options.path);
+  refuseUnsuitable(content, target, context.options);
 
   const started = performance.now();
   const intoCeph = target.type === 'image' || target.type === 'pvc';
@@ -70,6 +70,7 @@ export const restore: Command<RestoreValues> = async (context) => {
     kind: backup.kind,
     target: { type: target.type, name: nameOf(target), state, sizeBytes: outcome?.diskSize ?? null },
     path: context.options.path,
+    partition: context.options.partition,
     bytesWritten: outcome?.bytesWritten ?? 0,
     files: outcome?.files ?? null,
     verified: outcome !== null,

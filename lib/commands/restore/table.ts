@@ -22,6 +22,8 @@ export interface RestoreReport {
   };
   /** The part of the filesystem that was asked for. */
   path: string | null;
+  /** Of a disk, out of which files were taken. */
+  partition: number | null;
   bytesWritten: number;
   files: number | null;
   /** Whether the target was read back and compared with the backup. */

@@ -4,7 +4,7 @@ import { CephbackupError } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { restoreRoot } from './root-directory.js';
 import { decide, unlessRefused } from '../overwrite.js';
-import { confine, hasContent, type ConfineTools } from './confined.js';
+import { confine, hasContent, type ConfineTools, type WritableDirectory } from './confined.js';
 import { refuseLinkedParents, requirePart, restoreFiles } from './restic-files.js';
 
 /**
@@ -21,11 +21,7 @@ export async function filesToDirectory(
 ): Promise<RestoreOutcome> {
   const found = await resolveDirectory(given);
   if (part !== null) await requirePart(job, part);
-  const directory = found ?? (await makeDirectory(job, given));
-  const target = await confine(job, directory, tools);
-  const content = (await hasContent(target)) ? ('content' as const) : ('empty' as const);
-  const situation = { target: 'directory', content: 'files', found: content, marker: null } as const;
-  unlessRefused(decide({ ...situation, force: job.force }), `the directory ${given}`);
+  const { directory, target, content } = await prepareDirectory(job, given, found, tools);
   await refuseLinkedParents(target, part);
   job.step(`restoring files into ${directory}`);
   const { files, bytes } = await restoreFiles(job, target, part);
@@ -35,8 +31,34 @@ export async function filesToDirectory(
   return { bytesWritten: bytes, files, diskSize: null };
 }
 
+export interface PreparedDirectory {
+  /** Absolute, without links. */
+  directory: string;
+  target: WritableDirectory;
+  content: 'empty' | 'content';
+}
+
+/**
+ * A directory that may be written into: made where there is none.
+ * @param found what `resolveDirectory` found
+ * @throws CephbackupError TARGET_…, NAMESPACE_FAILED, MOUNT_FAILED
+ */
+export async function prepareDirectory(
+  job: RestoreJob,
+  given: string,
+  found: string | null,
+  tools: ConfineTools,
+): Promise<PreparedDirectory> {
+  const directory = found ?? (await makeDirectory(job, given));
+  const target = await confine(job, directory, tools);
+  const content = (await hasContent(target)) ? ('content' as const) : ('empty' as const);
+  const situation = { target: 'directory', content: 'files', found: content, marker: null } as const;
+  unlessRefused(decide({ ...situation, force: job.force }), `the directory ${given}`);
+  return { directory, target, content };
+}
+
 /** The directory itself, without links on the way; null where there is none. @throws CephbackupError TARGET_UNSUITABLE */
-async function resolveDirectory(given: string): Promise<string | null> {
+export async function resolveDirectory(given: string): Promise<string | null> {
   try {
     const found = await realpath(given);
     await readdir(found);
