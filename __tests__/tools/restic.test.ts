@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Exec } from '../../lib/tools/process/exec.js';
-import { Restic } from '../../lib/tools/restic/restic.js';
+import { readError, Restic } from '../../lib/tools/restic/restic.js';
 
 /** A restic that succeeds at once, and the argv it was given. */
 function recording(): { exec: Exec; calls: (readonly string[])[] } {
@@ -25,4 +25,20 @@ describe('the limits of restic', () => {
     expect(options).toEqual(expect.arrayContaining(['--limit-upload=100', '--limit-download=200']));
     expect(argv.slice(options.length).filter((arg) => arg.startsWith('--limit'))).toEqual([]);
   });
+});
+
+const trace =
+  '\ngithub.com/restic/restic/internal/repository.(*Repository).LoadBlob\n\tgithub.com/restic/restic/internal/repository/repository.go:249' +
+  '\nruntime.goexit\n\truntime/asm_amd64.s:1771';
+
+test.each([
+  ['in JSON', (message: string) => JSON.stringify({ message_type: 'exit_error', code: 1, message })],
+  ['as text', (message: string) => `repository opened\n${message}`],
+])('a message with the calls that led to it is told without them, %s', (_how, print) => {
+  const stderr = print(`id 0123abcd not found in repository${trace}`);
+  const { code, message } = readError('restic ls', { exitCode: 1, stdout: '', stderr, seconds: 0 });
+  expect([code, message]).toEqual([
+    'BACKUP_DAMAGED',
+    'restic ls: id 0123abcd not found in repository (exit code 1)',
+  ]);
 });

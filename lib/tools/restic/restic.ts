@@ -299,14 +299,20 @@ function asLateAnswer(what: string, thrown: unknown): unknown {
 }
 
 /** The message within restic's `exit_error` JSON line, or its last line. */
-function resticMessage(stderr: string): string {
+function resticMessage(output: string): string {
+  const stderr = withoutTrace(output);
   for (const line of stderr.split('\n').toReversed()) {
     const told = parseMessage(line);
     if (told?.message_type === 'exit_error' && typeof told.message === 'string')
-      return lastLine(told.message);
+      return lastLine(withoutTrace(told.message));
     const text = told?.message_type === 'error' ? errorText(told) : null;
-    if (text !== null) return lastLine(text);
+    if (text !== null) return lastLine(withoutTrace(text));
   }
   // Its very last words are of its own end, e.g. `context canceled`.
   return retriedReason(stderr) ?? lastLine(stderr);
+}
+
+/** Some errors are printed with the calls that led to them: a function, and below it, indented, its place in the source. */
+function withoutTrace(text: string): string {
+  return text.replace(/\n\S+\n\t\S+:\d+/g, '');
 }
