@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { exportImageCommand } from '../lib/volumes/block/internal-command.js';
+import { exportImageCommand, serveViewCommand } from '../lib/volumes/block/internal-command.js';
 
 // The global `process`: importing node:process makes a stdout that is a pipe one that does not block.
 if (process.argv[2] === exportImageCommand) {
   const { exportImage } = await import('../lib/volumes/block/producer.js');
   process.exit(await exportImage(process.argv[3] ?? '', process.env));
+}
+
+if (process.argv[2] === serveViewCommand) {
+  const { serveView } = await import('../lib/volumes/block/segments/server.js');
+  process.exit(await serveView(process.stdin, process.stdout));
 }
 
 const [{ main }, { commands }] = await Promise.all([

@@ -170,6 +170,7 @@ export class Rig {
       installation,
       liveRuns: new Set(liveRuns),
       volumes,
+      bases: 'keep',
       thorough: true,
       dryRun,
       signal: new AbortController().signal,

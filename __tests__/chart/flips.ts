@@ -36,6 +36,7 @@ export const flips: Record<string, Flip> = {
   shards: { to: 4 },
   concurrency: { to: 8 },
   mapper: { to: 'nbd' },
+  keepBase: { to: true },
   cephfsClient: { to: 'fuse' },
   'kinds.rbdFilesystem': { to: false },
   'kinds.cephfs': { to: false, with: { mapper: 'fuse' } },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { damageIn } from '../../lib/verify/damage/damage.js';
 import { withinBytes, type Candidate } from '../../lib/verify/rotation.js';
-import { TarReader } from '../../lib/verify/tar.js';
+import { TarReader } from '../../lib/restore/tar.js';
 
 const block = 512;
 

@@ -295,6 +295,10 @@ export const catalogue = {
     'failed',
     'What is mounted is not the clone of this volume, so the data read cannot be trusted; look for other tools that mount on this node.',
   ),
+  VIEW_FAILED: entry(
+    'failed',
+    'The folder that shows the disk to restic could not be served; see the message. It needs /dev/fuse and the right to mount. Without --keep-base the disk is streamed, which needs neither.',
+  ),
   READ_INCOMPLETE: entry(
     'failed',
     'restic could not read everything and was stopped; no partial backup was kept. The message names what could not be read. On CephFS, "operation not permitted" means that the Ceph user has no right to read from the OSDs: docs/cephfs.md.',

@@ -23,6 +23,16 @@ export function isScratchName(name: string): boolean {
   return ownerOf(name) !== null && name.endsWith('-scratch');
 }
 
+/** The name of the snapshot that a backup was made of, and that the next one is compared with. */
+export function baseName(installation: string, resticSnapshot: string): string {
+  return `cephbackup-${installation}-base-${resticSnapshot.slice(0, 16)}`;
+}
+
+/** The installation that a base belongs to, or null where the name is not a base's. */
+export function baseOwner(name: string): string | null {
+  return /^cephbackup-([0-9a-f]{8})-base-[0-9a-f]{16}$/.exec(name)?.[1] ?? null;
+}
+
 export interface ObjectOwner {
   installation: string;
   run: string;

@@ -11,11 +11,39 @@ export interface DirectorySource {
   readAll: string | null;
   /** restic options that this kind of filesystem needs, e.g. `--ignore-inode`. */
   resticOptions: string[];
+  /** Where the directory is the view of a disk. */
+  disk?: DiskView;
   /**
    * After restic has read everything: is what was read still what was prepared?
    * @throws CephbackupError MOUNT_WRONG and the like; the backup then does not count.
    */
   confirm(): Promise<void>;
+}
+
+/** What a folder of a disk's segments is, beside its files. */
+export interface DiskView {
+  /** Exact size in bytes of the image's snapshot. */
+  imageSize: number;
+  /** Bytes of all files. */
+  expectedBytes: number;
+  /** Files and directories, the root not counted. */
+  entries: number;
+  /** Whether the parent's data was used, or why not. */
+  base: string;
+  /** Bytes that were read from Ceph; known once `confirm` has passed. */
+  bytesRead(): number;
+  /** The source's snapshot, which becomes the base of the next backup. */
+  snapshot: FutureBase;
+}
+
+/** A Ceph snapshot whose fate is decided after the backup is proven and marked. */
+export interface FutureBase {
+  /** From now on unwinding leaves it in place; `keep` or `drop` must follow. */
+  hold(): void;
+  /** It becomes the base of this backup, and older bases go. @throws CephbackupError */
+  keep(resticSnapshot: string): Promise<void>;
+  /** @throws CephbackupError */
+  drop(): Promise<void>;
 }
 
 /** The output of a command that becomes one file of the snapshot. */
@@ -29,6 +57,8 @@ export interface StreamSource {
   length: number;
   /** Exact size in bytes of the image's snapshot, to be told in the manifests; null where the source is no image. */
   imageSize: number | null;
+  /** Why a disk that was to be read by segments is streamed. */
+  base?: string;
   confirm(): Promise<void>;
 }
 

@@ -35,6 +35,8 @@ export interface VolumeResult {
   excludes: string[];
   warnings: string[];
   error: ErrorReport | null;
+  /** With `--keep-base`, of a disk: `used`, or why everything was read. */
+  base?: string;
 }
 
 /** What one volume came to, and what it left behind. */

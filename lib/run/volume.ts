@@ -17,7 +17,7 @@ import type { Progress } from './progress.js';
 import { rfc3339, type EpochMs } from '../log/time.js';
 import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
 import { lastLine, type Exec } from '../tools/process/exec.js';
-import type { BackupSource } from '../repository/source.js';
+import type { BackupSource, FutureBase } from '../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../volumes/driver.js';
 import { deadline } from '../waiting/deadline.js';
 import { unlessAborted } from '../waiting/within.js';
@@ -67,6 +67,10 @@ interface ProvenBackup {
   /** Exact size of a disk in bytes; null for files. */
   imageSize: number | null;
   leftovers: Leftover[];
+  /** Of a disk that is backed up by segments: whether the previous backup's data was used, or why not. */
+  base: string | null;
+  /** Bytes that were read from the volume, where the source knows better than restic. */
+  bytesRead: number | null;
 }
 
 /** The volume was never used: it has no filesystem, or nothing in it. */
@@ -117,6 +121,8 @@ class Attempt {
   #heldSeconds: number | null = null;
   /** What the backup leaves out, in words. */
   #excludes: string[] = [];
+  /** A snapshot that unwinding leaves, until it is kept as a base or removed. */
+  #futureBase: FutureBase | null = null;
 
   constructor(
     private readonly tools: VolumeTools,
@@ -142,7 +148,8 @@ class Attempt {
     try {
       return this.#ended(await this.#succeeded(await this.#backup(limit.signal)));
     } catch (thrown) {
-      const leftovers = [...(await this.#unwind()), ...this.#strays];
+      const dropped = await this.#settleBase(null);
+      const leftovers = [...dropped, ...(await this.#unwind()), ...this.#strays];
       const unusable = await this.tools.history.then(() => null, asCephbackupError);
       // Not the volume's own fault, whatever has come of it meanwhile: it is not told as one.
       const error = asCephbackupError(thrown);
@@ -166,6 +173,7 @@ class Attempt {
     this.#step('backing up');
     const previous = history.proven(volume.uid, tools.markedSnapshot(volume));
     this.#tellExcludes(source, previous);
+    const disk = source.type === 'directory' ? source.disk : undefined;
     const believed = source.type === 'stream' || source.readAll === null;
     if (!believed) this.#log.info(`everything is read: ${source.readAll}`);
     const parent = believed ? previous : null;
@@ -180,7 +188,9 @@ class Attempt {
       await source.confirm();
       // The proof reads the repository alone, so that unwinding need not wait for it.
       this.#step('proving and unwinding');
-      const expectedBytes = source.type === 'stream' ? source.length : null;
+      const expectedBytes = source.type === 'stream' ? source.length : (source.disk?.expectedBytes ?? null);
+      this.#futureBase = disk?.snapshot ?? null;
+      this.#futureBase?.hold();
       const proof = proveSnapshot(tools.restic, {
         ...about,
         summary,
@@ -193,7 +203,9 @@ class Attempt {
       return {
         summary,
         snapshot: proven.value,
-        imageSize: source.type === 'stream' ? source.imageSize : null,
+        imageSize: source.type === 'stream' ? source.imageSize : (disk?.imageSize ?? null),
+        base: source.type === 'stream' ? (source.base ?? null) : (disk?.base ?? null),
+        bytesRead: disk?.bytesRead() ?? null,
         leftovers: unwound.status === 'fulfilled' ? unwound.value : [],
       };
     } catch (thrown) {
@@ -202,9 +214,11 @@ class Attempt {
     }
   }
 
-  #rules({ type }: BackupSource): ExcludeRules {
+  #rules(source: BackupSource): ExcludeRules {
     const { caches, ifPresent } = this.tools.exclude;
-    return type === 'directory' ? { patterns: this.volume.excludes, caches, ifPresent } : nothingExcluded;
+    // Nothing of a disk is left out.
+    const isFiles = source.type === 'directory' && source.disk === undefined;
+    return isFiles ? { patterns: this.volume.excludes, caches, ifPresent } : nothingExcluded;
   }
 
   #tellExcludes(source: BackupSource, parent: ResticSnapshot | null): void {
@@ -218,6 +232,7 @@ class Attempt {
   /** @throws CephbackupError EXCLUDES_ALL */
   async #leastEntries(source: BackupSource, summary: BackupSummary): Promise<number> {
     if (source.type === 'stream') return 1;
+    if (source.disk !== undefined) return source.disk.entries;
     const { exec } = this.tools;
     await refuseEverythingExcluded(exec, source, this.#rules(source), summary.filesProcessed);
     const entries = await rootEntries(exec, source);
@@ -273,6 +288,8 @@ class Attempt {
       warn: (text) => {
         this.#warn(text);
       },
+      parent: async () =>
+        (await this.tools.history).proven(this.volume.uid, this.tools.markedSnapshot(this.volume)),
       pointInTime: (asked = this.moment.time(this.tools.clock)) => {
         this.#time = asked;
         this.#snapshotAsked ??= performance.now();
@@ -358,7 +375,7 @@ class Attempt {
   async #unwind(): Promise<Leftover[]> {
     const left = await this.#scope.release();
     // What is left may go in a second attempt.
-    if (left.length === 0) this.unwound();
+    if (left.length === 0 && this.#futureBase === null) this.unwound();
     return left;
   }
 
@@ -407,17 +424,39 @@ class Attempt {
     }
   }
 
+  /**
+   * Keeps the snapshot as the base of the backup that is marked now, or removes it. A base that could not be named is no
+   * failure of the backup: the next run reads everything.
+   */
+  async #settleBase(marked: string | null): Promise<Leftover[]> {
+    const base = this.#futureBase;
+    this.#futureBase = null;
+    if (base === null) return [];
+    try {
+      if (marked !== null) {
+        await base.keep(marked);
+        return [];
+      }
+    } catch (thrown) {
+      this.#warn(`the snapshot could not be kept as a base: ${asCephbackupError(thrown).message}`);
+    }
+    this.#scope.add({ kind: 'snapshot', name: this.name, cluster: null }, () => base.drop());
+    return this.#unwind();
+  }
+
   #seconds(): number {
     return this.#snapshotAsked === null ? 0 : (performance.now() - this.#snapshotAsked) / 1000;
   }
 
-  async #succeeded({ summary, snapshot, imageSize, leftovers }: ProvenBackup): Promise<VolumeEnd> {
+  async #succeeded(backup: ProvenBackup): Promise<VolumeEnd> {
     const { volume, tools } = this;
+    const { summary, snapshot, imageSize } = backup;
     const seconds = this.#seconds();
     tools.proofs.proven(snapshot);
     const previous = (await tools.history).proven(volume.uid, tools.markedSnapshot(volume));
     const unchanged = previous !== null && previous.tree === snapshot.tree;
     let error: CephbackupError | null = null;
+    let marked = false;
     try {
       await tools.mayMark(volume, imageSize, this.#time);
       const mark = await tools.recorder.succeeded(volume, {
@@ -425,23 +464,26 @@ class Attempt {
         attempt: this.#began,
         snapshot: snapshot.id,
       });
+      marked = mark !== 'claim-gone';
       if (mark === 'claim-gone')
         this.#warn('the claim vanished while it was backed up: its volume is not annotated');
     } catch (thrown) {
       error = asCephbackupError(thrown);
       this.#log.error(error.message, { code: error.code });
     }
+    const leftovers = [...backup.leftovers, ...(await this.#settleBase(marked ? snapshot.id : null))];
     const result: VolumeResult = {
       ...emptyResult(volume, unchanged ? 'unchanged' : 'succeeded', error?.report() ?? null),
       snapshot: snapshot.id,
       time: rfc3339(this.#time),
       bytesTotal: summary.bytesProcessed,
-      bytesRead: summary.bytesRead,
+      bytesRead: backup.bytesRead ?? summary.bytesRead,
       bytesAdded: summary.bytesAdded,
       seconds: Math.round(seconds * 1000) / 1000,
       heldSeconds: this.#heldSeconds,
       excludes: this.#excludes,
       warnings: this.#warnings,
+      ...(backup.base === null ? {} : { base: backup.base }),
     };
     this.#log.info(result.outcome, { snapshot: snapshot.id.slice(0, 8), seconds: result.seconds });
     return { result, leftovers, error };

@@ -1,6 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
-import { TarReader } from './tar.js';
+import { TarReader } from '../restore/tar.js';
 
 export interface FilesJob {
   restic: Restic;

@@ -3,6 +3,7 @@ import type { PlannedVolume } from '../plan/types.js';
 import { printable, type Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
 import type { BackupSource } from '../repository/source.js';
+import type { ResticSnapshot } from '../tools/restic/restic.js';
 
 /** One volume's backup while it is in progress. */
 export interface VolumeJob {
@@ -34,6 +35,8 @@ export interface VolumeJob {
   takeSnapshot(ask: (begin: () => number, during: AbortSignal) => Promise<number>): Promise<number>;
   /** Whether a snapshot may be read that was taken for another volume. */
   shares: boolean;
+  /** The proven backup that restic will be given as parent, if any; rejects where the repository cannot be used. */
+  parent(): Promise<ResticSnapshot | null>;
 }
 
 /** Says which options of the volume's own mounts are not used for its backup. */
@@ -95,6 +98,8 @@ export interface SweepRequest {
   /** Looks everywhere, image by image, instead of only where leftovers are likely. */
   thorough: boolean;
   dryRun: boolean;
+  /** Which bases go, beside those of images that are in the trash, or not backed up any more. */
+  bases: 'keep' | 'remove-selected' | 'remove-all';
   signal: AbortSignal;
   log: Logger;
 }

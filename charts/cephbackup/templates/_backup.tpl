@@ -7,6 +7,10 @@
   value: {{ $v.mapper | quote }}
 - name: CEPHBACKUP_CEPHFS_CLIENT
   value: {{ $v.cephfsClient | quote }}
+{{- if $v.keepBase }}
+- name: CEPHBACKUP_KEEP_BASE
+  value: 'true'
+{{- end }}
 - name: CEPHBACKUP_FSCK
   value: {{ $v.fsck | quote }}
 {{- if $v.hooks.enabled }}

@@ -4,11 +4,12 @@ network), `fuse`, `devices` (block devices of the node), `modules` (of the node'
 */}}
 {{- define "cephbackup.needs" -}}
 {{- $v := .Values -}}
-{{- $rbd := $v.kinds.rbdFilesystem -}}
+{{- $rbd := or $v.kinds.rbdFilesystem $v.keepBase -}}
 {{- $cephfs := $v.kinds.cephfs -}}
 {{- $modules := and $rbd (ne $v.mapper "fuse") -}}
 {{- $kernel := or $modules (and $cephfs (eq $v.cephfsClient "kernel")) -}}
-{{- $fuse := or (and $rbd (eq $v.mapper "fuse")) (and $cephfs (eq $v.cephfsClient "fuse")) -}}
+{{- /* The view of a disk is FUSE with every mapper. */ -}}
+{{- $fuse := or $v.keepBase (and $rbd (eq $v.mapper "fuse")) (and $cephfs (eq $v.cephfsClient "fuse")) -}}
 {{- $privileged := or $kernel (and $fuse (not $v.fuse.deviceResource)) -}}
 kernel: {{ $kernel }}
 fuse: {{ $fuse }}

@@ -5,7 +5,7 @@ import { readLease } from '../../kube/lease/acquire.js';
 import { buildPlan } from '../../plan/plan.js';
 import { cleanupTable } from './table.js';
 import { leaseNamespaceOf } from './installation.js';
-import type { SweepReport } from '../../volumes/driver.js';
+import type { SweepReport, SweepRequest } from '../../volumes/driver.js';
 import { cephClients } from '../shared/ceph.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { Command } from '../../cli/command.js';
@@ -30,12 +30,13 @@ export const cleanup: Command<CleanupValues> = async (context) => {
   // A crashed run's lease is taken over once nobody has renewed it for a minute.
   const lease = dryRun || theirs === null ? null : await ownLease(context, theirs);
   try {
-    const request = {
+    const request: SweepRequest = {
       installation,
       liveRuns: await liveRuns(theirs, dryRun),
       volumes: plan.volumes,
       thorough: true,
       dryRun,
+      bases: options.bases === true ? 'remove-all' : 'keep',
       signal: lease === null ? signal : AbortSignal.any([signal, lease.lost]),
       log,
     };

@@ -20,4 +20,9 @@ export const cleanupOptions = {
       'with --installation: also where that installation is not found in this cluster, so that its runs cannot be seen',
     parse: boolean,
   },
+  bases: {
+    flag: '--bases',
+    description: 'remove the snapshots that --keep-base left, too; the next backups read everything',
+    parse: boolean,
+  },
 } satisfies Definitions;

@@ -1,5 +1,5 @@
 import type { Definitions } from '../../cli/options.js';
-import { boolean, matching } from '../../cli/values.js';
+import { boolean, duration, matching } from '../../cli/values.js';
 import {
   commonOptions,
   selectionOptions,
@@ -33,5 +33,17 @@ export const runOptions = {
       'leave out the contents of directories that have a file of this name (NAME:HEADER: that begins so)',
     parse: matching(/^[^/\0:]+(:[^\0]*)?$/, 'the name of a file, without a slash'),
     repeated: true,
+  },
+  keepBase: {
+    flag: '--keep-base',
+    description:
+      'keep one snapshot of each disk in Ceph, so that the next backup reads only what changed since',
+    parse: boolean,
+  },
+  fullEvery: {
+    flag: '--full-every',
+    placeholder: 'DURATION',
+    description: 'with --keep-base: read everything this often all the same (default: 28d, 0s: never)',
+    parse: duration,
   },
 } satisfies Definitions;

@@ -124,7 +124,14 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const numbers = objectNumbers(lease.ordinal);
 
   const liveRuns = new Set([lease.runId]);
-  const sweep = sweepEarlierRuns(sweeping, { installation, liveRuns, volumes: plan.volumes, signal, log });
+  const sweep = sweepEarlierRuns(sweeping, {
+    installation,
+    liveRuns,
+    volumes: plan.volumes,
+    bases: options.keepBase === true ? 'keep' : 'remove-selected',
+    signal,
+    log,
+  });
   const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
   const proofs = new ProofRecord(restic, cluster.name, clock);
   const history = opened.then((snapshots) => {
@@ -161,7 +168,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       history,
       proofs,
       recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
-      driverFor: drivers(context, clientsFor),
+      driverFor: drivers(context, clientsFor, restic),
       clusterName: cluster.name,
       node: hostname,
       volumeTimeoutMs: unlessNone(options.volumeTimeout),

@@ -1,6 +1,7 @@
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { Values } from '../../cli/options.js';
+import type { runOptions } from '../run/options.js';
 import type { volumeOptions } from './options.js';
 import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume, VolumeKind } from '../../plan/types.js';
@@ -24,9 +25,15 @@ import { namedFsid } from '../../volumes/own-cluster.js';
 import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
 import { RbdSweeper } from '../../volumes/rbd/sweep.js';
 import type { CommandContext } from '../../cli/command.js';
-import { exportImageCommand } from '../../volumes/block/internal-command.js';
+import { exportImageCommand, serveViewCommand } from '../../volumes/block/internal-command.js';
+import { SegmentsDriver } from '../../volumes/block/segments/driver.js';
+import type { Restic } from '../../tools/restic/restic.js';
 
 type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck' | 'cephfsClient'>;
+type BaseValues = Pick<Values<typeof runOptions>, 'keepBase' | 'fullEvery'>;
+
+/** Milliseconds. */
+const defaultFullEvery = 28 * 24 * 60 * 60 * 1000;
 
 const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
   krbd,
@@ -41,15 +48,27 @@ const cephfsClients: Record<'kernel' | 'fuse', (tools: ClientTools) => CephfsCli
 
 /** The driver for each kind of volume: a new kind is one more line. */
 export function drivers(
-  context: CommandContext<VolumeValues>,
+  context: CommandContext<VolumeValues & BaseValues>,
   clientsFor: ClientsFor,
+  restic: Restic,
 ): (volume: PlannedVolume) => VolumeDriver {
   const { options, env, exec } = context;
   const tools = { exec, startDaemon, env: childEnvironment(env) };
   const locate = locateImage(clientsFor);
   const mapper = mapperOf(context);
+  const stream = new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' });
+  const segments = () =>
+    new SegmentsDriver({
+      ...tools,
+      mapper,
+      locate,
+      restic,
+      stream,
+      server: [execPath, program, serveViewCommand],
+      fullEveryMs: options.fullEvery ?? defaultFullEvery,
+    });
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
-    'rbd-block': new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' }),
+    'rbd-block': options.keepBase === true ? segments() : stream,
     'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
     cephfs: new CephfsDriver(cephfsTools(context, clientsFor)),
   };
@@ -86,9 +105,10 @@ export function cephfsTools(
   return { ...tools, client, cephFsFor: cephFsClients(exec, clientsFor) };
 }
 
+const program = fileURLToPath(new URL('../../../bin/cephbackup.js', import.meta.url));
+
 /** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
 function producer(env: NodeJS.ProcessEnv): string[] {
-  const program = fileURLToPath(new URL('../../../bin/cephbackup.js', import.meta.url));
   return [...belowResticArgv(env), execPath, program, exportImageCommand];
 }
 

@@ -2,10 +2,19 @@ import { CephbackupError } from '../../errors/error.js';
 import { openImage, Qcow2Error, type ImageReader } from '../../qcow2/index.js';
 import { imagePath } from '../../volumes/block/driver.js';
 import type { RestoreJob } from '../job.js';
+import { findSegments, readSegments } from './segments-source.js';
+
+/** What there is on a disk, front to back. */
+export type DiskImage = Pick<
+  ImageReader,
+  'pieces' | 'allocated' | 'allocatedBytes' | 'virtualSize' | 'length'
+>;
 
 /** A disk as it comes out of the repository. */
 export interface DiskSource {
-  image: ImageReader;
+  image: DiskImage;
+  /** Of which format its backup is. */
+  format: 'qcow2' | 'segments';
   /** Exactly. */
   sizeBytes: number;
 }
@@ -25,13 +34,20 @@ export async function readDisk(
   see: (bytes: Uint8Array) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const { restic, backup, signal } = job;
+  const segments = await findSegments(restic, backup.id, signal);
+  if (segments !== null) {
+    await readSegments(job, segments, (image) =>
+      consumer({ image, format: 'segments', sizeBytes: diskSize(image, exactSize, job.warn) }),
+    );
+    return;
+  }
   await restic.dump(
     backup.id,
     imagePath,
     async (chunks) => {
       try {
         const image = await openImage(watched(chunks, see));
-        await consumer({ image, sizeBytes: diskSize(image, exactSize, job.warn) });
+        await consumer({ image, format: 'qcow2', sizeBytes: diskSize(image, exactSize, job.warn) });
       } catch (thrown) {
         if (!(thrown instanceof Qcow2Error)) throw thrown;
         const message = `the disk in snapshot ${backup.id.slice(0, 8)} is damaged: ${thrown.message}`;
@@ -44,7 +60,7 @@ export async function readDisk(
 
 /** The image's own size is rounded up to sectors, so a manifest of this backup says at most 511 bytes less. */
 function diskSize(
-  { virtualSize }: ImageReader,
+  { virtualSize }: DiskImage,
   exactSize: number | null,
   warn: (text: string) => void,
 ): number {

@@ -1,9 +1,8 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { ImageReader } from '../../qcow2/index.js';
-import { insideDisk } from './disk-source.js';
+import { insideDisk, type DiskImage } from './disk-source.js';
 
 export interface ImportRequest {
-  image: ImageReader;
+  image: DiskImage;
   /** Of the disk, exactly; the image's own size is rounded up to sectors. */
   diskBytes: number;
   /** Of the image that is written to; at least the disk's. */
@@ -58,10 +57,7 @@ export async function* importStream(request: ImportRequest): AsyncGenerator<Uint
 }
 
 /** What the image contains, cut into records that are written at once. */
-function* recordsOf(
-  image: ImageReader,
-  diskSize: number,
-): Generator<{ start: number; length: number }, void> {
+function* recordsOf(image: DiskImage, diskSize: number): Generator<{ start: number; length: number }, void> {
   for (const range of image.allocated()) {
     const end = Math.min(range.start + range.length, diskSize);
     for (let start = range.start; start < end;) {

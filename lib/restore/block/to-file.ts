@@ -3,7 +3,8 @@ import { lstat, open, rm, type FileHandle } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { decide, unlessRefused } from '../overwrite.js';
-import { readDisk } from './disk-source.js';
+import { ExtentList, planLayout, writeImage } from '../../qcow2/index.js';
+import { readDisk, type DiskSource } from './disk-source.js';
 import { QcowFile, RawFile, type DiskFile } from './disk-file.js';
 
 export interface FileTarget {
@@ -53,6 +54,10 @@ async function writeDisk(
     async (disk) => {
       outcome.diskSize = disk.sizeBytes;
       await file.begin(disk);
+      if (disk.format === 'segments' && file instanceof QcowFile) {
+        outcome.bytesWritten = await writeQcow2(job, disk, file);
+        return;
+      }
       for await (const { offset, bytes } of disk.image.pieces()) {
         outcome.bytesWritten += await file.write(offset, bytes);
         job.moved(bytes.length);
@@ -61,6 +66,23 @@ async function writeDisk(
     },
     (bytes) => file.see(bytes),
   );
+}
+
+/** A backup of segments becomes an image of this format on its way. Returns the bytes of data in it. */
+async function writeQcow2(job: RestoreJob, disk: DiskSource, file: QcowFile): Promise<number> {
+  const extents = ExtentList.of(
+    [...disk.image.allocated()].map(({ start, length }) => [start, length] as const),
+  );
+  const virtualSize = Math.ceil(disk.sizeBytes / 512) * 512;
+  const bytes = async function* () {
+    for await (const piece of disk.image.pieces()) {
+      yield piece.bytes;
+      job.moved(piece.bytes.length);
+    }
+  };
+  await writeImage(planLayout({ virtualSize, extents }), bytes(), (part) => file.see(part));
+  await file.end();
+  return extents.bytes;
 }
 
 /** A file that did not exist is removed again where the restore fails, unless it was interrupted. */

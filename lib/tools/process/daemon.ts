@@ -12,6 +12,8 @@ export interface Daemon {
   /** What it wrote to stderr so far: the last 16 KiB, without keys of Ceph. */
   stderr(): string;
   alive(): boolean;
+  /** Writes a line to its stdin; one that has ended does not get it. */
+  send(line: string): void;
   /** Ends its stdin, for programs that end cleanly by that; then as `stop`. */
   finish(): Promise<void>;
   /** TERM, then KILL after 5 s. @throws CephbackupError COMMAND_TIMEOUT where not even KILL ends it. */
@@ -84,6 +86,9 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
     ended,
     stderr: () => redactCephKeys(stderr),
     alive: () => running,
+    send: (line) => {
+      child.stdin.write(`${line}\n`);
+    },
     finish: async () => {
       child.stdin.end();
       await within(ended, giveUpAfterMs, () => null);

@@ -75,7 +75,10 @@ export function drain(
   stop: () => void,
 ): Flow {
   const chunks = stdout.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
-  const done = consumer(chunks).then(
+  // Asked for at once: what nobody reads is thrown away, also where the consumer has other things to do first.
+  const first = chunks.next();
+  first.catch(() => undefined);
+  const done = consumer(from(first, chunks)).then(
     () => null,
     (error: unknown) => {
       const first = !stdout.readableEnded;
@@ -90,4 +93,11 @@ export function drain(
     stdout.resume();
   });
   return { done };
+}
+
+async function* from<T>(first: Promise<IteratorResult<T>>, rest: AsyncIterable<T>): AsyncGenerator<T, void> {
+  const result = await first;
+  if (result.done === true) return;
+  yield result.value;
+  yield* rest;
 }

@@ -145,6 +145,25 @@ export class Rbd {
     throw cephError('COMMAND_FAILED', `removal of snapshot ${formatImage(image)}@${snapshot}`, result);
   }
 
+  /** @throws CephbackupError */
+  async renameSnapshot(
+    image: ImageSpec,
+    from: string,
+    to: string,
+    options?: Partial<CommandOptions>,
+  ): Promise<void> {
+    const spec = formatImage(image);
+    const result = await this.#run(['snap', 'rename', `${spec}@${from}`, `${spec}@${to}`], options);
+    if (result.exitCode !== 0)
+      throw cephError('COMMAND_FAILED', `renaming of snapshot ${spec}@${from}`, result);
+  }
+
+  /** What `rbd --version` prints. */
+  async version(options?: Partial<CommandOptions>): Promise<string> {
+    const { stdout } = await this.exec('rbd', ['--version'], { deadlineMs: metadataDeadlineMs, ...options });
+    return stdout.trim();
+  }
+
   /** Removes a snapshot that lies in the trash namespace, where it has no name. */
   async removeTrashedSnapshot(
     image: ImageSpec | ImageById,
@@ -256,10 +275,18 @@ export class Rbd {
     image: ImageSpec,
     snapshot: string,
     wholeObject: boolean,
-    options: Partial<CommandOptions> & Required<Pick<CommandOptions, 'onStdout' | 'deadlineMs'>>,
+    {
+      base,
+      ...options
+    }: Partial<CommandOptions> & Required<Pick<CommandOptions, 'onStdout' | 'deadlineMs'>> & { base?: string },
   ): Promise<void> {
     await this.#json(
-      ['diff', ...(wholeObject ? ['--whole-object'] : []), `${formatImage(image)}@${snapshot}`],
+      [
+        'diff',
+        ...(wholeObject ? ['--whole-object'] : []),
+        ...(base === undefined ? [] : ['--from-snap', base]),
+        `${formatImage(image)}@${snapshot}`,
+      ],
       options,
     );
   }

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import { planLayout } from '../../qcow2/layout.js';
 import type { ExtentList } from '../../qcow2/extents.js';
-import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec, type Rbd, type RbdSnapshot } from '../../tools/rbd/images.js';
 import { DiffParser } from './diff.js';
 import { listExtents, type SnapshotFacts } from './listing.js';
 import { writePlanFile } from './plan-file.js';
@@ -30,27 +30,15 @@ export class RbdBlockDriver implements VolumeDriver {
   constructor(private readonly tools: RbdBlockTools) {}
 
   async prepare(job: VolumeJob): Promise<StreamSource> {
-    const { volume, name, scope, signal } = job;
-    const { rbd, image, cluster } = await this.tools.locate(volume, signal);
-    const spec = formatImage(image);
-    const before = await imageInfo(rbd, image, signal);
-    checkState(before, spec);
-    const { id: imageId } = before;
+    return this.stream(job, await takeSnapshot(this.tools.locate, job));
+  }
 
-    scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () =>
-      removeOwnSnapshot(rbd, image, name),
-    );
-    job.step('taking snapshot');
-    await job.takeSnapshot((begin, during) =>
-      rbd.createSnapshot(image, name, { signal: during, beforeAttempt: begin }),
-    );
-
-    job.step('listing extents');
-    const [snapshotId, info] = await Promise.all([
-      snapshotNumber(rbd, image, name, signal),
-      rbd.snapshotInfo(image, name, { signal }),
-    ]);
-    const facts = snapshotFacts(info);
+  /** The stream of a snapshot that was taken. */
+  async stream(
+    job: VolumeJob,
+    { rbd, image, imageId, snapshotId, facts }: TakenSnapshot,
+  ): Promise<StreamSource> {
+    const { name, scope, signal } = job;
     const diff = (wholeObject: boolean) => listSnapshot(rbd, image, name, wholeObject, facts, signal);
     const { extents, wholeObject } = await listExtents(diff, facts);
     const { length, clusterBits } = planLayout({ virtualSize: facts.size, extents });
@@ -84,6 +72,52 @@ export class RbdBlockDriver implements VolumeDriver {
   }
 }
 
+export interface TakenSnapshot {
+  rbd: Rbd;
+  image: ImageSpec;
+  /** By which it is found in the trash, too; a string. */
+  imageId: unknown;
+  cluster: string | null;
+  /** Its number: nothing else ever has the same. */
+  snapshotId: number;
+  facts: SnapshotFacts;
+  /** All snapshots of the image. */
+  snapshots: RbdSnapshot[];
+}
+
+/**
+ * @param release what the scope does with the snapshot, instead of removing it
+ * @throws CephbackupError
+ */
+export async function takeSnapshot(
+  locate: LocateImage,
+  job: VolumeJob,
+  release?: (rbd: Rbd, image: ImageSpec) => Promise<void>,
+): Promise<TakenSnapshot> {
+  const { volume, name, scope, signal } = job;
+  const { rbd, image, cluster } = await locate(volume, signal);
+  const spec = formatImage(image);
+  const before = await imageInfo(rbd, image, signal);
+  checkState(before, spec);
+  const { id: imageId } = before;
+
+  scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () =>
+    release === undefined ? removeOwnSnapshot(rbd, image, name) : release(rbd, image),
+  );
+  job.step('taking snapshot');
+  await job.takeSnapshot((begin, during) =>
+    rbd.createSnapshot(image, name, { signal: during, beforeAttempt: begin }),
+  );
+
+  job.step('listing extents');
+  const [snapshots, info] = await Promise.all([
+    rbd.snapshots(image, { signal }),
+    rbd.snapshotInfo(image, name, { signal }),
+  ]);
+  const snapshotId = snapshotNumber(snapshots, name);
+  return { rbd, image, imageId, cluster, snapshotId, facts: snapshotFacts(info), snapshots };
+}
+
 /** @throws CephbackupError IMAGE_MIGRATING, IMAGE_NOT_FOUND … */
 async function imageInfo(rbd: Rbd, image: ImageSpec, signal: AbortSignal): Promise<Record<string, unknown>> {
   try {
@@ -97,13 +131,8 @@ async function imageInfo(rbd: Rbd, image: ImageSpec, signal: AbortSignal): Promi
 }
 
 /** @throws CephbackupError SNAPSHOT_VANISHED */
-async function snapshotNumber(
-  rbd: Rbd,
-  image: ImageSpec,
-  snapshot: string,
-  signal: AbortSignal,
-): Promise<number> {
-  const found = (await rbd.snapshots(image, { signal })).find(({ name }) => name === snapshot);
+export function snapshotNumber(snapshots: readonly RbdSnapshot[], snapshot: string): number {
+  const found = snapshots.find(({ name }) => name === snapshot);
   if (found !== undefined) return found.id;
   throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${snapshot} was removed at once`);
 }
@@ -115,18 +144,21 @@ async function snapshotNumber(
 const listedObjectMs = 20;
 const listingBaseMs = 600_000;
 
-async function listSnapshot(
+/** @param base lists what differs from this earlier snapshot, not what there is */
+export async function listSnapshot(
   rbd: Rbd,
   image: ImageSpec,
   snapshot: string,
   wholeObject: boolean,
   { size, objectSize }: SnapshotFacts,
   signal: AbortSignal,
+  base?: string,
 ): Promise<ExtentList> {
   const parser = new DiffParser({ size, objectSize });
   const failures: unknown[] = [];
   const listed = rbd.diff(image, snapshot, wholeObject, {
     signal,
+    ...(base === undefined ? {} : { base }),
     deadlineMs: listingBaseMs + (size / objectSize) * listedObjectMs,
     onStdout: (chunk, stop) => {
       if (failures.length > 0) return;

@@ -3,3 +3,4 @@
  * that they do not need.
  */
 export const exportImageCommand = 'internal-export-image';
+export const serveViewCommand = 'internal-serve-view';

@@ -55,6 +55,7 @@ export class CephfsSweeper implements Sweeper {
           liveRuns: new Set(),
           volumes,
           thorough: false,
+          bases: 'keep',
           dryRun: true,
           signal,
           log: silent,

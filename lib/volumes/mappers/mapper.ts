@@ -10,7 +10,7 @@ export interface MapRequest {
   image: ImageSpec;
   rbd: Rbd;
   namespace: MountNamespace;
-  scope: Scope;
+  scope: Pick<Scope, 'add'>;
   cluster: string | null;
   signal: AbortSignal;
   log: Logger;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asCephbackupError } from '../../errors/error.js';
-import { ownerOf } from '../../ownership/names.js';
+import { baseOwner, ownerOf } from '../../ownership/names.js';
+import type { RbdSource } from '../../plan/types.js';
 import type { Resource } from '../../ownership/scope.js';
 import { formatPlace } from '../../tools/rbd/image-spec.js';
 import { formatImage, type ImageById, type ImageSpec, type Watcher } from '../../tools/rbd/images.js';
@@ -16,6 +17,16 @@ const mostLooks = 200;
 /** Another shard's sweep, which removes the same image just now, watches it for so long. */
 const otherSweepMs = 5_000;
 const betweenLooksMs = 500;
+
+/** Why a claim is not backed up now, and will not be in the next run. */
+const endedReasons: ReadonlySet<string> = new Set([
+  'not-bound',
+  'claim-mismatch',
+  'pv-false',
+  'namespace-false',
+  'pvc-false',
+  'not-opted-in',
+]);
 
 /**
  * Finds snapshots, clones and mappings of earlier runs in one pool by their name, removes those that nobody uses: mapping,
@@ -51,6 +62,22 @@ export class PlaceSweep {
       return false;
     }
     return !this.request.liveRuns.has(owner.run);
+  }
+
+  /** Whether a base of the image is of no use: an image that no known claim has is left to `cleanup --bases`. */
+  #isRetired(image: string): boolean {
+    const { bases, volumes } = this.request;
+    if (bases === 'remove-all') return true;
+    const { pool, namespace } = this.place;
+    const claims = volumes.filter(({ source }) => {
+      const at = source as RbdSource | null;
+      return at?.image === image && at.pool === pool && at.radosNamespace === namespace;
+    });
+    if (claims.length === 0) return false;
+    return claims.every(
+      ({ backup, reason, kind }) =>
+        endedReasons.has(reason) || (backup && (kind !== 'rbd-block' || bases === 'remove-selected')),
+    );
   }
 
   async #unmap(): Promise<void> {
@@ -129,7 +156,11 @@ export class PlaceSweep {
       if (snapshot === null || kept.has(snapshot)) continue;
       const spec = { pool, namespace, image };
       const shown = `${formatImage(spec)}@${snapshot}`;
-      if (!this.#isOurs(snapshot, 'snapshot', shown)) continue;
+      const goes =
+        baseOwner(snapshot) === this.request.installation
+          ? this.#isRetired(image)
+          : this.#isOurs(snapshot, 'snapshot', shown);
+      if (!goes) continue;
       await this.#remove('snapshot', shown, async () => {
         await rbd.removeSnapshot(spec, snapshot, { signal: this.request.signal });
       });
@@ -170,7 +201,9 @@ export class PlaceSweep {
     for (const { id, name, trashedFrom } of await rbd.snapshots(image, options)) {
       if ((which === 'hidden' && trashedFrom === null) || kept.has(trashedFrom ?? name)) continue;
       const shown = `${shownImage}@${trashedFrom ?? name} (id ${id})`;
-      if (!this.#isOurs(trashedFrom ?? name, 'snapshot', shown)) continue;
+      // A base that is hidden, or of an image in the trash, is of no use to anybody.
+      const isBase = baseOwner(trashedFrom ?? name) === this.request.installation;
+      if (!isBase && !this.#isOurs(trashedFrom ?? name, 'snapshot', shown)) continue;
       await this.#remove('snapshot', shown, () =>
         trashedFrom === null && 'imageId' in image
           ? rbd.removeSnapshotOfTrashed(image, name, options)

@@ -1,5 +1,13 @@
 import { CephbackupError } from '../errors/error.js';
 
+/** Sees the regular files of an archive as they come. */
+export interface TarVisitor {
+  /** @param name as the header has it: names of more than 100 bytes are cut */
+  file(name: string, sizeBytes: number): void;
+  /** Bytes of the file that was told last; valid only during the call. */
+  bytes(part: Uint8Array): void;
+}
+
 /** What an archive contained. */
 export interface TarContent {
   /** Regular files, and what restic's archives show as empty ones (devices, FIFOs). */
@@ -32,6 +40,10 @@ export class TarReader {
   /** The next file's size, where its own header cannot hold it. */
   #size: number | null = null;
   #zeroBlocks = 0;
+  /** Bytes of the current file that are still to come, without padding. */
+  #fileLeft = 0;
+
+  constructor(private readonly visitor: TarVisitor | null = null) {}
 
   /** @throws CephbackupError BACKUP_DAMAGED */
   push(chunk: Uint8Array): void {
@@ -39,6 +51,9 @@ export class TarReader {
       if (this.#left > 0) {
         const length = Math.min(this.#left, chunk.length - at);
         this.#extend(chunk, at, length);
+        const ofFile = Math.min(length, this.#fileLeft);
+        if (ofFile > 0) this.visitor?.bytes(chunk.subarray(at, at + ofFile));
+        this.#fileLeft -= ofFile;
         this.#left -= length;
         at += length;
         continue;
@@ -89,6 +104,9 @@ export class TarReader {
     if (type !== '0' && type !== '\0') return;
     this.content.files += 1;
     this.content.bytes += size;
+    this.#fileLeft = size;
+    const end = header.indexOf(0);
+    this.visitor?.file(header.toString('utf8', 0, end < 0 || end > 100 ? 100 : end), size);
   }
 }
 

@@ -1,0 +1,143 @@
+import { CephbackupError } from '../../errors/error.js';
+import type { Piece, Range } from '../../qcow2/index.js';
+import type { Restic } from '../../tools/restic/restic.js';
+import {
+  diskFolder,
+  formatFacts,
+  imageFile,
+  parseFacts,
+  segmentIndex,
+  segmentLength,
+  type DiskFacts,
+} from '../../volumes/block/segments/format.js';
+import { readParent } from '../../volumes/block/segments/parent.js';
+import type { RestoreJob } from '../job.js';
+import { TarReader } from '../tar.js';
+import type { DiskImage } from './disk-source.js';
+
+/** A disk that was backed up as a folder of segments (format 2). */
+export interface SegmentedDisk {
+  facts: DiskFacts;
+  /** In ascending order. */
+  indices: number[];
+}
+
+const unlimitedMs = 2 ** 31 - 1;
+
+/** Null where the backup is of another format. @throws CephbackupError BACKUP_DAMAGED, REPOSITORY_… */
+export async function findSegments(
+  restic: Restic,
+  id: string,
+  signal: AbortSignal,
+): Promise<SegmentedDisk | null> {
+  const listed = await readParent(restic, id, signal);
+  if (listed === 'other') return null;
+  const parts: Uint8Array[] = [];
+  const path = `/${diskFolder}/${imageFile}`;
+  await restic.dump(
+    id,
+    path,
+    async (chunks) => {
+      for await (const chunk of chunks) parts.push(Uint8Array.from(chunk));
+    },
+    { signal, deadlineMs: unlimitedMs },
+  );
+  const facts = factsOf(id, Buffer.concat(parts).toString());
+  const indices = [...listed.segments.keys()].sort((a, b) => a - b);
+  for (const index of indices) {
+    const expected = segmentLength(facts, index);
+    const { sizeBytes } = listed.segments.get(index) ?? { sizeBytes: 0 };
+    if (sizeBytes !== expected || expected <= 0)
+      throw damaged(id, `segment ${index} has ${sizeBytes} bytes instead of ${expected}`);
+  }
+  return { facts, indices };
+}
+
+/**
+ * Reads the segments in one go, as the archive that restic makes of their folder. restic checks each blob by its hash; that
+ * every segment comes, whole and once, is checked here.
+ *
+ * @throws CephbackupError BACKUP_DAMAGED, REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
+ */
+export async function readSegments(
+  { restic, backup, signal }: Pick<RestoreJob, 'restic' | 'backup' | 'signal'>,
+  disk: SegmentedDisk,
+  consumer: (image: DiskImage) => Promise<void>,
+): Promise<void> {
+  await restic.dump(backup.id, `/${diskFolder}`, (chunks) => consumer(imageOf(backup.id, disk, chunks)), {
+    signal,
+    deadlineMs: unlimitedMs,
+  });
+}
+
+function imageOf(
+  id: string,
+  { facts, indices }: SegmentedDisk,
+  chunks: AsyncIterable<Uint8Array>,
+): DiskImage {
+  const allocatedBytes = indices.reduce((sum, index) => sum + segmentLength(facts, index), 0);
+  return {
+    virtualSize: facts.sizeBytes,
+    allocatedBytes,
+    length: allocatedBytes + formatFacts(facts).length,
+    *allocated(): Generator<Range, void> {
+      let pending: Range | null = null;
+      for (const index of indices) {
+        const [start, length] = [index * facts.segmentBytes, segmentLength(facts, index)];
+        if (pending !== null && pending.start + pending.length === start) pending.length += length;
+        else {
+          if (pending !== null) yield pending;
+          pending = { start, length };
+        }
+      }
+      if (pending !== null) yield pending;
+    },
+    pieces: () => pieces(id, { facts, indices }, chunks),
+  };
+}
+
+async function* pieces(
+  id: string,
+  { facts, indices }: SegmentedDisk,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Piece, void> {
+  const expected = indices.values();
+  let ready: Piece[] = [];
+  /** Where the current file's next byte belongs on the disk; null for a file that is no segment. */
+  let offset: number | null = null;
+  const reader = new TarReader({
+    file: (name, sizeBytes) => {
+      const index = segmentIndex(name.split('/').slice(-2).join('/'));
+      offset = index === null ? null : index * facts.segmentBytes;
+      if (index === null) return;
+      const { value } = expected.next();
+      if (value !== index || sizeBytes !== segmentLength(facts, index))
+        throw damaged(id, `segment ${index} comes where ${value ?? 'none'} should`);
+    },
+    bytes: (part) => {
+      if (offset === null) return;
+      ready.push({ offset, bytes: part });
+      offset += part.length;
+    },
+  });
+  for await (const chunk of chunks) {
+    reader.push(chunk);
+    yield* ready;
+    ready = [];
+  }
+  reader.finish();
+  const { value } = expected.next();
+  if (value !== undefined) throw damaged(id, `segment ${value} does not come`);
+}
+
+function factsOf(id: string, text: string): DiskFacts {
+  try {
+    return parseFacts(text);
+  } catch (thrown) {
+    throw damaged(id, `${imageFile}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  }
+}
+
+function damaged(id: string, why: string): CephbackupError {
+  return new CephbackupError('BACKUP_DAMAGED', `the disk in snapshot ${id.slice(0, 8)} is damaged: ${why}`);
+}

@@ -1,0 +1,285 @@
+import { existsSync } from 'node:fs';
+import { CephbackupError } from '../../../errors/error.js';
+import type { Scope } from '../../../ownership/scope.js';
+import { baseName, baseOwner, ownerOf } from '../../../ownership/names.js';
+import { ExtentList } from '../../../qcow2/extents.js';
+import type { BackupSource, DirectorySource } from '../../../repository/source.js';
+import { mountedAt, unmount } from '../../../tools/node/mount.js';
+import { openNamespace, volumeDirectory, type MountNamespace } from '../../../tools/node/namespace.js';
+import type { StartDaemon } from '../../../tools/process/daemon.js';
+import type { Environment } from '../../../tools/process/environment.js';
+import type { Exec } from '../../../tools/process/exec.js';
+import { formatImage } from '../../../tools/rbd/images.js';
+import type { Restic } from '../../../tools/restic/restic.js';
+import type { VolumeDriver, VolumeJob } from '../../driver.js';
+import type { Mapper } from '../../mappers/mapper.js';
+import type { LocateImage } from '../../rbd/image.js';
+import { removeOwnSnapshot } from '../../rbd/removal.js';
+import {
+  listSnapshot,
+  snapshotNumber,
+  takeSnapshot,
+  type RbdBlockDriver,
+  type TakenSnapshot,
+} from '../driver.js';
+import { snapshotFacts } from '../snapshot-facts.js';
+import { diffIsRight, judgeBase, type BaseUse, type ParentDisk } from './base.js';
+import { formatFacts, segmentBytesFor, segmentsPerFolder, type DiskFacts } from './format.js';
+import { readParent } from './parent.js';
+import { planSegments, type Segment } from './plan.js';
+import { startView, type ViewProcess } from './start.js';
+
+export interface SegmentsTools {
+  exec: Exec;
+  startDaemon: StartDaemon;
+  env: Environment;
+  mapper: Mapper;
+  locate: LocateImage;
+  restic: Restic;
+  /** argv of the view's server. */
+  server: readonly string[];
+  /** For disks of which no view can be made. */
+  stream: RbdBlockDriver;
+  /** Milliseconds; 0: never. */
+  fullEveryMs: number;
+}
+
+interface Judged {
+  use: BaseUse;
+  parent: ParentDisk | null;
+  base: string | null;
+}
+
+/**
+ * Shows a snapshot of the image to restic as a folder of segments (format 2), each with the time of its last change: restic
+ * reads what changed since the base, and takes the rest from the parent. Nothing is cloned or mapped where nothing is read.
+ */
+export class SegmentsDriver implements VolumeDriver {
+  constructor(private readonly tools: SegmentsTools) {}
+
+  async prepare(job: VolumeJob): Promise<BackupSource> {
+    let held = false;
+    const taken = await takeSnapshot(this.tools.locate, job, async (rbd, image) => {
+      if (!held) await removeOwnSnapshot(rbd, image, job.name);
+    });
+    const { rbd, image, facts } = taken;
+    const refused = unfit(facts.size);
+    if (refused !== null) {
+      job.warn(`the disk is read whole, as a stream, and no base is kept: ${refused}`);
+      return { ...(await this.tools.stream.stream(job, taken)), base: 'unavailable' satisfies BaseUse };
+    }
+    const { segments, use } = await this.#plan(job, taken);
+    const source = await this.#show(job, taken, segments, use);
+    const installation = ownerOf(job.name)?.installation ?? '';
+    const snapshot = {
+      hold: () => {
+        held = true;
+      },
+      drop: () => removeOwnSnapshot(rbd, image, job.name),
+      keep: async (id: string) => {
+        const kept = baseName(installation, id);
+        await rbd.renameSnapshot(image, job.name, kept);
+        for (const { name } of await rbd.snapshots(image))
+          if (baseOwner(name) === installation && name !== kept) await rbd.removeSnapshot(image, name);
+      },
+    };
+    return { ...source, disk: { ...source.disk, snapshot } };
+  }
+
+  async #plan(job: VolumeJob, taken: TakenSnapshot): Promise<{ segments: Segment[]; use: BaseUse }> {
+    const { rbd, image, facts } = taken;
+    const { signal, name } = job;
+    const disk = diskOf(facts);
+    const [{ use, parent, base }, extents] = await Promise.all([
+      this.#judge(job, taken, disk),
+      listSnapshot(rbd, image, name, false, facts, signal),
+    ]);
+    let changes = new ExtentList();
+    if (use === 'used' && base !== null) {
+      const list = (whole: boolean) => listSnapshot(rbd, image, name, whole, facts, signal, base);
+      // Two ways of asking: what either of them names is read.
+      const exact = await list(false);
+      changes = facts.fastDiff && facts.size > 0 ? union(exact, await list(true)) : exact;
+    }
+    const time = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
+    const segments = planSegments({
+      facts: disk,
+      extents,
+      parent: use === 'used' ? (parent?.segments ?? null) : null,
+      changes,
+      time,
+    });
+    const read = segments.filter((segment) => segment.read).length;
+    job.log.info(`base: ${use}; ${read} of ${segments.length} segments are read`);
+    return { segments, use };
+  }
+
+  async #judge(job: VolumeJob, taken: TakenSnapshot, facts: DiskFacts): Promise<Judged> {
+    const { rbd, image, snapshots } = taken;
+    const { signal, volume, name } = job;
+    const backup = await job.parent();
+    const parent = backup === null ? null : await readParent(this.tools.restic, backup.id, signal);
+    const wanted = backup === null ? null : baseName(ownerOf(name)?.installation ?? '', backup.id);
+    const base = snapshots.find((snapshot) => snapshot.name === wanted && snapshot.trashedFrom === null);
+    const known =
+      base === undefined ? null : snapshotFacts(await rbd.snapshotInfo(image, base.name, { signal }));
+    const use = judgeBase({
+      parent,
+      facts,
+      base: known === null ? null : diskOf(known),
+      diffIsRight: diffIsRight(
+        await rbd.version({ signal }),
+        taken.facts.fastDiff && known?.fastDiff === true,
+      ),
+      uid: volume.uid,
+      now: Date.now(),
+      fullEveryMs: this.tools.fullEveryMs,
+    });
+    return { use, parent: parent === 'other' ? null : parent, base: base?.name ?? null };
+  }
+
+  async #show(job: VolumeJob, taken: TakenSnapshot, segments: Segment[], use: BaseUse) {
+    const { rbd, image, snapshotId, facts } = taken;
+    const { scope, signal } = job;
+    const namespace = await this.#openNamespace(job);
+    const disk = diskOf(facts);
+    const failures: Error[] = [];
+    let mapping: Promise<void> | null = null;
+    const map = (view: ViewProcess) =>
+      (mapping ??= this.#map(job, taken, namespace, cloneSlot, mappingSlot)
+        .then((path) => {
+          view.useDevice(path);
+        })
+        .catch(async (thrown: unknown) => {
+          failures.push(thrown instanceof Error ? thrown : new Error(String(thrown)));
+          // Whoever waits for the device gets an error, and restic ends.
+          await view.daemon.stop();
+        }));
+    // Below the view: it reads the device, and must end before.
+    const [cloneSlot, mappingSlot] = [slot(scope), slot(scope)];
+    let started: ViewProcess | null = null;
+    scope.add(null, async () => {
+      // A device that is being mapped must not come later.
+      await mapping;
+      await unmount(this.tools.exec, namespace, volumeDirectory);
+      await started?.daemon.stop();
+    });
+    const view = await startView({
+      startDaemon: this.tools.startDaemon,
+      env: this.tools.env,
+      command: this.tools.server,
+      namespace,
+      plan: { facts: disk, segments },
+      onNeed: () => {
+        if (started !== null) void map(started);
+      },
+    });
+    started = view;
+    if (segments.some(({ read }) => read)) {
+      job.step('mapping clone');
+      await map(view);
+      for (const failure of failures) throw failure;
+    }
+    let bytesRead = 0;
+    const expectedBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, formatFacts(disk).length);
+    const folders = new Set(segments.map(({ index }) => Math.floor(index / segmentsPerFolder)));
+    return {
+      type: 'directory',
+      namespace,
+      path: volumeDirectory,
+      readAll: use === 'used' || use === 'first' ? null : use,
+      resticOptions: ['--ignore-inode', '--ignore-ctime'],
+      confirm: async () => {
+        for (const failure of failures) throw failure;
+        if ((await mountedAt(namespace, volumeDirectory))?.fsType !== 'fuse')
+          throw new CephbackupError('MOUNT_WRONG', 'the view of the disk is not mounted any more');
+        const report = await view.report();
+        bytesRead = report.bytesRead;
+        const complete = new Set(report.complete);
+        const missed = segments.filter(({ index, read }) => read && !complete.has(index));
+        if (missed.length > 0)
+          throw new CephbackupError('READ_INCOMPLETE', `${missed.length} changed segments were not read`);
+        // One that was removed meanwhile would have read as zeros.
+        if (snapshotNumber(await rbd.snapshots(image, { signal }), job.name) !== snapshotId)
+          throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${job.name} was replaced`);
+      },
+      disk: {
+        imageSize: facts.size,
+        expectedBytes,
+        entries: segments.length + folders.size + 2,
+        base: use,
+        bytesRead: () => bytesRead,
+      },
+    } satisfies Omit<DirectorySource, 'disk'> & { disk: unknown };
+  }
+
+  /** The path of a device with the snapshot's bytes. A clone keeps them although the snapshot is removed. */
+  async #map(
+    job: VolumeJob,
+    taken: TakenSnapshot,
+    namespace: MountNamespace,
+    cloneScope: Pick<Scope, 'add'>,
+    mappingScope: Pick<Scope, 'add'>,
+  ): Promise<string> {
+    const { rbd, image, cluster } = taken;
+    const { volume, signal, log, name } = job;
+    const clone = { ...image, image: name };
+    cloneScope.add({ kind: 'clone', name: formatImage(clone), cluster }, () => rbd.removeImage(clone));
+    const features = await this.tools.mapper.cloneFeatures();
+    // Nothing is written to it, so that it needs no pool for data.
+    await rbd.clone(image, name, clone, { features, dataPool: null }, { signal });
+    const device = await this.tools.mapper.map({
+      image: clone,
+      rbd,
+      namespace,
+      scope: mappingScope,
+      cluster,
+      signal,
+      log,
+      mapOptions: volume.details?.clientOptions.used ?? [],
+    });
+    return device.path;
+  }
+
+  async #openNamespace({ scope }: VolumeJob): Promise<MountNamespace> {
+    const opening = openNamespace(this.tools.startDaemon, this.tools.env);
+    scope.add(null, async () => (await opening.catch(() => null))?.close());
+    return opening;
+  }
+}
+
+/** A place in the order of release for one thing that may be acquired later. */
+function slot(scope: Scope): Pick<Scope, 'add'> {
+  let held: { resource: Parameters<Scope['add']>[0]; release: () => Promise<void> } | null = null;
+  scope.add(
+    () => (typeof held?.resource === 'function' ? held.resource() : (held?.resource ?? null)),
+    async () => held?.release(),
+  );
+  return {
+    add: (resource, release) => {
+      held = { resource, release };
+    },
+  };
+}
+
+/** Why no view can be made of a disk, or null. */
+function unfit(sizeBytes: number): string | null {
+  if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
+  if (sizeBytes === 0) return 'it is empty';
+  // Devices end at a whole sector.
+  return sizeBytes % 512 === 0 ? null : 'its size is no multiple of 512 bytes';
+}
+
+function diskOf({ size, objectSize }: { size: number; objectSize: number }): DiskFacts {
+  return { sizeBytes: size, segmentBytes: segmentBytesFor(size, objectSize) };
+}
+
+function union(one: ExtentList, other: ExtentList): ExtentList {
+  const all = [...one, ...other].sort((a, b) => a.start - b.start);
+  const list = new ExtentList();
+  for (const { start, length } of all) {
+    const from = Math.max(start, list.end);
+    if (start + length > from) list.push(from, start + length - from);
+  }
+  return list;
+}

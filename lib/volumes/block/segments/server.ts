@@ -1,0 +1,69 @@
+import { open } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { connectionDescriptor } from '../../../fuse/mount.js';
+import { serve } from '../../../fuse/server.js';
+import { ChunkReader } from './chunks.js';
+import type { DiskFacts } from './format.js';
+import type { Segment } from './plan.js';
+import { SegmentView } from './view.js';
+
+const openFile = promisify(open);
+
+/** What the server is told first, as one line of JSON. */
+export interface ViewPlan {
+  facts: DiskFacts;
+  segments: Segment[];
+}
+
+/** What was read, as the server says when it is asked to. */
+export interface ViewReport {
+  /** From the device. */
+  bytesRead: number;
+  /** Segments of which every byte was asked for. */
+  complete: number[];
+}
+
+/**
+ * The server of a block volume's view: it runs in the volume's mount namespace, over a FUSE filesystem that is mounted
+ * already. Lines come by stdin: the plan, `device PATH`, and `report`; lines go by stdout: `ready`, `need` (a device, because
+ * something is read), and the report.
+ *
+ * @returns the exit code, once nothing is mounted any more
+ */
+export async function serveView(input: Readable, output: Writable): Promise<number> {
+  let haveDevice: (descriptor: Promise<number>) => void = () => undefined;
+  const device = new Promise<number>((resolve) => (haveDevice = resolve));
+  let needed = false;
+  let served: { view: SegmentView; reader: ChunkReader; plan: ViewPlan } | null = null;
+  const say = (line: string) => output.write(`${line}\n`);
+  const askForDevice = () => {
+    if (!needed) say('need');
+    needed = true;
+    return device;
+  };
+  let ended: () => void = () => undefined;
+  const end = new Promise<void>((resolve) => (ended = resolve));
+  createInterface({ input }).on('line', (line) => {
+    if (served === null) {
+      const plan = JSON.parse(line) as ViewPlan;
+      const reader = new ChunkReader(askForDevice, plan.facts.sizeBytes, plan.facts.segmentBytes);
+      const view = new SegmentView(plan.facts, plan.segments, reader.read);
+      served = { view, reader, plan };
+      say('ready');
+      void serve(connectionDescriptor, view).then(ended);
+    } else if (line.startsWith('device ')) {
+      needed = true;
+      haveDevice(openFile(line.slice('device '.length), 'r'));
+    } else if (line === 'report') {
+      const { view, reader, plan } = served;
+      const complete = plan.segments
+        .filter(({ index, sizeBytes }) => (view.asked.get(index) ?? 0) >= sizeBytes)
+        .map(({ index }) => index);
+      say(`report ${JSON.stringify({ bytesRead: reader.bytesRead, complete } satisfies ViewReport)}`);
+    }
+  });
+  await end;
+  return 0;
+}

@@ -1,0 +1,77 @@
+import { CephbackupError } from '../../../errors/error.js';
+import { mountedServer } from '../../../fuse/mount.js';
+import type { Daemon, StartDaemon } from '../../../tools/process/daemon.js';
+import type { Environment } from '../../../tools/process/environment.js';
+import { volumeDirectory, type MountNamespace } from '../../../tools/node/namespace.js';
+import type { ViewPlan, ViewReport } from './server.js';
+
+const answerWithinMs = 60_000;
+
+export interface ViewProcess {
+  /** From where its image is read; may be told before anything is asked for. */
+  useDevice(path: string): void;
+  /** @throws CephbackupError VIEW_FAILED */
+  report(): Promise<ViewReport>;
+  daemon: Daemon;
+}
+
+export interface ViewRequest {
+  startDaemon: StartDaemon;
+  env: Environment;
+  /** argv of the server. */
+  command: readonly string[];
+  namespace: MountNamespace;
+  plan: ViewPlan;
+  /** Called once, when something is read before there is a device. */
+  onNeed: () => void;
+}
+
+/** Mounts the view at `volumeDirectory`, served by a process of its own. @throws CephbackupError VIEW_FAILED */
+export async function startView(request: ViewRequest): Promise<ViewProcess> {
+  const waiting = new Map<string, (rest: string) => void>();
+  const [program, args] = mountedServer(volumeDirectory, request.command);
+  const daemon = request.startDaemon(program, args, {
+    // One waits for the kernel; the others read the device.
+    env: { ...request.env, UV_THREADPOOL_SIZE: '8' },
+    namespace: request.namespace,
+    onLine: (line) => {
+      const [word = ''] = line.split(' ', 1);
+      if (word === 'need') request.onNeed();
+      waiting.get(word)?.(line.slice(word.length + 1));
+    },
+  });
+  const answer = async (word: string, line: string): Promise<string> => {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await Promise.race([
+        new Promise<string>((resolve, reject) => {
+          waiting.set(word, resolve);
+          timer = setTimeout(reject, answerWithinMs, failed(`no answer after ${answerWithinMs / 1000} s`));
+          daemon.send(line);
+        }),
+        daemon.ended.then((message) => {
+          throw failed(message);
+        }),
+      ]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  try {
+    await answer('ready', JSON.stringify(request.plan));
+  } catch (thrown) {
+    await daemon.stop();
+    throw thrown;
+  }
+  return {
+    daemon,
+    useDevice: (path) => {
+      daemon.send(`device ${path}`);
+    },
+    report: async () => JSON.parse(await answer('report', 'report')) as ViewReport,
+  };
+}
+
+function failed(message: string): CephbackupError {
+  return new CephbackupError('VIEW_FAILED', `the view of the disk: ${message}`);
+}
