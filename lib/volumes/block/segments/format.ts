@@ -62,7 +62,8 @@ export function parseFacts(text: string): DiskFacts {
   const { format, size, segmentSize } = JSON.parse(text) as Record<string, unknown>;
   if (format !== 2) throw new Error(`format ${JSON.stringify(format)} instead of 2`);
   const valid = Number.isSafeInteger(size) && Number.isSafeInteger(segmentSize);
-  if (!valid || Number(size) < 0 || Number(segmentSize) <= 0) throw new Error('no size');
+  if (!valid || Number(size) < 0 || !Number.isInteger(Math.log2(Number(segmentSize))))
+    throw new Error('no size');
   return { sizeBytes: Number(size), segmentBytes: Number(segmentSize) };
 }
 
