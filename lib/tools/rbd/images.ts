@@ -278,7 +278,8 @@ export class Rbd {
     {
       base,
       ...options
-    }: Partial<CommandOptions> & Required<Pick<CommandOptions, 'onStdout' | 'deadlineMs'>> & { base?: string },
+    }: Partial<CommandOptions> &
+      Required<Pick<CommandOptions, 'onStdout' | 'deadlineMs'>> & { base?: string },
   ): Promise<void> {
     await this.#json(
       [
