@@ -14,6 +14,7 @@ const verify = { verify: { enabled: true } };
 const prune = { prune: { enabled: true, existingSecret: 'pruner' } };
 const rules = { monitoring: { rules: { enabled: true } } };
 const dashboard = { monitoring: { dashboard: { enabled: true } } };
+const restore = { restore: { enabled: true } };
 const resources = { requests: { cpu: '1' }, limits: { memory: '8Gi' } };
 
 /** One for each value of the chart, except those of commands that the program does not have yet. */
@@ -33,6 +34,8 @@ export const flips: Record<string, Flip> = {
   terminationGracePeriodSeconds: { to: 600 },
   successfulJobsHistoryLimit: { to: 0 },
   failedJobsHistoryLimit: { to: 9 },
+  ttlSecondsAfterFinished: { to: 86400 },
+  replacements: { to: 1 },
   shards: { to: 4 },
   concurrency: { to: 8 },
   mapper: { to: 'nbd' },
@@ -47,6 +50,7 @@ export const flips: Record<string, Flip> = {
   annotationPrefix: { to: 'backup.example.com' },
   clusterName: { to: 'production' },
   allowEmpty: { to: true },
+  optIn: { to: true },
   logFormat: { to: 'text' },
   logLevel: { to: 'debug' },
   output: { to: 'table' },
@@ -113,8 +117,12 @@ export const flips: Record<string, Flip> = {
   priorityClassName: { to: 'low' },
   runtimeClassName: { to: 'kata' },
   hostAliases: { to: [{ ip: '192.0.2.1', hostnames: ['nas'] }] },
+  dnsConfig: { to: { options: [{ name: 'ndots', value: '1' }] } },
   podLabels: { to: { team: 'storage' } },
   podAnnotations: { to: { 'example.com/scrape': 'false' } },
+  sidecars: { to: true },
+  podSecurityContext: { to: { fsGroupChangePolicy: 'OnRootMismatch' } },
+  securityContext: { to: { procMount: 'Default' } },
   commonLabels: { to: { team: 'storage' } },
   extraEnv: { to: [{ name: 'HTTPS_PROXY', value: 'http://proxy.example.com:3128' }] },
   extraVolumes: { to: [{ name: 'extra', emptyDir: {} }] },
@@ -122,11 +130,22 @@ export const flips: Record<string, Flip> = {
     to: [{ name: 'extra', mountPath: '/extra' }],
     with: { extraVolumes: [{ name: 'extra', emptyDir: {} }] },
   },
+  extraObjects: {
+    to: [
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'extra' } },
+      'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-more',
+    ],
+  },
   'serviceAccount.create': { to: false },
   'serviceAccount.name': { to: 'backup' },
   'serviceAccount.annotations': { to: { 'example.com/role': 'backup' } },
   'rbac.create': { to: false },
   'rbac.restoreRole': { to: true },
+  'openshift.scc': { to: true },
+  'byHand.enabled': { to: false },
+  'restore.enabled': { to: true },
+  'restore.serviceAccountAnnotations': { to: { 'example.com/role': 'restore' }, with: restore },
+  'metrics.push': { to: 'http://pushgateway.example.com:9091' },
   'networkPolicy.enabled': { to: true },
   'networkPolicy.egress': {
     to: [{ ports: [{ port: 443 }] }],
@@ -146,6 +165,8 @@ export const flips: Record<string, Flip> = {
   'verify.budget': { to: '500GiB', with: verify },
   'verify.concurrency': { to: 4, with: verify },
   'verify.extraArgs': { to: ['--limit-download=10240'], with: verify },
+  'verify.podSecurityContext': { to: { fsGroupChangePolicy: 'OnRootMismatch' }, with: verify },
+  'verify.securityContext': { to: { procMount: 'Default' }, with: verify },
   'verify.resources': { to: resources, with: verify },
   'prune.enabled': { to: true, with: { prune: { existingSecret: 'pruner' } } },
   'prune.schedule': { to: '@monthly', with: prune },
@@ -162,6 +183,9 @@ export const flips: Record<string, Flip> = {
   'prune.retryLock': { to: '2h', with: prune },
   'prune.unlockStale': { to: false, with: prune },
   'prune.extraArgs': { to: ['--max-repack-size=50GiB'], with: prune },
+  'prune.serviceAccountAnnotations': { to: { 'example.com/role': 'prune' }, with: prune },
+  'prune.podSecurityContext': { to: { fsGroupChangePolicy: 'OnRootMismatch' }, with: prune },
+  'prune.securityContext': { to: { procMount: 'Default' }, with: prune },
   'prune.resources': { to: resources, with: prune },
 };
 

@@ -17,6 +17,10 @@ describeWithHelm('rendering', () => {
       'ClusterRole',
       'ClusterRoleBinding',
       'CronJob',
+      // Suspended: for Jobs by hand.
+      'CronJob',
+      'CronJob',
+      'CronJob',
       'Role',
       'RoleBinding',
       'ServiceAccount',
@@ -31,10 +35,14 @@ describeWithHelm('rendering', () => {
       failedJobsHistoryLimit: 3,
     });
     expect(jobOf(objects)).toMatchObject({
-      backoffLimit: 0,
       activeDeadlineSeconds: 82800,
+      // What the cluster took away is replaced, but not all night; what failed by itself is not.
+      backoffLimit: 3,
       podFailurePolicy: {
-        rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget' }] }],
+        rules: [
+          { action: 'Count', onPodConditions: [{ type: 'DisruptionTarget' }] },
+          { action: 'FailJob', onExitCodes: { operator: 'NotIn', values: [0] } },
+        ],
       },
     });
     expect(podOf(objects)).toMatchObject({ restartPolicy: 'Never', enableServiceLinks: false });
@@ -142,7 +150,13 @@ describeWithHelm('shards', () => {
       completionMode: 'Indexed',
       completions: 3,
       parallelism: 3,
-      backoffLimitPerIndex: 0,
+      backoffLimitPerIndex: 3,
+      podFailurePolicy: {
+        rules: [
+          { action: 'Count', onPodConditions: [{ type: 'DisruptionTarget' }] },
+          { action: 'FailIndex', onExitCodes: { operator: 'NotIn', values: [0] } },
+        ],
+      },
     });
     expect(job).not.toHaveProperty('backoffLimit');
     expect(programOf(objects).env.CEPHBACKUP_SHARDS).toBe('3');
@@ -158,6 +172,129 @@ describeWithHelm('shards', () => {
   });
 });
 
+describeWithHelm('Jobs by hand', () => {
+  const byHand = ['init', 'doctor', 'cleanup', 'restore'];
+
+  test('have one pod, with the rights and mounts of a backup’s, however many shards that has', async () => {
+    const objects = await render({ shards: 3, restore: { enabled: true } });
+    const { container: backup } = programOf(objects);
+    for (const name of byHand) {
+      const job = jobOf(objects, `cephbackup-${name}`);
+      for (const field of ['completionMode', 'completions', 'parallelism', 'backoffLimitPerIndex'])
+        expect(job).not.toHaveProperty(field);
+      expect(find(objects, 'CronJob', `cephbackup-${name}`).spec).toMatchObject({ suspend: true });
+      const { container, env } = programOf(objects, `cephbackup-${name}`);
+      expect(env).not.toHaveProperty('CEPHBACKUP_SHARDS');
+      expect(container.securityContext).toEqual(backup.securityContext);
+      expect(container.volumeMounts).toEqual(backup.volumeMounts);
+    }
+    expect(programOf(objects, 'cephbackup-init').container).toMatchObject({
+      command: ['restic'],
+      args: ['init'],
+    });
+    expect(podOf(objects, 'cephbackup-cleanup').serviceAccountName).toBe('cephbackup');
+  });
+
+  test('that restore have an account of their own, with the rights of a backup and of whoever restores', async () => {
+    const objects = await render({ restore: { enabled: true } });
+    const account = podOf(objects, 'cephbackup-restore').serviceAccountName;
+    expect(account).toBe('cephbackup-restore');
+    find(objects, 'ServiceAccount', account);
+    const bound = objects.flatMap(({ kind, roleRef, subjects }) => {
+      const [subject] = (subjects ?? []) as { name: string }[];
+      return kind.endsWith('Binding') && subject?.name === account
+        ? [(roleRef as { name: string }).name]
+        : [];
+    });
+    expect(bound.toSorted()).toEqual(['cephbackup', 'default-cephbackup', 'default-cephbackup-restore']);
+  });
+
+  test('report to no Pushgateway: they may look at one claim of many', async () => {
+    const push = 'http://pushgateway.example.com:9091';
+    const objects = await render({ metrics: { push }, extraArgs: ['--limit-upload=1'] });
+    expect(programOf(objects).container.args).toEqual([
+      'run',
+      '--output=json',
+      `--metrics-push=${push}`,
+      '--limit-upload=1',
+    ]);
+    expect(JSON.stringify(programOf(objects).env)).not.toContain(push);
+    for (const name of ['init', 'doctor', 'cleanup'])
+      expect(JSON.stringify(jobOf(objects, `cephbackup-${name}`))).not.toContain(push);
+  });
+});
+
+describeWithHelm('security contexts', () => {
+  const enabled = { verify: { enabled: true }, prune: { enabled: true, existingSecret: 'pruner' } };
+
+  test('null removes them, and what is given is added', async () => {
+    const removed = await render({
+      verify: { ...enabled.verify, podSecurityContext: null, securityContext: null },
+      prune: { ...enabled.prune, podSecurityContext: { runAsUser: 1000 } },
+      podSecurityContext: null,
+      securityContext: { privileged: false, procMount: 'Default' },
+    });
+    expect(podOf(removed)).not.toHaveProperty('securityContext');
+    expect(programOf(removed).container.securityContext).toEqual({
+      readOnlyRootFilesystem: true,
+      privileged: false,
+      procMount: 'Default',
+    });
+    expect(podOf(removed, 'cephbackup-verify')).not.toHaveProperty('securityContext');
+    expect(programOf(removed, 'cephbackup-verify').container).not.toHaveProperty('securityContext');
+    expect(podOf(removed, 'cephbackup-prune').securityContext).toEqual({
+      runAsNonRoot: true,
+      runAsUser: 1000,
+      runAsGroup: 65532,
+      fsGroup: 65532,
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+  });
+
+  test('AppArmor lets the container mount, also before Kubernetes 1.30', async () => {
+    const values = { mapper: 'fuse', cephfsClient: 'fuse', fuse: { deviceResource: 'example.com/fuse' } };
+    const before = jobOf(await render(values, { kubeVersion: '1.29.4' })).template;
+    expect(before.metadata).toMatchObject({
+      annotations: { 'container.apparmor.security.beta.kubernetes.io/backup': 'unconfined' },
+    });
+    expect(before.spec.containers[0]?.securityContext).not.toHaveProperty('appArmorProfile');
+    const since = jobOf(await render(values)).template;
+    expect(JSON.stringify(since.metadata)).not.toContain('apparmor');
+    expect(since.spec.containers[0]?.securityContext).toMatchObject({
+      appArmorProfile: { type: 'Unconfined' },
+    });
+  });
+
+  test('OpenShift: each account may use the constraints that its pods need', async () => {
+    const constraints = async (values: object) =>
+      Object.fromEntries<string | undefined>(
+        (await render({ openshift: { scc: true }, ...values }))
+          .filter(({ metadata }) => metadata.name.endsWith('-scc'))
+          .map(({ roleRef, subjects }): [string, string] => [
+            (subjects as { name: string }[])[0]?.name ?? '',
+            (roleRef as { name: string }).name,
+          ]),
+      );
+    expect(await constraints({ restore: { enabled: true }, ...enabled })).toEqual({
+      cephbackup: 'system:openshift:scc:privileged',
+      'cephbackup-restore': 'system:openshift:scc:privileged',
+      'cephbackup-prune': 'system:openshift:scc:nonroot-v2',
+    });
+    expect(await constraints({ kinds: { rbdFilesystem: false, cephfs: false } })).toEqual({
+      cephbackup: 'system:openshift:scc:nonroot-v2',
+    });
+  });
+
+  test('no mesh adds its sidecar, unless it is wanted', async () => {
+    const { metadata } = jobOf(await render()).template;
+    expect(metadata).toMatchObject({
+      labels: { 'sidecar.istio.io/inject': 'false' },
+      annotations: { 'linkerd.io/inject': 'disabled' },
+    });
+    expect(JSON.stringify(jobOf(await render({ sidecars: true })).template)).not.toContain('inject');
+  });
+});
+
 describeWithHelm('names', () => {
   const everything = {
     shards: 2,
@@ -166,6 +303,10 @@ describeWithHelm('names', () => {
     ceph: { keyring: '[client.admin]\nkey = x', clusters: [{ clusterID: 'a', monitors: ['b'] }] },
     networkPolicy: { enabled: true },
     rbac: { restoreRole: true },
+    restore: { enabled: true },
+    openshift: { scc: true },
+    verify: { enabled: true },
+    prune: { enabled: true, existingSecret: 'pruner' },
   };
   const longest = 'a'.repeat(53);
   const cut = `${'a'.repeat(45)}-cephbackup`.slice(0, 53);
@@ -180,6 +321,30 @@ describeWithHelm('names', () => {
       expect(new Set(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).size).toBe(
         objects.length,
       );
+    },
+  );
+
+  test.each(['123', 'true', '1e3'])(
+    'that YAML takes for something else, like %s, stay texts',
+    async (text) => {
+      const same = { 'app.kubernetes.io/component': text, team: text, other: text };
+      const values = { ...everything, commonLabels: same, podLabels: same };
+      const rendered = [
+        ...(await render({ ...values, nameOverride: text }, { release: text, namespace: text })),
+        ...(await render({ ...values, fullnameOverride: text })),
+      ];
+      const texts = (value: unknown): unknown[] =>
+        typeof value === 'object' && value !== null
+          ? Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
+              /^(name|namespace|secretName|claimName|serviceAccountName)$/.test(key) ||
+              key.startsWith('app.kubernetes.io/')
+                ? [inner]
+                : texts(inner),
+            )
+          : [];
+      const found = texts(rendered).filter((value) => typeof value !== 'object');
+      expect(found.filter((value) => typeof value !== 'string')).toEqual([]);
+      expect(found.length).toBeGreaterThan(100);
     },
   );
 

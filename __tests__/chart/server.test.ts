@@ -6,9 +6,9 @@ import { chart } from '../../sandbox/chart/readme.js';
 import { startKube, type SandboxKube } from '../../sandbox/kube/index.js';
 import { attempt, type RunResult } from '../../sandbox/process.js';
 import { flips, withValue } from './flips.js';
-import { describeWithHelm, kubectl, template } from './helm.js';
+import { describeWithHelm, helm, jobOf, kubectl, render, template, type Values } from './helm.js';
 
-const ceph = ['rook', 'csi', 'external'];
+const ceph = ['rook', 'csi', 'csi-operator', 'odf', 'external'];
 const repositories = ['local', 's3', 'rest-server'];
 const combinations = ceph.flatMap((from) => repositories.map((to) => [from, to] as const));
 
@@ -17,6 +17,14 @@ describeWithHelm('a real kube-apiserver', () => {
   let kube: SandboxKube | undefined;
   beforeAll(async () => {
     kube = await startKube({ dir, real: true });
+    const level = (enforce: string) => ({ 'pod-security.kubernetes.io/enforce': enforce });
+    const namespaces = { strict: level('restricted'), labelled: level('privileged'), unlabelled: {} };
+    for (const [name, labels] of Object.entries(namespaces)) {
+      await kube.seed([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }]);
+    }
+    // As a controller, which does not run here, would make them.
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
+    await kube.request('POST', '/api/v1/namespaces/strict/serviceaccounts', account);
   });
   afterAll(async () => {
     await kube?.stop();
@@ -57,7 +65,7 @@ describeWithHelm('a real kube-apiserver', () => {
       texts.push(
         ...stdout
           .split(/^---$/m)
-          .filter((text) => !/^kind: PrometheusRule$|^ +namespace: grafana$/m.test(text)),
+          .filter((text) => !/^kind: PrometheusRule$|^ +namespace: "grafana"$/m.test(text)),
       );
     }
     const { code, stdout, stderr } = await judge('flips', texts);
@@ -72,5 +80,55 @@ describeWithHelm('a real kube-apiserver', () => {
     const { code, stderr } = await judge('typo', [stdout.replace('restartPolicy:', 'restartPolitics:')]);
     expect(stderr).toContain('restartPolitics');
     expect(code).not.toBe(0);
+  });
+
+  const onlyBlock = { kinds: { rbdFilesystem: false, cephfs: false } };
+  const plugin = { mapper: 'fuse', cephfsClient: 'fuse', fuse: { deviceResource: 'example.com/fuse' } };
+  const others = { verify: { enabled: true }, prune: { enabled: true, existingSecret: 'pruner' } };
+  const refusedBy: [string, Values, string[]][] = [
+    // Mounts need the standard `privileged`, however they are made; verify and prune pass everywhere.
+    ['the defaults', {}, ['cephbackup']],
+    ['a device plugin', plugin, ['cephbackup']],
+    ['block volumes only', onlyBlock, []],
+  ];
+
+  test.each(refusedBy)('the standard `restricted`: %s', async (_, values, expected) => {
+    const objects = await render({ ...values, ...others, byHand: { enabled: false } });
+    const jobs = ['cephbackup', 'cephbackup-verify', 'cephbackup-prune'];
+    const refused: string[] = [];
+    for (const name of jobs) {
+      const spec = { ...jobOf(objects, name).template.spec, serviceAccountName: 'default' };
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'strict' }, spec };
+      const answer = await kube?.request('POST', '/api/v1/namespaces/strict/pods?dryRun=All', pod);
+      const { message = '' } = (answer?.body ?? {}) as { message?: string };
+      if (answer?.status === 403 && message.includes('violates PodSecurity')) refused.push(name);
+      else expect([name, answer?.status, message]).toEqual([name, 201, '']);
+    }
+    expect(refused).toEqual(expected);
+  });
+
+  /** What `helm install` says at its end, in this namespace. */
+  async function notes(namespace: string, ...set: string[]): Promise<string> {
+    const options = ['--namespace', namespace, '--kubeconfig', kube?.kubeconfig ?? '', '--dry-run=server'];
+    const { code, stdout, stderr } = await attempt(
+      helm,
+      ['install', 'cephbackup', chart, ...options, ...set.flatMap((value) => ['--set', value])],
+      { env: { HOME: dir } },
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    return stdout.slice(stdout.indexOf('NOTES:'));
+  }
+
+  test('the notes of an installation say where no Job would get a pod, and how it would', async () => {
+    const cure = (namespace: string) =>
+      `kubectl label namespace ${namespace} --overwrite pod-security.kubernetes.io/enforce=privileged`;
+    const strict = await notes('strict');
+    expect(strict).toContain('WARNING: the namespace strict admits pods of the standard "restricted" only');
+    expect(strict).toContain(cure('strict'));
+    expect(await notes('unlabelled')).toContain(cure('unlabelled'));
+    expect(await notes('labelled')).not.toContain('pod-security');
+    expect(await notes('strict', 'kinds.rbdFilesystem=false', 'kinds.cephfs=false')).not.toContain(
+      'pod-security',
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { RunReport } from '../../lib/run/report.js';
@@ -227,6 +227,10 @@ describe('shards', () => {
       const done = reports.flatMap(({ report, index }) => report.volumes.map(({ pvc }) => [pvc, index]));
       const expected = Object.entries(uids).map(([pvc, uid]) => [pvc, shardOf(uid)]);
       expect(done.toSorted()).toEqual(expected.toSorted());
+      // Of any other command there is one pod: two that initialize a repository at once destroy it.
+      await startJob('init-again', 'cephbackup-init');
+      expect(await outcome('init-again')).toBe('Failed');
+      expect((await podsOf('init-again')).map(exitCodeOf)).toEqual([1]);
       for (const { index, exitCode } of reports)
         expect(exitCode).toBe(index === shardOf(uids.broken ?? '') ? 1 : 0);
       await deleteClaim('broken');
@@ -261,6 +265,40 @@ describe('an eviction', () => {
       expect(pods.map(({ metadata }) => metadata.name)).not.toContain(name);
       await expectCleanWorld(before, scope(), 40_000);
       expect(await restic('list', 'locks', '--no-lock', '--quiet')).toBe('');
+    },
+    4 * minutes,
+  );
+});
+
+describe('a restore', () => {
+  test(
+    'of one file is made by the documented command, and cleanup by another',
+    async () => {
+      await cluster.createImage('rbd/database', '64M');
+      const content = (text: string) => async (root: string) => {
+        await mkdir(path.join(root, 'data'), { recursive: true });
+        await writeFile(path.join(root, 'data/a-file'), text);
+        await writeFile(path.join(root, 'data/another'), text);
+      };
+      await writeFilesystem(cluster, 'rbd/database', 'ext4', content('as it was'));
+      await createClaim('database', imageOf('database'));
+      await upgrade('restore.enabled=true', `extraArgs={--pvc=${tenant}/database}`);
+      await startJob('of-database');
+      expect(await outcome('of-database')).toBe('Complete');
+      const now = await mountImage(cluster, 'rbd/database', 'ext4');
+      await content('overwritten')(now.path);
+      await now.unmount();
+      const [block = ''] = documentedCommands('docs/kubernetes.md');
+      const log = await runDocumented(block.replaceAll('shop/database', `${tenant}/database`), desk.folder);
+      expect(log).toContain('verified: read back and compared with the backup');
+      const after = await mountImage(cluster, 'rbd/database', 'ext4');
+      const read = (name: string) => readFile(path.join(after.path, 'data', name), 'utf8');
+      const found = await Promise.all([read('a-file'), read('another')]);
+      await after.unmount();
+      expect(found).toEqual(['as it was', 'overwritten']);
+      await startJob('clean', 'cephbackup-cleanup');
+      expect(await outcome('clean')).toBe('Complete');
+      await deleteClaim('database');
     },
     4 * minutes,
   );

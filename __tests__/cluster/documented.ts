@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { run } from '../../sandbox/process.js';
 import { commandPath } from './kubernetes.js';
 
-/** The commands that README.md shows and says are tried, in order. */
-export function documentedCommands(): string[] {
-  const page = readFileSync('README.md', 'utf8');
+/** The commands that a page shows and says are tried, in order. */
+export function documentedCommands(file = 'README.md'): string[] {
+  const page = readFileSync(file, 'utf8');
   return [...page.matchAll(/<!-- The tests run this. -->\n\n```sh\n(.*?)```/gs)].map(
     ([, block = '']) => block,
   );

@@ -38,26 +38,26 @@
 {{- if .Values.ceph.conf }}
 - name: conf
   secret:
-    secretName: {{ include "cephbackup.cephSecret" . }}
+    secretName: {{ include "cephbackup.cephSecret" . | quote }}
     defaultMode: 256 # 0400
 {{- end }}
 {{- with .Values.ceph.monitorsConfigMap }}{{ if .name }}
 - name: monitors
   configMap:
-    name: {{ .name }}
+    name: {{ .name | quote }}
     items:
       - key: {{ .key }}
         path: monitors
 {{- end }}{{ end }}
 {{- else }}
   secret:
-    secretName: {{ include "cephbackup.cephSecret" . }}
+    secretName: {{ include "cephbackup.cephSecret" . | quote }}
     defaultMode: 256 # 0400
 {{- end }}
 {{- with include "cephbackup.clustersConfigMap" . }}
 - name: clusters
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
     items:
       - key: {{ $.Values.ceph.clustersKey }}
         path: config.json
@@ -91,7 +91,7 @@ comes from the cluster reaches it as variables and files.
     - name: CEPH_KEY
       valueFrom:
         secretKeyRef:
-          name: {{ .Values.ceph.keySecret.name }}
+          name: {{ .Values.ceph.keySecret.name | quote }}
           key: {{ .Values.ceph.keySecret.key }}
   securityContext:
     readOnlyRootFilesystem: true

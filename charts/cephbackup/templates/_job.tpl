@@ -12,27 +12,60 @@ successfulJobsHistoryLimit: {{ $v.successfulJobsHistoryLimit }}
 failedJobsHistoryLimit: {{ $v.failedJobsHistoryLimit }}
 {{- end -}}
 
+{{/*
+A pod that the cluster took away (a drain, an eviction, a node that is gone) is replaced, but not all night; one that
+failed by itself is not. Takes a dict: root, indexed.
+*/}}
 {{- define "cephbackup.jobSpec" -}}
 activeDeadlineSeconds: {{ .root.Values.activeDeadlineSeconds | int64 }}
-# A pod that the cluster took away is replaced; one that failed by itself is not.
+{{- if not (kindIs "invalid" .root.Values.ttlSecondsAfterFinished) }}
+ttlSecondsAfterFinished: {{ .root.Values.ttlSecondsAfterFinished | int64 }}
+{{- end }}
+{{ ternary "backoffLimitPerIndex" "backoffLimit" (default false .indexed) }}: {{ .root.Values.replacements | int }}
 podFailurePolicy:
   rules:
-    - action: Ignore
+    - action: Count
       onPodConditions:
         - type: DisruptionTarget
+    - action: {{ ternary "FailIndex" "FailJob" (default false .indexed) }}
+      onExitCodes:
+        operator: NotIn
+        values: [0]
 {{- end -}}
 
+{{/* Takes a dict: root, component, needs. */}}
 {{- define "cephbackup.podMetadata" -}}
+{{- $v := .root.Values -}}
+{{- $labels := deepCopy $v.podLabels -}}
+{{- $annotations := deepCopy $v.podAnnotations -}}
+{{- if not $v.sidecars -}}
+{{- $labels = merge $labels (dict "sidecar.istio.io/inject" "false") -}}
+{{- $annotations = merge $annotations (dict "linkerd.io/inject" "disabled" "sidecar.istio.io/inject" "false") -}}
+{{- end -}}
+{{- if and .needs.mounts (not .needs.privileged) (semverCompare "<1.30-0" .root.Capabilities.KubeVersion.Version) -}}
+{{- /* The profile of most container runtimes forbids to mount. */ -}}
+{{- $annotations = merge $annotations (dict (printf "container.apparmor.security.beta.kubernetes.io/%s" .component) "unconfined") -}}
+{{- end -}}
 labels:
-  {{- include "cephbackup.labels" .root | nindent 2 }}
-  app.kubernetes.io/component: {{ .component }}
-  {{- with .root.Values.podLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- with .root.Values.podAnnotations }}
+  {{- include "cephbackup.labelsOf" (dict "root" .root "component" .component "more" $labels) | nindent 2 }}
+{{- with $annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/*
+A security context as the chart makes it, with what a value adds; nothing where the value is null.
+Takes a dict: name, own (YAML), values (those that have the name).
+*/}}
+{{- define "cephbackup.context" -}}
+{{- if hasKey .values .name -}}
+{{- $context := .own | fromYaml -}}
+{{- /* Not `merge`, to which false is nothing. */ -}}
+{{- range $key, $value := index .values .name -}}{{- $_ := set $context $key $value -}}{{- end -}}
+securityContext:
+  {{- toYaml $context | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* Where and as whom pods run. */}}
@@ -65,6 +98,10 @@ affinity:
 {{- end }}
 {{- with $v.hostAliases }}
 hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $v.dnsConfig }}
+dnsConfig:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
@@ -122,27 +159,25 @@ Pod of a command that needs the API and the repository, and nothing of the node.
 Takes a dict: root, section (of values), component, args, serviceAccountName, repositorySecret.
 */}}
 {{- define "cephbackup.plainPod" -}}
+{{- $needs := dict "privileged" false "mounts" false -}}
 metadata:
-  {{- include "cephbackup.podMetadata" . | nindent 2 }}
+  {{- include "cephbackup.podMetadata" (merge (dict "needs" $needs) .) | nindent 2 }}
 spec:
-  serviceAccountName: {{ .serviceAccountName }}
+  serviceAccountName: {{ .serviceAccountName | quote }}
   {{- include "cephbackup.podSpec" .root | nindent 2 }}
-  {{- $needs := dict "privileged" false "mounts" false }}
-  securityContext:
-    {{- include "cephbackup.podSecurityContext" $needs | nindent 4 }}
+  {{- include "cephbackup.context" (dict "name" "podSecurityContext" "values" .section "own" (include "cephbackup.podSecurityContext" $needs)) | nindent 2 }}
   containers:
-    - name: {{ .component }}
+    - name: {{ .component | quote }}
       image: {{ include "cephbackup.image" .root | quote }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       args:
         {{- toYaml .args | nindent 8 }}
       envFrom:
         - secretRef:
-            name: {{ .repositorySecret }}
+            name: {{ .repositorySecret | quote }}
       env:
         {{- include "cephbackup.env" (dict "root" .root "resources" .section.resources "restics" (default 1 .restics)) | nindent 8 }}
-      securityContext:
-        {{- include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" .root.Capabilities.KubeVersion.Version) | nindent 8 }}
+      {{- include "cephbackup.context" (dict "name" "securityContext" "values" .section "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" .root.Capabilities.KubeVersion.Version))) | nindent 6 }}
       resources:
         {{- toYaml .section.resources | nindent 8 }}
       volumeMounts:
@@ -158,4 +193,14 @@ spec:
     {{- with .root.Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+
+{{/* Arguments by which scheduled commands tell how they went; Jobs by hand, which may look at less, do not. */}}
+{{- define "cephbackup.reporting" -}}
+{{- with .Values.metrics.push }}
+- {{ printf "--metrics-push=%s" . | quote }}
+{{- else }}
+[]
+{{- end }}
 {{- end -}}

@@ -39,6 +39,11 @@ Takes a list: the name, max.
 {{- end -}}
 {{- end -}}
 
+{{/* Of the Jobs that restore. */}}
+{{- define "cephbackup.restoreAccount" -}}
+{{- printf "%s-restore" (include "cephbackup.fullname" .) -}}
+{{- end -}}
+
 {{- define "cephbackup.repositorySecret" -}}
 {{- default (printf "%s-repository" (include "cephbackup.fullname" .)) .Values.repository.existingSecret -}}
 {{- end -}}
@@ -65,16 +70,35 @@ Takes a list: the name, max.
 {{- end -}}
 
 {{- define "cephbackup.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "cephbackup.labels" -}}
-{{ include "cephbackup.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- include "cephbackup.labelsOf" (dict "root" .) -}}
+{{- end -}}
+
+{{/*
+A key that the chart has itself is the chart's: no mapping has one key twice.
+Takes a dict: root, component (optional), more (labels; optional).
+*/}}
+{{- define "cephbackup.labelsOf" -}}
+{{- $component := .component -}}
+{{- $more := .more -}}
+{{- with .root -}}
+{{- $own := include "cephbackup.selectorLabels" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") -}}
+{{- if $component -}}{{- $_ := set $own "app.kubernetes.io/component" $component -}}{{- end -}}
+{{- merge $own (default dict $more) .Values.commonLabels | toYaml -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Annotations of a service account, of which clouds read who it is to them. */}}
+{{- define "cephbackup.accountAnnotations" -}}
+{{- with . }}
+annotations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

@@ -72,3 +72,26 @@ appArmorProfile:
 {{- printf "%dMiB" $mebibytes -}}
 {{- end -}}
 {{- end -}}
+
+
+{{/* What Pod Security's standards, or a namespace's labels, have against the pods; nothing where they have nothing. */}}
+{{- define "cephbackup.admission" -}}
+{{- $needs := include "cephbackup.needs" . | fromYaml -}}
+{{- if or $needs.privileged $needs.mounts $needs.hostNetwork -}}
+{{- $ns := .Release.Namespace -}}
+{{- $namespace := lookup "v1" "Namespace" "" $ns -}}
+{{- $labels := default dict (default dict $namespace.metadata).labels -}}
+{{- $level := get $labels "pod-security.kubernetes.io/enforce" -}}
+{{- if and $namespace (ne $level "privileged") }}
+
+{{ if $level }}WARNING: the namespace {{ $ns }} admits pods of the standard "{{ $level }}" only, so that no Job gets a pod{{ else }}The namespace {{ $ns }} says nothing of Pod Security: where the cluster's default is "baseline" or "restricted", no Job gets a pod{{ end }}. Mounts, devices
+and the node's network need:
+
+  kubectl label namespace {{ $ns }} --overwrite pod-security.kubernetes.io/enforce=privileged
+{{- end }}
+{{- end }}
+{{- if and (.Capabilities.APIVersions.Has "security.openshift.io/v1") (not .Values.openshift.scc) }}
+
+WARNING: this is OpenShift, whose constraints refuse these pods: set openshift.scc=true.
+{{- end }}
+{{- end -}}
