@@ -1,5 +1,6 @@
 import { kubeContext, type KubeContext } from '../support/kube/context.js';
 import { clientSuite } from './client.suite.js';
+import { elsewhereSuite } from './elsewhere.suite.js';
 import { eventsSuite } from './events.suite.js';
 import { leaseSuite } from './lease.suite.js';
 import { marksSuite } from './marks.suite.js';
@@ -13,5 +14,6 @@ export function apiSuite(real: boolean): KubeContext {
   marksSuite(context);
   eventsSuite(context);
   leaseSuite(context);
+  elsewhereSuite(context);
   return context;
 }

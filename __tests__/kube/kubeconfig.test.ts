@@ -51,6 +51,7 @@ describe('a kubeconfig', () => {
       },
       user: { 'client-certificate': path.join(dir, 'complete/pki/me.crt'), 'client-key': '/keys/me.key' },
       namespace: 'place',
+      inPod: false,
     });
   });
 
@@ -105,6 +106,7 @@ describe('which configuration counts', () => {
       cluster: { 'certificate-authority': path.join(account(), 'ca.crt') },
       user: { tokenFile: path.join(account(), 'token') },
       namespace: 'backup',
+      inPod: true,
     });
     const v6 = { KUBERNETES_SERVICE_HOST: '2001:db8::1' };
     await expect(findConnection(null, v6, account())).resolves.toMatchObject({

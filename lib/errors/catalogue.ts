@@ -46,6 +46,11 @@ export const catalogue = {
     'Wait until the other run ends; a run that was killed frees its lease after 60 seconds.',
   ),
 
+  LEASE_ELSEWHERE: entry(
+    'usage',
+    'Pass --lease-namespace with the namespace of the CronJob (or of whatever else backs this cluster up).',
+  ),
+
   // Kubernetes
   KUBECONFIG_INVALID: entry(
     'usage',

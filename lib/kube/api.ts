@@ -43,6 +43,8 @@ export interface KubeApi {
   readonly server: string;
   /** The namespace of the kubeconfig's context or of the pod, else `default`. */
   readonly contextNamespace: string;
+  /** Whether the connection is a pod's own: its namespace is then no accident. */
+  readonly inPod: boolean;
   get<T extends KubeObject>(path: string, options?: RequestOptions): Promise<T>;
   /** All pages, of one moment. */
   list<T extends KubeObject>(path: string, options?: ListOptions): Promise<T[]>;

@@ -56,6 +56,7 @@ interface Request extends RequestOptions {
 class Client implements KubeApi {
   readonly server: string;
   readonly contextNamespace: string;
+  readonly inPod: boolean;
   #clock: ClockReading | null = null;
 
   constructor(
@@ -65,6 +66,7 @@ class Client implements KubeApi {
   ) {
     this.server = printable(redactUrls(connection.server));
     this.contextNamespace = connection.namespace;
+    this.inPod = connection.inPod;
   }
 
   get<T extends KubeObject>(path: string, options: RequestOptions = {}): Promise<T> {

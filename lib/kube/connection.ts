@@ -16,6 +16,8 @@ export interface Connection {
   user: UserFields;
   /** The namespace of the context or of the pod; `default` where there is none. */
   namespace: string;
+  /** A pod's service account, and no kubeconfig. */
+  inPod: boolean;
 }
 
 /** Where every pod finds its service account. */
@@ -71,6 +73,7 @@ async function inCluster(env: NodeJS.ProcessEnv, accountFolder: string): Promise
     cluster: { 'certificate-authority': path.join(accountFolder, 'ca.crt') },
     user: { tokenFile },
     namespace: namespace === '' ? 'default' : namespace,
+    inPod: true,
   };
 }
 

@@ -133,6 +133,7 @@ export function resolveContext(configs: readonly Kubeconfig[], source: string): 
     cluster: cluster ?? {},
     user: user ?? {},
     namespace: namespace === '' ? 'default' : namespace,
+    inPod: false,
   };
 }
 

@@ -26,6 +26,9 @@ export function eventsPath(namespace: string): string {
   return `${core}/${within(namespace)}/events`;
 }
 
+export const allLeasesPath = '/apis/coordination.k8s.io/v1/leases';
+export const allCronJobsPath = '/apis/batch/v1/cronjobs';
+
 export function leasesPath(namespace: string): string {
   return `/apis/coordination.k8s.io/v1/${within(namespace)}/leases`;
 }

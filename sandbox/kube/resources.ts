@@ -19,6 +19,7 @@ export const resourceTypes: readonly ResourceType[] = [
   { ...core, plural: 'events', kind: 'Event', namespaced: true },
   { ...storage, plural: 'storageclasses', kind: 'StorageClass', namespaced: false },
   { ...storage, plural: 'volumeattachments', kind: 'VolumeAttachment', namespaced: false },
+  { group: 'batch', version: 'v1', plural: 'cronjobs', kind: 'CronJob', namespaced: true },
   { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true },
 ];
 

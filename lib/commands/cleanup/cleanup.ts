@@ -10,6 +10,7 @@ import { cephClients } from '../shared/ceph.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { Command } from '../../cli/command.js';
 import { sweepers } from '../shared/drivers.js';
+import { leaseElsewhere } from '../shared/lease-namespace.js';
 import { ownLease } from '../shared/own-lease.js';
 
 export type CleanupValues = Values<typeof cleanupOptions>;
@@ -20,6 +21,11 @@ export const cleanup: Command<CleanupValues> = async (context) => {
   const dryRun = options.dryRun === true;
   const cluster = await readCluster(context);
   const installation = options.installation ?? cluster.installation;
+  if (options.installation === null) {
+    const elsewhere = await leaseElsewhere(context, cluster);
+    if (elsewhere !== null && !dryRun) throw elsewhere;
+    if (elsewhere !== null) log.warn(elsewhere.message, { guidance: elsewhere.guidance });
+  }
   // Every Ceph volume of the cluster, selected or not, tells a place to look at.
   const plan = buildPlan(
     cluster.inventory,

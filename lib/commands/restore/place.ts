@@ -16,6 +16,7 @@ import type { CephClients, ClientsFor } from '../../volumes/rbd/image.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import { cephClients } from '../shared/ceph.js';
 import type { CommandContext } from '../../cli/command.js';
+import { refuseAnotherLease } from '../shared/lease-namespace.js';
 import { ownLease } from '../shared/own-lease.js';
 
 export type RestoreValues = Values<typeof restoreOptions>;
@@ -72,6 +73,7 @@ export async function openPlace(context: RestoreContext): Promise<Place> {
 export async function openOwnPlace(context: PlaceContext): Promise<OwnPlace> {
   const { options, env } = context;
   const cluster = await readCluster(context);
+  await refuseAnotherLease(context, cluster);
   const policy = policyOf({ ...options, ...notNarrowed }, env);
   const { volumes } = buildPlan(cluster.inventory, policy, new Date(context.clock()));
   return { cluster, lease: await ownLease(context, cluster), volumes, clientsFor: cephClients(context) };

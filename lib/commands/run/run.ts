@@ -21,6 +21,7 @@ import { executeVolumes, type ExecuteResult } from '../../run/run.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import { cephClients } from '../shared/ceph.js';
 import { marksOf } from '../shared/backups.js';
+import { refuseAnotherLease } from '../shared/lease-namespace.js';
 import { policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
 import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
@@ -49,6 +50,7 @@ export async function run(
 ): Promise<CommandOutput> {
   const cluster = await readCluster(context);
   const plan = planOf(context, cluster);
+  await refuseAnotherLease(context, cluster);
   const lease = await takeLease(context, cluster);
   try {
     const refused = await repository.refused();

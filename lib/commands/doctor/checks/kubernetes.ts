@@ -1,5 +1,6 @@
 import { hasStatus } from '../../../kube/errors.js';
 import { readLease } from '../../../kube/lease/acquire.js';
+import { leaseElsewhere } from '../../shared/lease-namespace.js';
 import { failed, NotChecked, ok, warning, type Check } from '../check.js';
 import { isAllowed, type Right } from './access.js';
 
@@ -94,15 +95,20 @@ export const lease: Check = {
   name: 'lease',
   run: async (setup, signal) => {
     const namespace = await setup.leaseNamespace();
-    const { namespaces } = await setup.inventory();
+    const inventory = await setup.inventory();
+    const { namespaces } = inventory;
     if (!namespaces.some(({ metadata }) => metadata?.name === namespace)) {
       return failed(
         `the namespace of the lease, ${namespace}, does not exist`,
         `kubectl create namespace ${namespace} (or pass --lease-namespace)`,
       );
     }
+    const api = await setup.api();
+    const cluster = { api, inventory, leaseNamespace: namespace };
+    const elsewhere = await leaseElsewhere({ ...setup.parts, signal }, cluster);
+    if (elsewhere !== null) return failed(elsewhere.message, elsewhere.guidance);
     try {
-      const held = await readLease(await setup.api(), namespace, { signal });
+      const held = await readLease(api, namespace, { signal });
       if (held?.holder == null) return ok(`free, in namespace ${namespace}`);
       return warning(
         `held by ${held.holder}, renewed ${held.renewed ?? 'never'}: a run is in progress`,

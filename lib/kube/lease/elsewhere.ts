@@ -1,0 +1,87 @@
+import type { KubeApi, RequestOptions } from '../api.js';
+import { hasStatus } from '../errors.js';
+import { allCronJobsPath, allLeasesPath } from '../paths.js';
+import type { KubeObject } from '../types.js';
+import { leaseName, LeaseStore } from './store.js';
+
+/** Requests at a time. */
+const width = 8;
+
+export interface LeaseNamespaces {
+  /** Where an installation has its lease, or will have it once it runs; in order. */
+  found: string[];
+  /** False where this account may not look everywhere. */
+  everywhere: boolean;
+}
+
+/**
+ * The namespaces of the cluster in which backups have their lease: those with a Lease of the name, also a free one, and
+ * those with a CronJob of the chart, which may not have run yet.
+ *
+ * @param namespaces all of the cluster: an account that may not list leases may perhaps get them
+ * @throws as KubeApi
+ */
+export async function leaseNamespaces(
+  api: KubeApi,
+  namespaces: readonly string[],
+  options: RequestOptions = {},
+): Promise<LeaseNamespaces> {
+  const [leases, cronJobs] = await Promise.all([
+    withLease(api, namespaces, options),
+    withCronJob(api, options),
+  ]);
+  return { found: [...new Set([...leases.found, ...cronJobs])].toSorted(), everywhere: leases.everywhere };
+}
+
+async function withLease(
+  api: KubeApi,
+  namespaces: readonly string[],
+  options: RequestOptions,
+): Promise<LeaseNamespaces> {
+  const query = { fieldSelector: `metadata.name=${leaseName}` };
+  try {
+    const found = namespacesOf(await api.list(allLeasesPath, { ...options, query }));
+    return { found, everywhere: true };
+  } catch (thrown) {
+    if (!hasStatus(thrown, 403)) throw thrown;
+    return askOneByOne(api, namespaces, options);
+  }
+}
+
+async function askOneByOne(
+  api: KubeApi,
+  namespaces: readonly string[],
+  options: RequestOptions,
+): Promise<LeaseNamespaces> {
+  const found: string[] = [];
+  let everywhere = true;
+  const queue = namespaces.values();
+  const work = async () => {
+    for (const namespace of queue) {
+      try {
+        const lease = await new LeaseStore(api, namespace, 1).read(options);
+        if (lease !== null) found.push(namespace);
+      } catch (thrown) {
+        if (!hasStatus(thrown, 403)) throw thrown;
+        everywhere = false;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: width }, work));
+  return { found, everywhere };
+}
+
+/** None where they may not be listed: a lease that exists is the better evidence. */
+async function withCronJob(api: KubeApi, options: RequestOptions): Promise<string[]> {
+  const query = { labelSelector: 'app.kubernetes.io/name=cephbackup,app.kubernetes.io/component=backup' };
+  try {
+    return namespacesOf(await api.list(allCronJobsPath, { ...options, query }));
+  } catch (thrown) {
+    if (hasStatus(thrown, 403, 404)) return [];
+    throw thrown;
+  }
+}
+
+function namespacesOf(objects: readonly KubeObject[]): string[] {
+  return objects.flatMap(({ metadata }) => metadata?.namespace ?? []);
+}
