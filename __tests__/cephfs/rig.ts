@@ -151,6 +151,7 @@ export class Rig {
         end: () => undefined,
         close: () => undefined,
       },
+      readKey: () => Promise.resolve(),
       mayMark: () => Promise.resolve(),
       exclude: { caches: false, ifPresent: [] },
       temporary: '/tmp',

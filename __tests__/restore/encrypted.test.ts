@@ -4,6 +4,9 @@ import { imageClaim } from '../../sandbox/claims.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import type { PersistentVolume } from '../../lib/kube/types.js';
 import { planMetadata } from '../../lib/restore/block/image-metadata.js';
+import type { RunReport } from '../../lib/run/report.js';
+import { runCephbackup } from '../support/cephbackup.js';
+import { FaultyPrograms, type Fault } from '../support/faults.js';
 import { scene, type Answer } from './scene.js';
 
 const MiB = 1024 * 1024;
@@ -141,4 +144,38 @@ test('a claim keeps what its own image says of it, and gets only what opens the 
     dek,
     'csi.storage.k8s.io/pvc/name',
   ]);
+});
+
+// `rbd image-meta list` of one image fails, while everything else is in order.
+test('a key that cannot be read fails the volume; one that can be read later is in the manifests', async () => {
+  const { image } = bound();
+  await encryptedClaim('unread', ciphertext, wrapped);
+  const run = async (fault: Partial<Fault>) => {
+    const programs = new FaultyPrograms(
+      [
+        {
+          program: 'rbd',
+          when: `*image-meta list*${image('unread')}*`,
+          mode: 'fail',
+          exitCode: 22,
+          ...fault,
+        },
+      ],
+      here.current.env.PATH,
+    );
+    const env = { ...here.current.env, PATH: programs.path };
+    const { code, json } = await runCephbackup(['run', '--pvc', 'app/unread', '-o', 'json'], { env });
+    const { volumes } = json as RunReport;
+    return { code, volume: volumes[0] };
+  };
+  const unread = await run({});
+  expect(unread).toMatchObject({ code: 1, volume: { outcome: 'failed', snapshot: null } });
+  expect(unread.volume?.error?.message).toContain('its wrapped key perhaps, cannot be read');
+  expect(await here.current.repository.snapshots('--tag', 'pvc=unread')).toEqual([]);
+
+  // Only the first look, for the manifests of all claims, fails.
+  expect(await run({ once: true })).toMatchObject({ code: 0, volume: { outcome: 'succeeded' } });
+  const answer = await here.current.command(['restore', 'app/unread', '--to-image', image('read')]);
+  expect(answer).toMatchObject({ code: 0 });
+  expect(await metadata('read')).toEqual({ [state]: 'encrypted', [dek]: wrapped });
 });

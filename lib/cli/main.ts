@@ -68,8 +68,9 @@ async function runCommand(
     ...(await command.check(resolved.values, start.env)),
   ].map((message) => ({ code: 'USAGE', message }));
   if (command.repository(resolved.values)) {
-    const { repositoryMistakes } = await import('../repository/configuration.js');
+    const { repositoryMistakes, repositoryWarnings } = await import('../repository/configuration.js');
     found.push(...repositoryMistakes(start.env));
+    for (const warning of repositoryWarnings(start.env)) around.log.warn(warning);
   }
   const [first] = found;
   if (first !== undefined) throw configurationError(found);

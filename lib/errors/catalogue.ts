@@ -85,7 +85,7 @@ export const catalogue = {
   ),
   REPOSITORY_PASSWORD_WRONG: entry(
     'unusable',
-    'Check RESTIC_PASSWORD_FILE, RESTIC_PASSWORD or RESTIC_PASSWORD_COMMAND.',
+    'Check RESTIC_PASSWORD_FILE, RESTIC_PASSWORD or RESTIC_PASSWORD_COMMAND. A newline at the end counts in RESTIC_PASSWORD, and in a file it does not: where a Secret was made from a file, the password may be the one with the newline.',
   ),
   REPOSITORY_DAMAGED: entry(
     'unusable',

@@ -15,7 +15,7 @@ const texts: Partial<Record<ErrorCode, string>> = {
   FILESYSTEM_UNSUPPORTED:
     'The filesystem of the volume cannot be backed up file by file: ask an administrator for `mode: image`.',
   READ_INCOMPLETE:
-    'Some files could not be read, so no backup was kept; look for damaged files or ask an administrator.',
+    'Some files could not be read, so no backup was kept; look for damaged files, leave them out (annotation `exclude`), or ask an administrator.',
   VOLUME_UNSUPPORTED:
     'This kind of volume cannot be backed up; set the annotation `backup: "false"` to accept that.',
   HOST_COLLISION: 'Another claim has the same name in backups: rename one of them, or opt one of them out.',

@@ -1,9 +1,9 @@
 import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
-import { printable } from '../log/logger.js';
 import type { CommandOptions } from '../tools/process/exec.js';
 import { repositoryError, type BackupSummary, type Restic } from '../tools/restic/restic.js';
-import { count, errorItem, errorText, parseMessage } from '../tools/restic/messages.js';
+import { count, parseMessage } from '../tools/restic/messages.js';
+import { readFailure, type ReadFailure } from './read-failure.js';
 import { parseProducerError } from './producer-error.js';
 import { excludeArguments, type ExcludeArguments, type ExcludeRules } from './excludes.js';
 import type { BackupSource } from './source.js';
@@ -56,17 +56,19 @@ export class BackupError extends CephbackupError {
  * @throws BackupError
  */
 export async function backupSource(restic: Restic, request: BackupRequest): Promise<BackupSummary> {
-  const seen: { error: string | null; producer: CephbackupError | null; summary: BackupSummary | null } = {
-    error: null,
-    producer: null,
-    summary: null,
-  };
+  const seen: { error: ReadFailure | null; producer: CephbackupError | null; summary: BackupSummary | null } =
+    {
+      error: null,
+      producer: null,
+      summary: null,
+    };
   const options: Partial<CommandOptions> = {
     deadlineMs: request.deadlineMs,
     signal: request.signal,
     onStderrLine: (line, stop) => {
-      seen.producer ??= parseProducerError(line);
-      const error = errorMessage(line);
+      // Beside a directory, a tenant's file names may be in any line.
+      if (request.source.type === 'stream') seen.producer ??= parseProducerError(line);
+      const error = readFailure(line);
       if (error === null) return;
       seen.error ??= error;
       stop();
@@ -85,7 +87,8 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
     });
     if (seen.producer !== null) throw seen.producer;
     if (seen.error !== null) {
-      throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${seen.error}`);
+      const { text, guidance } = seen.error;
+      throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${text}`, { guidance });
     }
     if (result.exitCode === 1 && result.stderr.includes('snapshot is empty')) {
       throw new CephbackupError('VOLUME_EMPTY', 'there is no file and no directory in the volume');
@@ -139,15 +142,6 @@ function backupArguments(
 
 function place(source: BackupSource): Partial<CommandOptions> {
   return source.type === 'directory' ? { namespace: source.namespace, cwd: source.path } : {};
-}
-
-/** The text of a message of type `error`. */
-function errorMessage(line: string): string | null {
-  const message = parseMessage(line);
-  if (message?.message_type !== 'error') return null;
-  const text = errorText(message) ?? 'unknown';
-  const item = errorItem(message, text);
-  return printable(item === null ? text : `${text} (${item})`);
 }
 
 function toProgress(message: Record<string, unknown>): BackupProgress {

@@ -33,6 +33,16 @@ export function repositoryMistakes(
   return mistakes;
 }
 
+/** What is allowed and yet hardly meant. */
+export function repositoryWarnings(env: NodeJS.ProcessEnv): string[] {
+  // restic takes a file's text without the white space around it, and a variable as it is.
+  const { RESTIC_PASSWORD: password = '', RESTIC_PASSWORD_FILE: file = '' } = env;
+  if (file !== '' || password === password.trim()) return [];
+  return [
+    'RESTIC_PASSWORD begins or ends with white space, perhaps the last newline of the file that it was made from: to restic that is a part of the password, while in a file of RESTIC_PASSWORD_FILE it is none',
+  ];
+}
+
 /** The secrets within files that restic's configuration names. */
 export function repositorySecrets(env: NodeJS.ProcessEnv): string[] {
   return [readable(env.RESTIC_PASSWORD_FILE), readable(env.RESTIC_REPOSITORY_FILE)].filter(

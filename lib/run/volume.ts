@@ -53,6 +53,10 @@ export interface VolumeTools {
   log: Logger;
   progress: Progress;
   /**
+   * Before a volume is touched: what its backup needs beside its bytes. Throws where that cannot be had.
+   */
+  readKey: (volume: PlannedVolume, signal: AbortSignal) => Promise<void>;
+  /**
    * Resolves when a volume may be marked: what its mark relies on is in the repository. Never rejects.
    * @param imageSize of the snapshot, in bytes; null where the size is of no use
    * @param time of the backup
@@ -167,6 +171,7 @@ class Attempt {
   async #backup(signal: AbortSignal): Promise<ProvenBackup> {
     const { volume, tools } = this;
     const tags = claimTags(tools.clusterName, volume);
+    await tools.readKey(volume, signal);
     const source = await tools.driverFor(volume).prepare(this.#job(signal));
     const history = await unlessAborted(tools.history, signal);
     this.#setTime(history);

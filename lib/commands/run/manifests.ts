@@ -5,7 +5,7 @@ import type { StorageClass } from '../../kube/types.js';
 import type { Plan, PlannedVolume, Reason } from '../../plan/types.js';
 import { claimManifest, saveManifests, type ImageFacts, type Manifests } from '../../repository/manifests.js';
 import type { Restic } from '../../tools/restic/restic.js';
-import { readImageFacts } from '../../volumes/rbd/facts.js';
+import { readFacts, readImageFacts } from '../../volumes/rbd/facts.js';
 import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
 import type { Cluster } from '../shared/cluster.js';
 import type { CommandContext } from '../../cli/command.js';
@@ -31,6 +31,8 @@ export class RunManifests {
   readonly errors: CephbackupError[] = [];
   /** What was saved last; null where nothing was. Settles, and never rejects. */
   #saved: Promise<Manifests | null>;
+  /** By the claim's UID, of encrypted images: as they were when their backup began. */
+  readonly #keys = new Map<string, ImageFacts>();
 
   constructor(
     private readonly context: CommandContext<{ concurrency: number | null }>,
@@ -44,6 +46,22 @@ export class RunManifests {
   /** Resolves when everything that was asked for is saved, or cannot be. */
   async end(): Promise<void> {
     await this.#saved;
+  }
+
+  /**
+   * Reads the metadata of an encrypted image, which may be all that there is of its key: a backup without it might never
+   * be opened.
+   * @throws CephbackupError as Rbd
+   */
+  async readKey(volume: PlannedVolume, signal: AbortSignal): Promise<void> {
+    if (volume.kind !== 'rbd-block' || volume.details?.encrypted !== true) return;
+    try {
+      this.#keys.set(volume.uid, await readFacts(volume, locateImage(this.request.clientsFor), signal));
+    } catch (thrown) {
+      const { code, message, guidance } = asCephbackupError(thrown);
+      const text = `the metadata of the encrypted image, its wrapped key perhaps, cannot be read: ${message}`;
+      throw new CephbackupError(code, text, { guidance, cause: thrown });
+    }
   }
 
   /**
@@ -93,10 +111,13 @@ export class RunManifests {
     time: number,
   ): Promise<Manifests> {
     const old = saved.claims.find((claim) => claim.uid === uid)?.image ?? null;
+    const metadata = this.#keys.get(uid)?.metadata ?? old?.metadata ?? {};
+    const same = JSON.stringify(metadata) === JSON.stringify(old?.metadata);
+    if (old?.sizeBytes === imageSize && same) return saved;
     // Without its metadata, which may be its key, an encrypted image is better not told of: older manifests may know it.
-    if (old?.sizeBytes === imageSize || (old === null && details?.encrypted)) return saved;
-    this.context.log.debug(`${namespace}/${pvc}: saving its manifest again, with the size of the snapshot`);
-    const image: ImageFacts = { metadata: old?.metadata ?? {}, sizeBytes: imageSize };
+    if (details?.encrypted && old === null && !this.#keys.has(uid)) return saved;
+    this.context.log.debug(`${namespace}/${pvc}: saving its manifest again, as its image is by now`);
+    const image: ImageFacts = { metadata, sizeBytes: imageSize };
     const claims = saved.claims.map((claim) => (claim.uid === uid ? { ...claim, image } : claim));
     return this.#put({ ...saved, claims }, time);
   }

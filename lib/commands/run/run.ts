@@ -180,6 +180,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       clock,
       log,
       progress: context.progress(),
+      readKey: (...volume) => manifests.readKey(...volume),
       mayMark: (...volume) => manifests.mayMark(...volume),
     },
   });

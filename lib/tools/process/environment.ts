@@ -1,3 +1,5 @@
+import { fromStartDirectory, inStartDirectory } from '../restic/start-directory.js';
+
 /** The variables that every child gets; everything else stays with this program. */
 const everyChild =
   /^(PATH|HOME|TMPDIR|LANG|https?_proxy|no_proxy|all_proxy|HTTPS?_PROXY|NO_PROXY|ALL_PROXY|SSL_CERT_\w+)$/;
@@ -26,7 +28,10 @@ export function childEnvironment(env: NodeJS.ProcessEnv): Environment {
  */
 export function resticEnvironment(env: NodeJS.ProcessEnv): Environment {
   const repository = pick(env, resticOnly);
-  const result = { ...childEnvironment(env), ...repository, RESTIC_PROGRESS_FPS: '0.5' };
+  const result = {
+    ...fromStartDirectory({ ...childEnvironment(env), ...repository }),
+    RESTIC_PROGRESS_FPS: '0.5',
+  };
   delete (result as Environment).RESTIC_HOST;
   const command = repository.RESTIC_PASSWORD_COMMAND;
   if (command !== undefined) {
@@ -35,10 +40,10 @@ export function resticEnvironment(env: NodeJS.ProcessEnv): Environment {
   return result;
 }
 
-/** `command` (restic's own quoting) so wrapped that it gets none of restic's variables and dies with restic. */
+/** `command` (restic's own quoting) so wrapped that it gets none of restic's variables, sees relative paths as this program does, and dies with restic. */
 function belowRestic(names: string[], command: string): string {
   const unset = names.filter((name) => resticOnly.test(name)).map((name) => `-u ${name}`);
-  return `setpriv --pdeathsig KILL env ${unset.join(' ')} ${command}`;
+  return `setpriv --pdeathsig KILL ${inStartDirectory()} ${unset.join(' ')} ${command}`;
 }
 
 /** argv prefix for a program that restic starts: none of restic's variables, and it dies with restic. */

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { asCephbackupError } from '../../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import type { ImageFacts } from '../../repository/manifests.js';
 import type { LocateImage } from './image.js';
@@ -10,7 +10,22 @@ export interface FoundFacts {
   problems: string[];
 }
 
-/** Reads what only Ceph knows of block images: their exact size, and metadata that may hold a wrapped key. */
+/** What only Ceph knows of a block image: its exact size, and metadata that may hold a wrapped key. @throws as Rbd */
+export async function readFacts(
+  volume: PlannedVolume,
+  locate: LocateImage,
+  signal: AbortSignal,
+): Promise<ImageFacts> {
+  const { rbd, image } = await locate(volume, signal);
+  const { size } = await rbd.info(image, { signal });
+  if (typeof size !== 'number') {
+    throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'rbd info: no size in its output');
+  }
+  const metadata = volume.details?.encrypted ? await rbd.metadata(image, { signal }) : {};
+  return { sizeBytes: size, metadata };
+}
+
+/** The facts of many images; one that cannot be read is left out. */
 export async function readImageFacts(
   volumes: readonly PlannedVolume[],
   locate: LocateImage,
@@ -24,10 +39,7 @@ export async function readImageFacts(
     blocks.map((volume) =>
       limit(async () => {
         try {
-          const { rbd, image } = await locate(volume, signal);
-          const { size } = await rbd.info(image, { signal });
-          const metadata = volume.details?.encrypted ? await rbd.metadata(image, { signal }) : {};
-          if (typeof size === 'number') found.facts.set(volume.uid, { sizeBytes: size, metadata });
+          found.facts.set(volume.uid, await readFacts(volume, locate, signal));
         } catch (thrown) {
           const name = volume.source !== null && 'image' in volume.source ? (volume.source.image ?? '') : '';
           found.problems.push(

@@ -1,5 +1,5 @@
 import { rfc3339 } from '../../../../log/time.js';
-import { repositoryMistakes } from '../../../../repository/configuration.js';
+import { repositoryMistakes, repositoryWarnings } from '../../../../repository/configuration.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from '../../check.js';
 import { readLocks, type Lock } from './facts.js';
 import { repositoryDeadlineMs } from '../../setup.js';
@@ -9,7 +9,12 @@ export const repositoryConfiguration: Check = {
   name: 'repository-configuration',
   run: ({ parts }) => {
     const mistakes = repositoryMistakes(parts.env);
-    if (mistakes.length === 0) return Promise.resolve(ok('restic has a repository and a password'));
+    const doubts = repositoryWarnings(parts.env).map((text) =>
+      warning(text, 'take it away while the repository is new, or keep the password with it in every place'),
+    );
+    if (mistakes.length === 0) {
+      return Promise.resolve(doubts.length > 0 ? doubts : ok('restic has a repository and a password'));
+    }
     const fix =
       'set RESTIC_REPOSITORY and RESTIC_PASSWORD_FILE (the chart: keys of the Secret repository.existingSecret)';
     return Promise.resolve(mistakes.map(({ message }) => failed(message, fix)));
