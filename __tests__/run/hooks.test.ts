@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { rfc3339 } from '../../lib/log/time.js';
 import type { KubeObject } from '../../lib/kube/types.js';
 import { mountImage } from '../../sandbox/ceph.js';
 import { waitFor } from '../../sandbox/process.js';
@@ -163,6 +164,28 @@ describe('a group', () => {
     const held = claims.map((claim) => report.volume(claim).heldSeconds);
     expect(new Set(held).size).toBe(1);
     expect(held[0]).toBeGreaterThan(0);
+
+    const target = path.join(folder, 'group-restored');
+    const args = ['restore', '--group', 'demo/db', '--to-directory', target, '-o', 'json'];
+    const restored = await scenario.cephbackup(args);
+    expect({ code: restored.code, told: restored.code === 0 ? '' : restored.stderr }).toEqual({
+      code: 0,
+      told: '',
+    });
+    expect((await readdir(target)).toSorted()).toEqual(['group-one', 'group-three.qcow2', 'group-two']);
+    const [time = NaN] = all.flat();
+    expect(restored.json).toMatchObject({
+      group: { namespace: 'demo', name: 'db' },
+      time: rfc3339(time),
+      members: [{ verified: true }, { verified: true }, { verified: true }],
+      warnings: [],
+    });
+    const again = await scenario.cephbackup(args);
+    expect(again).toMatchObject({ code: 1, json: { error: { code: 'TARGET_EXISTS' } } });
+    const none = await scenario.cephbackup([...args, '--as-of', '2020-01-01T00:00:00Z', '--force']);
+    expect(none).toMatchObject({ code: 1, json: { error: { code: 'SNAPSHOT_NOT_FOUND' } } });
+    const both = await scenario.cephbackup(['restore', 'demo/group-one', ...args.slice(1)]);
+    expect(both.code).toBe(2);
   });
 
   test('fails whole where one member cannot be snapshotted', async () => {

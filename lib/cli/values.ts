@@ -68,6 +68,12 @@ export const objectName = matching(new RegExp(`^${name}$`), 'the name of a Kuber
 /** `NAMESPACE/PVC`. */
 export const claimName = matching(new RegExp(`^${name}/${name}$`), 'NAMESPACE/PVC');
 
+/** `NAMESPACE/GROUP`, as the annotation names it. */
+export const groupName = matching(
+  new RegExp(`^${name}/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`),
+  'NAMESPACE/GROUP',
+);
+
 /** A path of this node. */
 export const path: Parser<string> = (value) =>
   value !== '' && !value.includes('\0') ? { value } : { expected: 'a path' };

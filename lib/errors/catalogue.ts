@@ -267,6 +267,10 @@ export const catalogue = {
     'failed',
     'See the message and, in the log, what the hook printed; the hooks are annotations of the pod that it names (docs/consistency.md).',
   ),
+  GROUP_INCOMPLETE: entry(
+    'failed',
+    'Restore what there is claim by claim (`cephbackup snapshots` lists it), or choose another moment with --as-of.',
+  ),
   GROUP_FAILED: entry(
     'failed',
     'Claims of one group are backed up together or not at all: see the error of the claim that is named.',

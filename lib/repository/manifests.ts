@@ -27,6 +27,8 @@ export interface ClaimManifest {
   persistentVolumeClaim: PersistentVolumeClaim;
   persistentVolume: PersistentVolume | null;
   image: ImageFacts | null;
+  /** Of which group it shares the moment, in this run or in another one; null: of none. Manifests of older versions do not tell. */
+  group?: string | null;
 }
 
 /** What is needed to recreate the claims of a cluster that is lost; one a run, and one more for each image resized meanwhile. It never contains a Secret. */
@@ -36,6 +38,8 @@ export interface Manifests {
   run: string;
   /** RFC 3339, UTC. */
   time: string;
+  /** Whether the run left out claims by `--namespace`, `--pvc` and the like, so that its groups may have had more members. */
+  narrowed?: boolean;
   claims: ClaimManifest[];
   storageClasses: StorageClass[];
 }
@@ -45,7 +49,8 @@ export function manifestTags(cluster: string): string[] {
 }
 
 export function claimManifest(volume: PlannedVolume, image: ImageFacts | null): ClaimManifest {
-  const { uid, namespace, pvc, kind, source, claim } = volume;
+  const { uid, namespace, pvc, kind, source, claim, backup, reason } = volume;
+  const mayBackUp = backup || reason === 'recent' || reason === 'other-shard';
   return {
     uid,
     namespace,
@@ -56,6 +61,7 @@ export function claimManifest(volume: PlannedVolume, image: ImageFacts | null): 
     persistentVolumeClaim: claim.pvc,
     persistentVolume: claim.pv,
     image,
+    group: mayBackUp ? volume.group : null,
   };
 }
 

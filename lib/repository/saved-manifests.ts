@@ -41,7 +41,7 @@ export function newestFirst(saved: readonly SavedManifests[]): SavedManifests[] 
 }
 
 /** A run that was narrowed saves the manifests of its own claims alone, so that the first ones may lack a claim. */
-const mostRuns = 20;
+export const mostRuns = 20;
 /** Each restic takes a second, most of it waiting. */
 const atOnce = 4;
 
@@ -77,7 +77,8 @@ function* batches(ordered: readonly SavedManifests[]): Generator<readonly SavedM
   for (let at = 1; at < ordered.length; at += atOnce) yield ordered.slice(at, at + atOnce);
 }
 
-async function readManifests(restic: Restic, id: string, signal: AbortSignal): Promise<Manifests> {
+/** @throws CephbackupError MANIFESTS_INVALID, REPOSITORY_…, RESTIC_FAILED */
+export async function readManifests(restic: Restic, id: string, signal: AbortSignal): Promise<Manifests> {
   const chunks: Uint8Array[] = [];
   const collect = async (stream: AsyncIterable<Uint8Array>) => {
     for await (const chunk of stream) chunks.push(chunk);

@@ -7,7 +7,8 @@ export const restoreCommand = define({
   description: 'bring a backup back: to an image, a claim, a directory or a file',
   options: restoreOptions,
   patient: true,
-  operand: { ...claimOperand, least: 1, most: 1 },
+  // Not with --group.
+  operand: { ...claimOperand, least: 0, most: 1 },
   repository: () => true,
   check: async (values) => {
     const [{ choiceMistakes, clusterMistakes, volumeMistakes }, { targetMistakes }] = await Promise.all([

@@ -1,5 +1,14 @@
 import type { Definitions } from '../../cli/options.js';
-import { boolean, claimName, innerPath, integer, oneOf, path } from '../../cli/values.js';
+import {
+  boolean,
+  claimName,
+  groupName,
+  innerPath,
+  integer,
+  objectName,
+  oneOf,
+  path,
+} from '../../cli/values.js';
 import {
   commonOptions,
   selectionOptions,
@@ -51,6 +60,18 @@ export const restoreOptions = {
     placeholder: 'PATH',
     description: 'only this part of a filesystem; arrives at TARGET/PATH',
     parse: innerPath,
+  },
+  group: {
+    flag: '--group',
+    placeholder: 'NAMESPACE/NAME',
+    description: 'all claims of this group, of one moment; to --to-directory or --to-namespace',
+    parse: groupName,
+  },
+  toNamespace: {
+    flag: '--to-namespace',
+    placeholder: 'NAMESPACE',
+    description: 'with --group: into the claims of the same names in this namespace, which nobody uses',
+    parse: objectName,
   },
   partition: {
     flag: '--partition',

@@ -13,6 +13,8 @@ import type { CommandContext } from '../../cli/command.js';
 export interface ManifestsRequest {
   cluster: Cluster;
   plan: Plan;
+  /** Whether claims are left out by what narrows the run. */
+  narrowed: boolean;
   restic: Restic;
   lease: { runId: string };
   /** Settles when the repository is open, or cannot be opened. */
@@ -81,7 +83,7 @@ export class RunManifests {
   }
 
   async #save(time: number): Promise<Manifests | null> {
-    const { cluster, plan, lease, clientsFor, signal, opened } = this.request;
+    const { cluster, plan, narrowed, lease, clientsFor, signal, opened } = this.request;
     const considered = plan.volumes.filter(({ reason }) => !notConsidered.has(reason));
     if (considered.length === 0) return null;
     const { log, options, clock } = this.context;
@@ -100,7 +102,7 @@ export class RunManifests {
     );
     if (!usable) return null;
     const claims = considered.map((volume) => claimManifest(volume, images.facts.get(volume.uid) ?? null));
-    const about = { version: 1 as const, cluster: cluster.name, run: lease.runId };
+    const about = { version: 1 as const, cluster: cluster.name, run: lease.runId, narrowed };
     return this.#put({ ...about, time: new Date(clock()).toISOString(), claims, storageClasses }, time);
   }
 

@@ -22,7 +22,7 @@ import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import { cephClients } from '../shared/ceph.js';
 import { marksOf } from '../shared/backups.js';
 import { refuseAnotherLease } from '../shared/lease-namespace.js';
-import { policyOf, readCluster, type Cluster } from '../shared/cluster.js';
+import { isNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
 import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
 import { holdingFor, warnOfHooks } from './holding.js';
@@ -134,7 +134,12 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     signal,
     log,
   });
-  const manifests = new RunManifests(context, { ...execution, clientsFor, signal });
+  const manifests = new RunManifests(context, {
+    ...execution,
+    narrowed: isNarrowed(options),
+    clientsFor,
+    signal,
+  });
   const proofs = new ProofRecord(restic, cluster.name, clock);
   const history = opened.then((snapshots) => {
     const own = snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name);

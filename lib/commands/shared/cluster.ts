@@ -50,6 +50,18 @@ export const notNarrowed = {
   optIn: null,
 };
 
+/** Whether options leave out claims that the policy selects; `--shard` and `--min-age` leave them for other runs. */
+export function isNarrowed({
+  namespaces,
+  excludeNamespaces,
+  pvcs,
+  selector,
+  storageClasses,
+}: SelectionValues): boolean {
+  const lists = [namespaces, excludeNamespaces, pvcs, storageClasses];
+  return selector !== null || lists.some((list) => list.length > 0);
+}
+
 /** The Kubernetes cluster of this start of the program. */
 export interface Cluster {
   api: KubeApi;
