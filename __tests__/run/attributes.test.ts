@@ -17,9 +17,10 @@ beforeAll(async () => {
     await writeFile(path.join(root, 'dir', 'even'), 'content');
   };
   [odd, fine] = await Promise.all([scenario.claim('odd', { fill }), scenario.claim('fine', { fill })]);
-  const { namespace, file, detach } = await attachImage(scenario.cluster, odd.image);
-  await namespace.run('debugfs', ['-w', '-R', 'ea_set /dir/odd security.capability junk', file]);
-  await detach();
+  const attached = await attachImage(scenario.cluster, odd.image);
+  const attribute = 'ea_set /dir/odd security.capability junk';
+  await attached.namespace.run('debugfs', ['-w', '-R', attribute, attached.file]);
+  await attached.detach();
 });
 
 test('a file with an attribute that cannot be read fails its volume, which says what to do, and that helps', async () => {

@@ -13,7 +13,7 @@ test("relative paths mean the directory of the start, and never a tenant's files
     await writeFile(path.join(root, 'repository', 'config'), 'of the tenant');
   };
   const claim = await scenario.claim('data', { fill: hostile });
-  const { RESTIC_REPOSITORY: repository = '', ...rest } = scenario.repository.env;
+  const { RESTIC_REPOSITORY: repository, ...rest } = scenario.repository.env;
   const secret = await readFile(scenario.repository.env.RESTIC_PASSWORD_FILE, 'utf8');
   // A folder with a space: restic splits a command at white space.
   const start = await temporaryFolder('a start');
