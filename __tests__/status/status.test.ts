@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { statusOf, type StatusRequest } from '../../lib/plan/status.js';
 import { crossCheck } from '../../lib/repository/cross-check.js';
+import { proofNote, proofsHost, proofTags } from '../../lib/repository/proofs.js';
 import { statusTable } from '../../lib/commands/status/table.js';
 import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
 import { now, planOf, prefix, type Entry } from '../plan/world.js';
@@ -154,7 +155,11 @@ describe('compared with the repository', () => {
     'last-snapshot': id('a'),
   };
   const check = (snapshots: ResticSnapshot[], pv: Record<string, string>) =>
-    one({ pv }, { stored: crossCheck(snapshots, 'here', prefix) });
+    one({ pv }, { stored: crossCheck(snapshots, marksOf(pv), prefix) });
+  const marksOf = (pv: Record<string, string>) => ({
+    cluster: 'here',
+    ids: new Set(Object.entries(pv).flatMap(([key, value]) => (key === 'last-snapshot' ? [value] : []))),
+  });
 
   test('a mark and its snapshot are fine', () => {
     expect(check([snapshot('b', 9), snapshot('a', 5)], marked)).toMatchObject({
@@ -180,6 +185,30 @@ describe('compared with the repository', () => {
     expect(check([{ ...snapshot('e', 5), original: id('a') }], marked)).toMatchObject({
       state: 'ok',
       repository: { problem: null },
+    });
+  });
+
+  /** A run's record, in the repository. */
+  const record = (...notes: string[]): ResticSnapshot => ({
+    ...snapshot('d', 1),
+    hostname: proofsHost,
+    tags: proofTags('here'),
+    excludes: notes,
+  });
+
+  test('a newer one that was proven, and whose mark was not written, is a backup like any other', () => {
+    const newer = snapshot('c', 1);
+    expect(check([snapshot('a', 5), newer, record(proofNote('proven', newer))], marked)).toMatchObject({
+      repository: { newestSnapshot: id('c'), problem: null },
+    });
+  });
+
+  test('what was proven and has another tree by now is none', () => {
+    const old = snapshot('a', 5);
+    const changed = { ...snapshot('e', 5), original: id('a'), tree: id('9') };
+    expect(check([changed, record(proofNote('proven', old))], marked)).toMatchObject({
+      state: 'missing',
+      repository: { problem: 'mark-without-snapshot' },
     });
   });
 

@@ -13,8 +13,8 @@ export interface Stored {
   /** Bytes that restic read for the newest. */
   sizeBytes: number | null;
   /**
-   * `mark-without-snapshot`: the proven backup is gone. `snapshot-without-mark`: the newest one was never proven, or
-   * its mark could not be written; the next run makes another.
+   * `mark-without-snapshot`: the proven backup is gone, or what is there under its name is another tree.
+   * `snapshot-without-mark`: neither a mark nor a record says that the newest one was proven; the next run makes another.
    */
   problem: 'mark-without-snapshot' | 'snapshot-without-mark' | null;
 }

@@ -15,14 +15,23 @@ export interface ProofNotes {
 /** As many as the arguments of one command can hold with room to spare: Linux takes 2 MiB, a note has 92 bytes. */
 const mostNotes = 10_000;
 
+/** A run of a day that is killed in its last hour has lost no more than this, where there is no API to ask for marks. */
+const intervalMs = 600_000;
+/** For a record that is saved while the run goes on; the last one waits for it. */
+const patienceMs = 60_000;
+
 export class ProofRecord implements ProofNotes {
   #notes: string[] = [];
+  #saved: Promise<CephbackupError | null> = Promise.resolve(null);
+  #savedAt: number;
 
   constructor(
     private readonly restic: Restic,
     private readonly cluster: string,
     private readonly clock: () => EpochMs,
-  ) {}
+  ) {
+    this.#savedAt = clock();
+  }
 
   /**
    * Records what only the marks tell so far: proofs of a run that was killed, and what a release without a record left
@@ -38,15 +47,28 @@ export class ProofRecord implements ProofNotes {
   }
 
   proven = (snapshot: { id: string; tree: string }): void => {
-    this.#notes.push(proofNote('proven', snapshot));
+    this.#note(proofNote('proven', snapshot));
   };
 
   unproven = (id: string): void => {
-    this.#notes.push(proofNote('unproven', { id, tree: '0'.repeat(16) }));
+    this.#note(proofNote('unproven', { id, tree: '0'.repeat(16) }));
   };
 
-  /** Saves what is not saved yet; returns what kept it from being saved. Never throws. */
-  async save(signal: AbortSignal): Promise<CephbackupError | null> {
+  #note(note: string): void {
+    this.#notes.push(note);
+    if (this.clock() - this.#savedAt < intervalMs) return;
+    this.#savedAt = this.clock();
+    // What fails now is tried again by the next one.
+    void this.save(AbortSignal.timeout(patienceMs));
+  }
+
+  /** Saves what is not saved yet, after what is being saved; returns what kept it from being saved. Never throws. */
+  save(signal: AbortSignal): Promise<CephbackupError | null> {
+    this.#saved = this.#saved.then(() => this.#saveAll(signal));
+    return this.#saved;
+  }
+
+  async #saveAll(signal: AbortSignal): Promise<CephbackupError | null> {
     try {
       while (this.#notes.length > 0) {
         const notes = this.#notes.slice(0, mostNotes);

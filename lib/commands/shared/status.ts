@@ -9,6 +9,7 @@ import type { ResticSnapshot } from '../../tools/restic/restic.js';
 import type { statusOptions } from '../status/options.js';
 import { defaultPrefix, policyOf } from './cluster.js';
 import { inventoryOf } from './inventory.js';
+import { marksOf } from './backups.js';
 import { surveyRepository } from './repository.js';
 
 /** How the claims are, and what that was told from. */
@@ -38,7 +39,8 @@ export async function surveyStatus(
   const policy = policyOf({ ...options, minAge: null, shard: null }, {});
   const plan = buildPlan(inventory, policy, now);
   const cluster = clusterOf(options.clusterName, inventory, survey !== null);
-  const stored = survey === null ? null : crossCheck(survey.snapshots, cluster ?? '', prefix);
+  const marks = marksOf(inventory.persistentVolumes, cluster ?? '', prefix);
+  const stored = survey === null ? null : crossCheck(survey.snapshots, marks, prefix);
   const status = statusOf(plan, { prefix, now, maxAgeMs, stored });
   for (const id of survey?.unreadable ?? [])
     status.warnings.push(`the file of snapshot ${id} cannot be read: run verify`);
