@@ -11,7 +11,7 @@ import { History } from '../../lib/repository/history.js';
 import type { VolumeResult } from '../../lib/run/report.js';
 import type { Leftover } from '../../lib/ownership/scope.js';
 import { OwnMoment } from '../../lib/run/moment.js';
-import { backupVolume } from '../../lib/run/volume.js';
+import { backupVolume } from '../../lib/run/volume/backup.js';
 import type { CephConnection } from '../../lib/tools/ceph/connection.js';
 import { Ceph } from '../../lib/tools/ceph/ceph.js';
 import { startDaemon } from '../../lib/tools/process/daemon.js';

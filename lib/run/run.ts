@@ -6,7 +6,8 @@ import { GroupMoment } from './group-moment.js';
 import { OwnMoment, type Holding, type Moment } from './moment.js';
 import { Slots } from './slots.js';
 import type { Leftover } from '../ownership/scope.js';
-import { backupVolume, type VolumeTools } from './volume.js';
+import { backupVolume } from './volume/backup.js';
+import type { VolumeTools } from './volume/tools.js';
 
 export interface ExecuteRequest<Look> {
   /** In the order in which they are begun. */

@@ -1,6 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { CephbackupError } from '../errors/error.js';
 
+/** The longest that a timer takes, 24 days: for what ends by another deadline, or by an abort. */
+export const unlimitedMs = 2 ** 31 - 1;
+
 export interface Deadline {
   signal: AbortSignal;
   /** Stops the clock. */
@@ -17,7 +20,7 @@ export function deadline(ms: number | null, error: () => CephbackupError, parent
           () => {
             own.abort(error());
           },
-          Math.min(ms, 2 ** 31 - 1),
+          Math.min(ms, unlimitedMs),
         );
   const signal = AbortSignal.any([parent, own.signal]);
   setMaxListeners(0, signal);

@@ -1,9 +1,9 @@
 import { lstat } from 'node:fs/promises';
-import { CephbackupError } from '../errors/error.js';
-import { describeExcludes, tagNames, type ExcludeRules } from '../repository/excludes.js';
-import type { DirectorySource } from '../repository/source.js';
-import { pathInside } from '../tools/node/namespace.js';
-import type { Exec } from '../tools/process/exec.js';
+import { CephbackupError } from '../../errors/error.js';
+import { describeExcludes, tagNames, type ExcludeRules } from '../../repository/excludes.js';
+import type { DirectorySource } from '../../repository/source.js';
+import { pathInside } from '../../tools/node/namespace.js';
+import type { Exec } from '../../tools/process/exec.js';
 
 /** Finding one file takes long only where there are millions of directories, and hardly one. */
 const deadlineMs = 600_000;

@@ -1,0 +1,82 @@
+import type { Logger } from '../../log/logger.js';
+import type { EpochMs } from '../../log/time.js';
+import { Scope, type Leftover } from '../../ownership/scope.js';
+import type { PlannedVolume } from '../../plan/types.js';
+import type { FutureBase } from '../../repository/source.js';
+import type { Moment } from '../moment.js';
+import type { VolumeEnd } from '../report.js';
+import type { VolumeTools } from './tools.js';
+
+/** One attempt to back up one volume: what the steps share, and what they have noted so far. */
+export class Attempt {
+  readonly log: Logger;
+  readonly warnings: string[] = [];
+  readonly scope: Scope;
+  readonly began: EpochMs;
+  /** The backup's point in time. */
+  time: EpochMs;
+  /** Snapshots that restic has saved and that are no backups. */
+  readonly strays: Leftover[] = [];
+  heldSeconds: number | null = null;
+  /** What the backup leaves out, in words. */
+  excludes: string[] = [];
+  /** A snapshot that unwinding leaves, until it is kept as a base or removed. */
+  futureBase: FutureBase | null = null;
+  #snapshotAsked: number | null = null;
+
+  constructor(
+    readonly tools: VolumeTools,
+    readonly volume: PlannedVolume,
+    /** Of the snapshot and the clone. */
+    readonly name: string,
+    readonly moment: Moment,
+    private readonly unwound: () => void,
+  ) {
+    this.log = tools.log.with({ volume: `${volume.namespace}/${volume.pvc}` });
+    this.scope = new Scope(tools.node, this.log);
+    this.began = tools.clock();
+    this.time = this.began;
+  }
+
+  step(text: string): void {
+    this.log.info(text);
+    this.tools.progress.step(this.volume, text);
+  }
+
+  warn(text: string): void {
+    this.warnings.push(text);
+    this.log.warn(text);
+  }
+
+  /** The snapshot is asked for now, or was for another volume: from here on the seconds count. */
+  snapshotAsked(time: EpochMs): void {
+    this.time = time;
+    this.#snapshotAsked ??= performance.now();
+  }
+
+  /** From the snapshot until now, to a millisecond. */
+  seconds(): number {
+    return this.#snapshotAsked === null ? 0 : Math.round(performance.now() - this.#snapshotAsked) / 1000;
+  }
+
+  /** restic has saved this snapshot, and it is no backup. */
+  stray(id: string, reason: string): void {
+    const { node, proofs, clusterName } = this.tools;
+    proofs.unproven(id);
+    this.strays.push({ kind: 'restic-snapshot', name: id, cluster: clusterName, node, reason });
+  }
+
+  /** Releases what was acquired; calling it again tries again what was left. */
+  async unwind(): Promise<Leftover[]> {
+    const left = await this.scope.release();
+    if (left.length === 0 && this.futureBase === null) this.unwound();
+    return left;
+  }
+
+  /** What could not be released is kept for another try. */
+  ended(end: VolumeEnd): VolumeEnd {
+    return end.leftovers.some(({ kind }) => kind !== 'restic-snapshot')
+      ? { ...end, unreleased: this.scope }
+      : end;
+  }
+}

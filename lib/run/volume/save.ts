@@ -1,0 +1,91 @@
+import { asCephbackupError } from '../../errors/error.js';
+import { BackupError, backupSource } from '../../repository/backup.js';
+import type { BackupSummary } from '../../tools/restic/restic.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
+import type { Attempt } from './attempt.js';
+import { refuseEverythingExcluded } from './everything-excluded.js';
+import type { Prepared } from './prepare.js';
+
+const lookMs = 60_000;
+
+/** Lets restic save the volume. Where it fails, a snapshot that it has saved all the same is named as a stray. */
+export async function save(
+  attempt: Attempt,
+  prepared: Prepared,
+  signal: AbortSignal,
+): Promise<BackupSummary> {
+  try {
+    return await saveOnParent(attempt, prepared, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError)) throw thrown;
+    for (const id of await strays(attempt, prepared, thrown))
+      attempt.stray(id, 'restic saved it although it failed');
+    throw thrown;
+  }
+}
+
+/** Data of the previous backup may be gone from the repository: then everything is read, and stored again. */
+async function saveOnParent(
+  attempt: Attempt,
+  prepared: Prepared,
+  signal: AbortSignal,
+): Promise<BackupSummary> {
+  const { parent } = prepared;
+  try {
+    return await saveOnce(attempt, prepared, parent?.id ?? null, signal);
+  } catch (thrown) {
+    if (thrown instanceof BackupError && thrown.code === 'VOLUME_EMPTY')
+      await confirmEmpty(attempt, prepared);
+    if (parent === null || !(thrown instanceof BackupError) || !thrown.parentIncomplete) throw thrown;
+    attempt.warn(
+      'data of the previous backup is missing in the repository: everything is read and stored again',
+    );
+    return saveOnce(attempt, prepared, null, signal);
+  }
+}
+
+function saveOnce(
+  { tools, volume, time }: Attempt,
+  { source, tags, rules }: Prepared,
+  parent: string | null,
+  signal: AbortSignal,
+): Promise<BackupSummary> {
+  return backupSource(tools.restic, {
+    host: volume.host,
+    tags,
+    time,
+    source,
+    signal,
+    excludes: { rules, temporary: tools.temporary },
+    parent,
+    deadlineMs: unlimitedMs,
+    onProgress: (progress) => {
+      tools.progress.progress(volume, progress);
+    },
+  });
+}
+
+/** Nothing at all is what a mount that is gone shows, too, and what is left where everything is excluded. */
+async function confirmEmpty({ tools }: Attempt, { source, rules }: Prepared): Promise<void> {
+  if (source.type !== 'directory') return;
+  await refuseEverythingExcluded(tools.exec, source, rules, 0);
+  await source.confirm();
+}
+
+/** Ids of the snapshots that restic has saved although it failed, as far as that can be known. */
+async function strays(
+  { tools, time, log }: Attempt,
+  { tags }: Prepared,
+  { savedSnapshot, kind }: BackupError,
+): Promise<string[]> {
+  if (savedSnapshot !== null) return [savedSnapshot];
+  // A repository that cannot be used cannot be asked, and holds nothing new.
+  if (kind === 'unusable') return [];
+  try {
+    const found = await tools.restic.snapshots(tags, { deadlineMs: lookMs });
+    return found.filter((snapshot) => Date.parse(snapshot.time) === time).map(({ id }) => id);
+  } catch (thrown) {
+    log.warn(`could not look for a partial snapshot: ${asCephbackupError(thrown).message}`);
+    return [];
+  }
+}
