@@ -3,7 +3,7 @@ import { manifestsHost, manifestTags, recordNote } from '../../lib/repository/ma
 import { ProofRecord } from '../../lib/repository/run-record.js';
 import type { Marks } from '../../lib/repository/proofs.js';
 import type { KeepRules } from '../../lib/retention/keep.js';
-import { claimsOf, forgottenIds, planRetention } from '../../lib/retention/plan.js';
+import { storedClaims, forgottenIds, planRetention } from '../../lib/retention/plan.js';
 import { verdictsOf } from '../../lib/retention/rules.js';
 import type { CommandResult } from '../../lib/tools/process/exec.js';
 import type { Restic, ResticSnapshot } from '../../lib/tools/restic/restic.js';
@@ -100,7 +100,7 @@ export class World {
     const plan = planRetention({
       ...ours,
       living: new Set(this.claims.map(({ uid }) => uid)),
-      verdicts: verdictsOf(claimsOf(ours), rules, this.now),
+      verdicts: verdictsOf(storedClaims(ours), rules, this.now),
       keepDeletedMs: null,
       now: this.now,
     });

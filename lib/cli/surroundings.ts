@@ -13,6 +13,7 @@ import { defaultPatience, patientExec } from '../tools/process/patient.js';
 import { Waits } from '../waiting/waits.js';
 import type { Start } from './main.js';
 import { variableOf } from './options.js';
+import { unlimitedMs } from '../waiting/deadline.js';
 
 export interface Surroundings {
   context: Omit<CommandContext<unknown>, 'options' | 'operands'>;
@@ -68,7 +69,7 @@ export async function surroundings(start: Start): Promise<Surroundings> {
         () => {
           abort.abort(error);
         },
-        Math.min(milliseconds, 2 ** 31 - 1),
+        Math.min(milliseconds, unlimitedMs),
       );
     },
     wait: (milliseconds) => {

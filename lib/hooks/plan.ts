@@ -1,6 +1,6 @@
 import { printable } from '../log/logger.js';
 import { hookKeys, parseHooks, type HookSettings } from './annotations.js';
-import { claimsOf, isRunning, lastingContainers, type Pod } from './pod.js';
+import { mountedClaims, isRunning, lastingContainers, type Pod } from './pod.js';
 
 /** What is done in one pod around a snapshot. */
 export interface PodHook {
@@ -43,7 +43,7 @@ export interface HookRequest {
 export function planHooks({ pods, claims, elsewhere, prefix }: HookRequest): HookPlan {
   const warnings: string[] = [];
   const hooks = pods
-    .filter((pod) => pod.status?.phase === 'Running' && claimsOf(pod).some((claim) => claims.has(claim)))
+    .filter((pod) => pod.status?.phase === 'Running' && mountedClaims(pod).some((claim) => claims.has(claim)))
     .flatMap((pod) => {
       const annotations = pod.metadata?.annotations ?? {};
       const settings = parseHooks(annotations, prefix);
@@ -97,7 +97,7 @@ function containerProblem(pod: Pod, container: string, lasting: readonly string[
 
 /** Hooks of two shards would come between each other: one's post would let go what the other holds. */
 function shardProblem(pod: Pod, elsewhere: ReadonlySet<string>): string | null {
-  const other = claimsOf(pod).find((claim) => elsewhere.has(claim));
+  const other = mountedClaims(pod).find((claim) => elsewhere.has(claim));
   if (other === undefined) return null;
   return `it also mounts ${printable(other)}, which another shard backs up: annotate both claims with the same group`;
 }

@@ -22,7 +22,7 @@ export interface Pod extends KubeObject {
 }
 
 /** The names of the claims that a pod mounts, those that Kubernetes made for the pod itself included. */
-export function claimsOf({ metadata, spec }: Pod): string[] {
+export function mountedClaims({ metadata, spec }: Pod): string[] {
   return (spec?.volumes ?? []).flatMap((volume) => {
     const claim = volume.persistentVolumeClaim?.claimName;
     if (claim !== undefined) return [claim];

@@ -26,7 +26,7 @@ interface Operation {
   value?: unknown;
 }
 
-/** Milliseconds, where the caller names none. */
+/** Where the caller names none. */
 const defaultPatienceMs = 60_000;
 /** Rounds of reading and patching, where somebody else changes the volume at the same time. */
 const rounds = 5;

@@ -10,6 +10,7 @@ import { lastLine } from '../tools/process/exec.js';
 import { parseContent, type Content } from './filesystem.js';
 import { parsePartitions, type DiskPart } from './partitions.js';
 import type { LookTools } from './tools.js';
+import { queryDeadlineMs } from '../waiting/deadline.js';
 
 /** A disk of a backup as one file, into which nothing can be written for good. */
 export interface OpenDisk {
@@ -108,7 +109,7 @@ export async function readParts({ exec, signal }: LookTools, disk: OpenDisk): Pr
   // A filesystem's boot sector can look like a table: what is known as a filesystem is one.
   if ((await contentOf({ exec, signal }, disk, whole)).type !== null) return [whole];
   const args = ['--raw', '--noheadings', '--output', 'NR,START,SECTORS,TYPE', '--', disk.path];
-  const result = await exec('partx', args, { signal, deadlineMs: 120_000 });
+  const result = await exec('partx', args, { signal, deadlineMs: queryDeadlineMs });
   const parts = parsePartitions(result.stdout, disk.sizeBytes);
   return parts.length === 0 ? [whole] : parts;
 }
@@ -129,6 +130,6 @@ export async function contentOf(
     '--',
     disk.path,
   ];
-  const { exitCode, stdout } = await exec('blkid', args, { signal, deadlineMs: 120_000 });
+  const { exitCode, stdout } = await exec('blkid', args, { signal, deadlineMs: queryDeadlineMs });
   return parseContent(exitCode, stdout);
 }

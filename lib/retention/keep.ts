@@ -6,7 +6,7 @@ export interface KeepRules {
   weekly: number | null;
   monthly: number | null;
   yearly: number | null;
-  /** Milliseconds before the claim's newest backup, rounded up to whole hours. */
+  /** Before the claim's newest backup, rounded up to whole hours. */
   withinMs: number | null;
 }
 

@@ -67,7 +67,7 @@ export function planRetention(input: RetentionInput): RetentionPlan {
     (snapshot) => isRecord(snapshot) && tagValue(snapshot.tags, 'cluster') === input.cluster,
   );
   const lastRecord = Math.max(-Infinity, ...records.map(({ time }) => Date.parse(time)));
-  const claims = claimsOf(input).map((claim) => decide(claim, input, exact, lastRecord));
+  const claims = storedClaims(input).map((claim) => decide(claim, input, exact, lastRecord));
   const manifests = decideManifests(input, claims);
   const proofs = decideRecords(input, records, claims);
   const decided = [...claims, manifests, proofs];
@@ -76,7 +76,7 @@ export function planRetention(input: RetentionInput): RetentionPlan {
 }
 
 /** The claims of this cluster that have snapshots. */
-export function claimsOf({
+export function storedClaims({
   snapshots,
   cluster,
   marked,

@@ -1,6 +1,7 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
 import { TarReader } from '../restore/tar.js';
+import { unlimitedMs } from '../waiting/deadline.js';
 
 export interface FilesJob {
   restic: Restic;
@@ -17,8 +18,6 @@ export interface FilesProof {
   /** Null where they could not be counted. */
   files: number | null;
 }
-
-const unlimitedMs = 2 ** 31 - 1;
 
 /**
  * Reads every file of a snapshot, in the order of its tree, and keeps none. restic compares each piece with its hash and

@@ -4,6 +4,9 @@ import type { CephbackupError } from '../errors/error.js';
 /** The longest that a timer takes, 24 days: for what ends by another deadline, or by an abort. */
 export const unlimitedMs = 2 ** 31 - 1;
 
+/** For a command that asks something, or moves metadata; a dead client's session, which can hold up Ceph, lasts 60 s. */
+export const queryDeadlineMs = 120_000;
+
 export interface Deadline {
   signal: AbortSignal;
   /** Stops the clock. */

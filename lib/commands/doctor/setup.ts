@@ -18,7 +18,7 @@ import type { CephfsClient } from '../../volumes/cephfs/client.js';
 import type { ClientsFor } from '../../volumes/rbd/image.js';
 import { isAllowed } from './checks/access.js';
 import { NotChecked } from './check.js';
-import { openRepository, type RepositoryConfig } from './checks/repository/facts.js';
+import { readConfig, type RepositoryConfig } from './checks/repository/facts.js';
 
 export type DoctorValues = Values<typeof doctorOptions>;
 
@@ -128,7 +128,7 @@ export class Setup {
   repository(): Promise<RepositoryConfig> {
     return this.once('repository', async () => {
       const { restic, signal } = this.parts;
-      return openRepository(restic, { signal, deadlineMs: repositoryDeadlineMs });
+      return readConfig(restic, { signal, deadlineMs: repositoryDeadlineMs });
     });
   }
 }

@@ -1,26 +1,10 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean } from '../../cli/values.js';
-import {
-  commonOptions,
-  limitUpload,
-  limitDownload,
-  retryLock,
-  cluster,
-  uid,
-  snapshot,
-  asOf,
-  toImage,
-} from '../shared/options.js';
+import { commonOptions, readingOptions, toImage } from '../shared/options.js';
 
 export const manifestsOptions = {
   ...commonOptions,
-  limitUpload,
-  limitDownload,
-  retryLock,
-  cluster,
-  uid,
-  snapshot,
-  asOf,
+  ...readingOptions,
   toImage: { ...toImage, description: 'the restored image, where its name is not the old one' },
   claimOnly: {
     flag: '--claim-only',

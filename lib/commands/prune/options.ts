@@ -32,11 +32,8 @@ export const unusedLimit: Parser<string> = (text) => {
     : { expected: 'a size such as 500MiB, a percentage such as 5%, or unlimited' };
 };
 
-export const pruneOptions = {
-  ...commonOptions,
-  ...metricsOptions,
-  limitUpload,
-  limitDownload,
+/** What is kept of each claim, and of those that exist no more. */
+export const keepOptions = {
   keepLast: keep('last', 'the last N backups'),
   keepHourly: keep('hourly', 'the last one of each of N hours that have any'),
   keepDaily: keep('daily', 'the last one of each of N days that have any'),
@@ -56,6 +53,14 @@ export const pruneOptions = {
       'forget the backups of a claim that exists no more when its newest is older (default: keep all for ever)',
     parse: retention,
   },
+} satisfies Definitions;
+
+export const pruneOptions = {
+  ...commonOptions,
+  ...metricsOptions,
+  limitUpload,
+  limitDownload,
+  ...keepOptions,
   dryRun,
   retryLock,
   unlockStale: {

@@ -1,4 +1,3 @@
-import { unlessNone } from '../../cli/values.js';
 import type { pruneOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
@@ -8,15 +7,7 @@ import { pruneTable } from './table.js';
 import type { PruneReport } from '../../retention/report.js';
 import { rfc3339 } from '../../log/time.js';
 import { StepProgress } from '../../log/step-progress.js';
-import {
-  allDecisions,
-  claimsOf,
-  forgottenIds,
-  planRetention,
-  type Decisions,
-  type RetentionPlan,
-} from '../../retention/plan.js';
-import { verdictsOf } from '../../retention/rules.js';
+import { allDecisions, forgottenIds, type Decisions, type RetentionPlan } from '../../retention/plan.js';
 import { markedIds } from '../../plan/marks.js';
 import { exitCode } from '../../errors/exit-code.js';
 import { tagValue } from '../../repository/tags.js';
@@ -31,11 +22,9 @@ import { unlockStale } from '../../tools/restic/unlock.js';
 import { readCluster, type Cluster } from '../shared/cluster.js';
 import type { Command, CommandContext } from '../../cli/command.js';
 import { requireRestic, resticOf } from '../shared/repository.js';
+import { planPrune } from './rules.js';
 
 type PruneValues = Values<typeof pruneOptions>;
-
-/** Milliseconds to wait for another's lock; as long as every other command does. */
-const defaultPatienceMs = 120_000;
 
 /** Forgets what no rule keeps, claim by claim, then lets restic free the space. */
 export const prune: Command<PruneValues> = async (context) => {
@@ -113,20 +102,7 @@ async function readPlan(context: CommandContext<PruneValues>, restic: Restic): P
     cluster.inventory.persistentVolumeClaims.flatMap(({ metadata }) => metadata?.uid ?? []),
   );
   const marked = markedIds(cluster.inventory.persistentVolumes, cluster.prefix);
-  const rules = {
-    last: options.keepLast,
-    hourly: options.keepHourly,
-    daily: options.keepDaily,
-    weekly: options.keepWeekly,
-    monthly: options.keepMonthly,
-    yearly: options.keepYearly,
-    withinMs: unlessNone(options.keepWithin),
-  };
-  const ours = { snapshots, cluster: cluster.name, marked };
-  const keepDeletedMs = unlessNone(options.keepDeleted);
-  const now = clock();
-  const verdicts = verdictsOf(claimsOf(ours), rules, now);
-  const plan = planRetention({ ...ours, living, verdicts, keepDeletedMs, now });
+  const plan = planPrune(options, { snapshots, cluster: cluster.name, marked, living }, clock());
   return { plan, cluster, snapshots };
 }
 
@@ -188,7 +164,6 @@ async function carryOut(
   plan: RetentionPlan,
 ): Promise<Done> {
   const ids = forgottenIds(plan);
-  const patienceMs = options.retryLock ?? defaultPatienceMs;
   const progress = new StepProgress(log);
   const done = { ...nothingDone };
   try {
@@ -198,13 +173,13 @@ async function carryOut(
     }
     if (ids.length > 0) {
       progress.step(`forgetting ${ids.length} snapshots`);
-      await forgetSnapshots(restic, ids, patienceMs, { signal });
+      await forgetSnapshots(restic, ids, { signal });
       done.forgotten = ids.length;
     }
     progress.step('pruning');
     // Always: an earlier prune may have ended between forgetting and freeing.
     const onPhase = progress.step;
-    done.space = await pruneRepository(restic, pruningOf(options), patienceMs, { signal, onPhase });
+    done.space = await pruneRepository(restic, pruningOf(options), { signal, onPhase });
     const left = new Set((await restic.survey({ signal, noLock: true })).snapshots.map(({ id }) => id));
     done.left = left.size;
     done.warnings = missing(plan, left);

@@ -1,7 +1,5 @@
-import { unlessNone } from '../../cli/values.js';
 import { describeRules, hasRules } from '../../retention/keep.js';
-import { claimsOf, planRetention, type RetentionPlan } from '../../retention/plan.js';
-import { verdictsOf } from '../../retention/rules.js';
+import { storedClaims, type RetentionPlan } from '../../retention/plan.js';
 import { markedIds } from '../../plan/marks.js';
 import { counts } from '../../repository/proofs.js';
 import type { GoneClaim, PageBackup, PageRepository, PrunePreview } from '../../page/data.js';
@@ -9,6 +7,7 @@ import { newest, type StoredClaim } from '../../repository/claims.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
 import type { StatusSurvey } from '../shared/status.js';
 import type { ReportContext } from './report.js';
+import { keepDeletedMs, keepRules, planPrune } from '../prune/rules.js';
 
 type Found = StatusSurvey & { snapshots: readonly ResticSnapshot[] };
 
@@ -16,7 +15,7 @@ type Found = StatusSurvey & { snapshots: readonly ResticSnapshot[] };
 export function pageRepository(context: ReportContext, found: Found): PageRepository {
   const { snapshots, inventory, cluster, prefix } = found;
   const marked = markedIds(inventory.persistentVolumes, prefix);
-  const claims = claimsOf({ snapshots, cluster: cluster ?? '', marked });
+  const claims = storedClaims({ snapshots, cluster: cluster ?? '', marked });
   const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
   const shown = (claim: StoredClaim) => backupsOf(claim, byId);
   const living = new Set(inventory.persistentVolumeClaims.flatMap(({ metadata }) => metadata?.uid ?? []));
@@ -44,23 +43,12 @@ function preview(
   { snapshots, cluster, inventory, prefix, now }: Found,
   living: ReadonlySet<string>,
 ): PrunePreview | null {
-  const rules = {
-    last: options.keepLast,
-    hourly: options.keepHourly,
-    daily: options.keepDaily,
-    weekly: options.keepWeekly,
-    monthly: options.keepMonthly,
-    yearly: options.keepYearly,
-    withinMs: unlessNone(options.keepWithin),
-  };
-  const keepDeletedMs = unlessNone(options.keepDeleted);
-  if (!hasRules(rules) && keepDeletedMs === null) return null;
+  const rules = keepRules(options);
+  const keptMs = keepDeletedMs(options);
+  if (!hasRules(rules) && keptMs === null) return null;
   const marked = markedIds(inventory.persistentVolumes, prefix);
-  const ours = { snapshots, cluster: cluster ?? '', marked };
-  const nowMs = now.getTime();
-  const verdicts = verdictsOf(claimsOf(ours), rules, nowMs);
-  const plan = planRetention({ ...ours, living, verdicts, keepDeletedMs, now: nowMs });
-  const days = keepDeletedMs === null ? [] : [`--keep-deleted=${Math.round(keepDeletedMs / 3_600_000)}h`];
+  const plan = planPrune(options, { snapshots, cluster: cluster ?? '', marked, living }, now.getTime());
+  const days = keptMs === null ? [] : [`--keep-deleted=${Math.round(keptMs / 3_600_000)}h`];
   return summary(plan, [...describeRules(rules), ...days]);
 }
 

@@ -8,7 +8,7 @@ import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
 import type { ClaimManifest } from '../../repository/manifests.js';
 import { concealKeys, refuseOtherEncryption, warnOfNewImage } from './encryption.js';
 import { manifestOf, newImage } from './manifest.js';
-import { claimsOf, imageTools, refuseUsed, type Assignment, type PlaceContext } from './place.js';
+import { claimsOfImage, imageTools, refuseUsed, type Assignment, type PlaceContext } from './place.js';
 
 export async function diskIntoFile(
   job: RestoreJob,
@@ -33,7 +33,7 @@ export async function diskIntoNewImage(
     kind: 'image' as const,
     made: await newImage(job, clients.ceph, manifest),
     metadata: manifest?.image?.metadata ?? null,
-    confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
+    confirmUnused: () => refuseUsed(place, claimsOfImage(place.volumes, image), job.signal),
   };
   return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
 }
@@ -53,7 +53,7 @@ export async function diskIntoClaim(
     kind: 'claim' as const,
     made: { features: null, dataPool: null },
     metadata: manifest?.image?.metadata ?? null,
-    confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
+    confirmUnused: () => refuseUsed(place, [volume, ...claimsOfImage(place.volumes, image)], job.signal),
   };
   return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
 }

@@ -12,7 +12,7 @@ import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
 import { cephfsTools, mapperOf } from '../shared/drivers.js';
 import { manifestOf, newImage } from './manifest.js';
 import {
-  claimsOf,
+  claimsOfImage,
   claimsOfShare,
   imageTools,
   refuseUsed,
@@ -40,7 +40,7 @@ export async function newFilesTarget(
     mkfsOptions: manifest?.kind === 'cephfs' ? null : mkfsOptionsOf(manifest?.persistentVolume),
     newSize: sizeFor(job, manifest),
     made: { features: features ?? ['layering', 'exclusive-lock'], dataPool },
-    confirmUnused: () => refuseUsed(place, claimsOf(place.volumes, image), job.signal),
+    confirmUnused: () => refuseUsed(place, claimsOfImage(place.volumes, image), job.signal),
   };
 }
 
@@ -60,7 +60,7 @@ export async function filesIntoClaim(
     mkfsOptions: mkfsOptionsOf(volume.claim.pv),
     newSize: null,
     made: { features: null, dataPool: null },
-    confirmUnused: () => refuseUsed(place, [volume, ...claimsOf(place.volumes, image)], job.signal),
+    confirmUnused: () => refuseUsed(place, [volume, ...claimsOfImage(place.volumes, image)], job.signal),
   };
   return filesToImage(job, target, context.options.path);
 }

@@ -9,26 +9,14 @@ import {
   oneOf,
   path,
 } from '../../cli/values.js';
-import {
-  commonOptions,
-  selectionOptions,
-  volumeOptions,
-  cluster,
-  uid,
-  snapshot,
-  asOf,
-  toImage,
-} from '../shared/options.js';
+import { choiceOptions, commonOptions, selectionOptions, toImage, volumeOptions } from '../shared/options.js';
 
 export const restoreOptions = {
   ...commonOptions,
   ...volumeOptions,
   cephClusters: selectionOptions.cephClusters,
   drivers: selectionOptions.drivers,
-  cluster,
-  uid,
-  snapshot,
-  asOf,
+  ...choiceOptions,
   toImage: { ...toImage, description: 'restore to a new image (with --force: an existing one)' },
   toPvc: {
     flag: '--to-pvc',

@@ -84,7 +84,7 @@ export function imageTools({ exec, env }: PlaceContext, { rbd, ceph }: CephClien
 }
 
 /** The claims whose volume is this image. */
-export function claimsOf(volumes: readonly PlannedVolume[], image: ImageSpec): PlannedVolume[] {
+export function claimsOfImage(volumes: readonly PlannedVolume[], image: ImageSpec): PlannedVolume[] {
   return volumes.filter(
     ({ source }) =>
       source !== null &&

@@ -32,8 +32,7 @@ import type { Restic } from '../../tools/restic/restic.js';
 type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck' | 'cephfsClient'>;
 type BaseValues = Pick<Values<typeof runOptions>, 'keepBase' | 'fullEvery'>;
 
-/** Milliseconds. */
-const defaultFullEvery = 28 * 24 * 60 * 60 * 1000;
+const defaultFullEveryMs = 28 * 24 * 60 * 60 * 1000;
 
 const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
   krbd,
@@ -65,7 +64,7 @@ export function drivers(
       restic,
       stream,
       server: [execPath, program, serveViewCommand],
-      fullEveryMs: options.fullEvery ?? defaultFullEvery,
+      fullEveryMs: options.fullEvery ?? defaultFullEveryMs,
     });
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
     'rbd-block': options.keepBase === true ? segments() : stream,

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../log/time.js';
 import type { metricsOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError } from '../../errors/error.js';
@@ -33,8 +34,7 @@ export function withMetrics<O extends MetricsValues>(name: string, command: Comm
 
 interface Delivery {
   name: string;
-  /** Milliseconds. */
-  started: number;
+  started: EpochMs;
   exitCode: number;
   /** Null where the command failed as a whole: what it had said of each volume stays. */
   families: readonly Family[] | null;

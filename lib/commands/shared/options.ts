@@ -286,6 +286,17 @@ export const asOf = {
   parse: time,
 };
 
+/** Which backup is meant, of the claim that is named. */
+export const choiceOptions = { cluster, uid, snapshot, asOf } satisfies Definitions;
+
+/** For commands that read one backup in the repository. */
+export const readingOptions = {
+  limitUpload,
+  limitDownload,
+  retryLock,
+  ...choiceOptions,
+} satisfies Definitions;
+
 export const toImage = {
   flag: '--to-image',
   placeholder: 'POOL[/RADOSNS]/IMAGE',

@@ -7,8 +7,7 @@ export class PeerWatch {
 
   constructor(
     private readonly self: string,
-    /** Milliseconds. */
-    private readonly duration: number,
+    private readonly durationMs: number,
     private readonly clock: Clock,
   ) {}
 
@@ -22,7 +21,7 @@ export class PeerWatch {
   dead(): Set<string> {
     const now = this.clock.monotonic();
     const silent = [...this.#seen].filter(
-      ([id, { since }]) => id !== this.self && now - since >= this.duration,
+      ([id, { since }]) => id !== this.self && now - since >= this.durationMs,
     );
     return new Set(silent.map(([id]) => id));
   }

@@ -2,6 +2,7 @@ import { CephbackupError } from '../../errors/error.js';
 import { openImage, Qcow2Error, type ImageReader } from '../../qcow2/index.js';
 import { imagePath } from '../../volumes/block/driver.js';
 import type { RestoreJob } from '../job.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 import { findSegments, readSegments } from './segments-source.js';
 
 /** What there is on a disk, front to back. */
@@ -54,7 +55,7 @@ export async function readDisk(
         throw new CephbackupError('BACKUP_DAMAGED', message, { cause: thrown });
       }
     },
-    { signal, deadlineMs: 2 ** 31 - 1 },
+    { signal, deadlineMs: unlimitedMs },
   );
 }
 

@@ -3,8 +3,7 @@ import { expectReadableKey } from './unreadable-key.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 import { Once } from '../../waiting/once.js';
-
-const deadlineMs = 120_000;
+import { queryDeadlineMs } from '../../waiting/deadline.js';
 
 /** The `ceph` program with one connection. */
 export class Ceph {
@@ -21,7 +20,7 @@ export class Ceph {
     const argv = [...connectionArguments(this.connection), ...args, '--format', 'json'];
     const result = expectReadableKey(
       this.connection,
-      await this.exec('ceph', argv, { deadlineMs, patience: {}, ...options }),
+      await this.exec('ceph', argv, { deadlineMs: queryDeadlineMs, patience: {}, ...options }),
     );
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `ceph ${args.slice(0, 3).join(' ')}`, result);

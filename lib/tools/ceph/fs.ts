@@ -5,6 +5,7 @@ import { expectReadableKey } from './unreadable-key.js';
 import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 import { Once } from '../../waiting/once.js';
+import { queryDeadlineMs } from '../../waiting/deadline.js';
 
 export interface Filesystem {
   /** Ceph's numeric id (fscid), as volume handles carry it. */
@@ -26,9 +27,6 @@ export interface SubvolumeSpec {
   group: string | null;
   subvolume: string;
 }
-
-/** Milliseconds. A dead client's session, which can hold up the manager, lasts 60 s. */
-const deadlineMs = 120_000;
 
 /** Names that cannot be taken for an option or another place by any Ceph tool. */
 const safeName = /^[A-Za-z0-9_.+=:][A-Za-z0-9_.+=:@-]*$/;
@@ -70,7 +68,7 @@ export class CephFs {
     const argv = [...connectionArguments(this.connection), ...args];
     return expectReadableKey(
       this.connection,
-      await this.exec('ceph', argv, { deadlineMs, patience: {}, ...options }),
+      await this.exec('ceph', argv, { deadlineMs: queryDeadlineMs, patience: {}, ...options }),
     );
   }
 

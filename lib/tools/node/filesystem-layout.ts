@@ -1,13 +1,13 @@
-import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { readHead } from './device-head.js';
 
 /** What a filesystem's superblock says of how it was made, as far as another one should be made like it. */
 export type FilesystemLayout =
   | { type: 'ext'; sizeBytes: number; blockBytes: number; inodes: number; inodeBytes: number }
   | { type: 'xfs'; blockBytes: number; inodeBytes: number; bigtime: boolean; inobtcount: boolean };
 
-/** Where a superblock of either kind ends. Bytes. */
-const read = 2048;
+/** Where a superblock of either kind ends: its offset in bytes. */
+const superblockEnd = 2048;
 
 /**
  * Pure; null where it is neither. Offsets: ext4 disk layout (superblock at 1024: `s_inodes_count` 0, `s_blocks_count_lo`
@@ -15,7 +15,7 @@ const read = 2048;
  * `sb_features_ro_compat` 212 with INOBTCNT 0x8, `sb_features_incompat` 216 with BIGTIME 0x8).
  */
 export function parseLayout(bytes: Buffer): FilesystemLayout | null {
-  if (bytes.length < read) return null;
+  if (bytes.length < superblockEnd) return null;
   if (bytes.readUInt16LE(1080) === 0xef53) {
     const blockBytes = 1024 * 2 ** bytes.readUInt32LE(1048);
     const inodes = bytes.readUInt32LE(1024);
@@ -38,8 +38,5 @@ export async function readLayout(
   device: string,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<FilesystemLayout | null> {
-  const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(read), '--', device];
-  const result = await exec('od', args, { deadlineMs: 120_000, ...options });
-  if (result.exitCode === 0) return parseLayout(Buffer.from(result.stdout.replace(/\s/g, ''), 'hex'));
-  throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
+  return parseLayout(await readHead(exec, device, { mostBytes: superblockEnd, leastBytes: 0 }, options));
 }

@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import { readHead } from './device-head.js';
 
 export type FsckPolicy = 'preen' | 'full';
 
@@ -24,7 +25,7 @@ const probedBytes = 68 * 1024;
 /**
  * What the first bytes of a device say it is; `none` where they are all zero (never formatted). Only compared with
  * what the PersistentVolume names, never used to choose: e2fsck would otherwise "repair" a foreign filesystem from a
- * stale backup superblock. Read by a child, because a read from a dead Ceph does not end.
+ * stale backup superblock.
  * Offsets: ext4 disk layout (`s_magic` at 1024 + 56), XFS algorithms & data structures (`sb_magicnum` at 0).
  *
  * @throws CephbackupError COMMAND_FAILED
@@ -34,12 +35,7 @@ export async function probeFilesystem(
   device: string,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<ProbedFilesystem> {
-  const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probedBytes), '--', device];
-  const result = await exec('od', args, { deadlineMs: 120_000, ...options });
-  const bytes = Buffer.from(result.stdout.replace(/\s/g, ''), 'hex');
-  if (result.exitCode !== 0 || bytes.length < 2048) {
-    throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
-  }
+  const bytes = await readHead(exec, device, { mostBytes: probedBytes, leastBytes: 2048 }, options);
   if (bytes.readUInt16LE(1080) === 0xef53) return { family: 'ext', unmounted: extUnmounted(bytes) };
   if (bytes.subarray(0, 4).toString('latin1') === 'XFSB') return { family: 'xfs', unmounted: null };
   return { family: bytes.every((byte) => byte === 0) ? 'none' : 'other', unmounted: null };

@@ -1,5 +1,5 @@
-import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { readHead } from './device-head.js';
 
 /** What the first bytes of a device say it is. */
 export type Superblock =
@@ -54,15 +54,11 @@ export function recognise(bytes: Buffer): Superblock {
   return { type: bytes.every((byte) => byte === 0) ? 'zeros' : 'unknown' };
 }
 
-/** Read by a child, because a read from a dead Ceph does not end. @throws CephbackupError COMMAND_FAILED */
+/** @throws CephbackupError COMMAND_FAILED */
 export async function readSuperblock(
   exec: Exec,
   device: string,
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<Superblock> {
-  const args = ['-A', 'n', '-v', '-t', 'x1', '-N', String(probedBytes), '--', device];
-  const result = await exec('od', args, { deadlineMs: 120_000, ...options });
-  const bytes = Buffer.from(result.stdout.replace(/\s/g, ''), 'hex');
-  if (result.exitCode === 0 && bytes.length >= 2048) return recognise(bytes);
-  throw new CephbackupError('COMMAND_FAILED', `reading ${device}: ${lastLine(result.stderr)}`);
+  return recognise(await readHead(exec, device, { mostBytes: probedBytes, leastBytes: 2048 }, options));
 }

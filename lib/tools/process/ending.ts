@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 
 /** How a command came to its end. */
 export type Ending =
@@ -30,7 +31,6 @@ export class CommandFailure extends CephbackupError {
 
 /** How long a process may take to vanish after SIGKILL before it counts as stuck in the kernel. */
 const stuckAfterMs = 5_000;
-const longestTimerMs = 2 ** 31 - 1;
 
 /** What this module uses of execa's subprocess. */
 interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
@@ -100,7 +100,7 @@ export class Stopper {
   }
 
   #after(milliseconds: number, action: () => void): void {
-    this.#timers.push(setTimeout(action, Math.min(milliseconds, longestTimerMs)));
+    this.#timers.push(setTimeout(action, Math.min(milliseconds, unlimitedMs)));
   }
 
   #kill(signal: NodeJS.Signals): void {

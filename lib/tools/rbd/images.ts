@@ -5,6 +5,7 @@ import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { formatImage, formatPlace, placeArguments, type ImagePlace, type ImageSpec } from './image-spec.js';
 import { RbdMapping } from './mapping.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+import { queryDeadlineMs, unlimitedMs } from '../../waiting/deadline.js';
 
 export { formatImage, imageSpec } from './image-spec.js';
 export type { ImageSpec };
@@ -34,10 +35,6 @@ export interface Watcher {
   client: number;
 }
 
-/** For a command that only moves metadata. */
-const metadataDeadlineMs = 120_000;
-/** For what takes as long as there is data: it ends early where it says nothing for `silenceMs`. */
-const unlimitedMs = 2 ** 31 - 1;
 /** `rbd rm` says each percent of the objects that it has gone through. */
 const removalSilenceMs = 600_000;
 /** What an image takes on, of many, in the list of a pool that is read from a slow disk. */
@@ -99,7 +96,7 @@ export class Rbd {
 
   async #run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
     const result = await this.exec('rbd', this.argv(args), {
-      deadlineMs: metadataDeadlineMs,
+      deadlineMs: queryDeadlineMs,
       ...repeatable(options),
       ...options,
     });
@@ -160,7 +157,7 @@ export class Rbd {
 
   /** What `rbd --version` prints. */
   async version(options?: Partial<CommandOptions>): Promise<string> {
-    const { stdout } = await this.exec('rbd', ['--version'], { deadlineMs: metadataDeadlineMs, ...options });
+    const { stdout } = await this.exec('rbd', ['--version'], { deadlineMs: queryDeadlineMs, ...options });
     return stdout.trim();
   }
 
@@ -335,7 +332,7 @@ export class Rbd {
    */
   async list(place: ImagePlace, expected: number, options?: Partial<CommandOptions>): Promise<ListedImage[]> {
     const where = formatPlace(place);
-    const deadlineMs = metadataDeadlineMs + expected * listedImageMs;
+    const deadlineMs = queryDeadlineMs + expected * listedImageMs;
     const result = await this.#run(['ls', '--long', '--format', 'json', where], {
       deadlineMs,
       ...options,

@@ -3,10 +3,7 @@ import { cephError, errno } from '../ceph/connection.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
 import { formatImage, type ImageSpec, type Rbd } from './images.js';
-
-const metadataDeadlineMs = 120_000;
-/** For what takes as long as there is data: whoever asks brings a signal. */
-const unlimitedMs = 2 ** 31 - 1;
+import { queryDeadlineMs, unlimitedMs } from '../../waiting/deadline.js';
 
 export interface NewImage {
   /** Null: Ceph's, or the pool's, default. */
@@ -37,7 +34,7 @@ export class RbdWriter {
       ...(dataPool === null ? [] : ['--data-pool', dataPool]),
     ];
     const args = this.rbd.argv(['create', '--size', `${sizeBytes}B`, ...chosen, formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, ...options });
     if (result.exitCode === 0) return;
     if (result.exitCode === errno.EEXIST) {
       throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
@@ -86,7 +83,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'set', '--', formatImage(image), key, value]);
-    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, patience: {}, ...options });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -94,7 +91,7 @@ export class RbdWriter {
   /** Succeeds where the image has no such metadata. */
   async removeMetadata(image: ImageSpec, key: string, options?: Partial<CommandOptions>): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'remove', '--', formatImage(image), key]);
-    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, patience: {}, ...options });
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -102,7 +99,7 @@ export class RbdWriter {
   /** Ids of locks that somebody set on purpose; those of the feature exclusive-lock come and go with their client. */
   async locks(image: ImageSpec, options?: Partial<CommandOptions>): Promise<string[]> {
     const args = this.rbd.argv(['lock', 'ls', '--format', 'json', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadlineMs: metadataDeadlineMs, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, patience: {}, ...options });
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `locks of ${formatImage(image)}`, result);
     if (result.stdout.trim() === '') return [];
     return parseJsonObjects(result.stdout, 'rbd lock ls').flatMap(({ id }) =>

@@ -1,6 +1,7 @@
 import type { CommandOptions } from '../process/exec.js';
 import { asObject, parseJson } from '../process/json.js';
 import { repositoryError, type Restic } from './restic.js';
+import { listIds } from './ids.js';
 
 type Options = Partial<CommandOptions>;
 
@@ -60,22 +61,13 @@ export async function indexedPack(
   prefix: string,
   options: Options,
 ): Promise<IndexedPack | null> {
-  const files = await indexFiles(restic, options);
+  const files = await listIds(restic, 'index', { patience: {}, ...options });
   for (let at = 0; at < files.length; at += atOnce) {
     const some = files.slice(at, at + atOnce).map((file) => readIndex(restic, file, options));
     const found = (await Promise.all(some)).flat().find(({ id }) => id.startsWith(prefix));
     if (found !== undefined) return found;
   }
   return null;
-}
-
-async function indexFiles(restic: Restic, options: Options): Promise<string[]> {
-  const result = await restic.limited(['list', 'index', '--no-lock', '--quiet'], {
-    patience: {},
-    ...options,
-  });
-  if (result.exitCode !== 0) throw repositoryError('restic list index', result, 'RESTIC_FAILED');
-  return result.stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
 }
 
 async function readIndex(restic: Restic, id: string, options: Options): Promise<IndexedPack[]> {

@@ -12,8 +12,8 @@ export interface ResticLock {
   ageSeconds: number;
 }
 
-/** After so long without a sign of life restic itself takes a lock for a dead one, whatever its host. Seconds. */
-const deadAfter = 30 * 60;
+/** After so long without a sign of life restic takes a lock for a dead one, whatever its host [restic internal/restic/lock.go]. */
+export const deadAfterMs = 30 * 60_000;
 
 /** The lock that restic names on stderr; null where it names none. */
 export function parseLock(stderr: string): ResticLock | null {
@@ -45,7 +45,7 @@ export function describeLock({ exclusive, pid, host, time, ageSeconds }: ResticL
  */
 export function lockGuidance({ host, ageSeconds }: ResticLock): string {
   const command = `\`restic unlock\` on a machine that is not named ${host}`;
-  if (ageSeconds > deadAfter)
+  if (ageSeconds * 1000 > deadAfterMs)
     return `It shows no sign of life any more, so it is dead: remove its lock with ${command}.`;
   return `Wait until it is done (--retry-lock waits longer). If it was killed, wait until 30 minutes have passed since its last sign of life; then, and not before, ${command} removes its lock safely.`;
 }

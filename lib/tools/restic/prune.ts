@@ -28,17 +28,15 @@ const mostIds = 10_000;
 
 /**
  * Forgets exactly these snapshots, each by its full id.
- * @param patienceMs milliseconds to wait for another's lock
  * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED
  */
 export async function forgetSnapshots(
   restic: Restic,
   ids: readonly string[],
-  patienceMs: number,
   options: Options,
 ): Promise<void> {
   for (let at = 0; at < ids.length; at += mostIds) {
-    const args = ['forget', retryLock(patienceMs), '--', ...ids.slice(at, at + mostIds)];
+    const args = ['forget', restic.retryLock, '--', ...ids.slice(at, at + mostIds)];
     const result = await restic.limited(args, {
       deadlineMs,
       killGraceMs,
@@ -50,17 +48,15 @@ export async function forgetSnapshots(
 
 /**
  * Removes what no snapshot needs.
- * @param patienceMs milliseconds to wait for another's lock
  * @param onPhase is told what restic does next
  * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED
  */
 export async function pruneRepository(
   restic: Restic,
   pruning: PruneOptions,
-  patienceMs: number,
   options: Options & { onPhase?: (text: string) => void },
 ): Promise<PruneStatistics> {
-  return prune(restic, ['prune', retryLock(patienceMs), ...pruneArguments(pruning)], options);
+  return prune(restic, ['prune', restic.retryLock, ...pruneArguments(pruning)], options);
 }
 
 /** What `pruneRepository` would free once these snapshots are forgotten; takes no lock and touches nothing. */
@@ -117,10 +113,6 @@ function pruneArguments({ maxUnused, maxRepackBytes, repackSmall }: PruneOptions
     ...(maxRepackBytes === null ? [] : [`--max-repack-size=${maxRepackBytes}`]),
     ...(repackSmall ? ['--repack-small'] : []),
   ];
-}
-
-function retryLock(patienceMs: number): string {
-  return `--retry-lock=${Math.ceil(patienceMs / 1000)}s`;
 }
 
 const refused = /403|forbidden|access ?denied|permission denied|not permitted|read-only file system/i;

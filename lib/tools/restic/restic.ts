@@ -7,6 +7,7 @@ import { CommandFailure } from '../process/ending.js';
 import { retriedReason } from '../../waiting/passing.js';
 import { describeLock, lockGuidance, parseLock } from './locks.js';
 import { count, errorText, parseMessage } from './messages.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 
 /** A snapshot as `restic snapshots --json` and `restic cat snapshot` print it; only what this program uses. */
 export interface ResticSnapshot {
@@ -48,7 +49,7 @@ export interface ResticLimits {
   upload: number | null;
   /** KiB/s. */
   download: number | null;
-  /** Milliseconds to wait for another process's lock; default: two minutes. */
+  /** How long another process's lock is waited for; default: two minutes. */
   lockPatienceMs?: number | null;
 }
 
@@ -72,7 +73,7 @@ export class Restic {
     this.#env = { ...env, RESTIC_FEATURES: [env.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(',') };
   }
 
-  /** Milliseconds to wait for another process's lock. */
+  /** How long another process's lock is waited for. */
   get lockPatienceMs(): number {
     return this.limits.lockPatienceMs ?? defaultLockPatienceMs;
   }
@@ -191,14 +192,14 @@ export class Restic {
   /** `restic restore` with its exit code still to be judged. It writes as root does: owners, modes, devices. */
   async restore(args: readonly string[], options: Partial<CommandOptions>): Promise<CommandResult> {
     const fixed = ['restore', '--json', this.retryLock];
-    return this.run(this.#argv([...fixed, ...args]), { deadlineMs: 2 ** 31 - 1, ...options });
+    return this.run(this.#argv([...fixed, ...args]), { deadlineMs: unlimitedMs, ...options });
   }
 
   /** `restic ls` of a path, or of everything, as JSON lines, with its exit code still to be judged. */
   async list(id: string, path: string | null, options: Partial<CommandOptions>): Promise<CommandResult> {
     const what = path === null ? [] : [path];
     const args = ['ls', '--json', this.retryLock, '--', id, ...what];
-    return this.run(this.#argv(args), { deadlineMs: 2 ** 31 - 1, ...options });
+    return this.run(this.#argv(args), { deadlineMs: unlimitedMs, ...options });
   }
 
   /** Any other command, with the limits of bandwidth; the exit code is the caller's to read. */

@@ -42,14 +42,14 @@ function damageReport(
     id: damage.id,
     pack: damage.object === 'blob' ? damage.pack : damage.object === 'pack' ? damage.id : null,
     message: `${describeDamage(damage)} is damaged or missing`,
-    claims: claimsOf(hurt),
+    claims: hurtClaims(hurt),
     others: [...ids].filter((id) => !named.has(id)),
     complete,
     guidance: guidanceFor(damage),
   };
 }
 
-export function claimsOf(backups: readonly Backup[]): DamageReport['claims'] {
+export function hurtClaims(backups: readonly Backup[]): DamageReport['claims'] {
   return groupByClaim(backups).map((claim) => {
     const { cluster, namespace, pvc, uid } = claim;
     return { cluster, namespace, pvc, uid, snapshots: claim.backups.map(({ id }) => id) };

@@ -1,6 +1,6 @@
 import { asCephbackupError } from '../../errors/error.js';
 import type { Logger } from '../../log/logger.js';
-import { claimsOf, hurtBy, type HurtContext } from './hurt.js';
+import { hurtClaims, hurtBy, type HurtContext } from './hurt.js';
 import { damageKey } from './damage.js';
 import { contentsGuidance, snapshotGuidance } from '../guidance.js';
 import { describeLost, type LostSnapshot } from './lost.js';
@@ -56,7 +56,7 @@ function ofContents({ candidate: { backup }, error }: ProofEnd): DamageReport {
     id: backup.id,
     pack: null,
     message: error?.message ?? '',
-    claims: claimsOf([backup]),
+    claims: hurtClaims([backup]),
     others: [],
     complete: true,
     guidance: contentsGuidance,

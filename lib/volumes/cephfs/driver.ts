@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { mountedAt } from '../../tools/node/mount.js';
-import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
+import { volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { backingSnapshot } from './backing.js';
 import type { CephfsClient, CephfsMount, ClientTools } from './client.js';
 import { clientDirectory, formatMount } from './client.js';
@@ -12,6 +12,7 @@ import { pathOf, VolumeSnapshot, type Shown } from './volume-snapshot.js';
 import type { DirectorySource } from '../../repository/source.js';
 import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
+import { namespaceInScope } from '../namespace.js';
 
 export interface CephfsTools extends ClientTools {
   client: CephfsClient;
@@ -37,7 +38,7 @@ export class CephfsDriver implements VolumeDriver {
       () => snapshot?.resource() ?? null,
       async () => snapshot?.remove(),
     );
-    const namespace = await this.#openNamespace(job);
+    const namespace = await namespaceInScope(this.tools, job);
 
     // Mounted before the snapshot is taken: the mount shows whether the name is free, and the directory there.
     job.step('mounting filesystem');
@@ -60,13 +61,6 @@ export class CephfsDriver implements VolumeDriver {
     await confirm();
     const resticOptions = await rootOptions(job, this.tools.exec, namespace);
     return { type: 'directory', namespace, path: volumeDirectory, readAll: null, resticOptions, confirm };
-  }
-
-  async #openNamespace({ scope }: VolumeJob): Promise<MountNamespace> {
-    const opening = openNamespace(this.tools.startDaemon, this.tools.env);
-    // It fails by itself where it fails, and `prepare` then says so.
-    scope.add(null, async () => (await opening.catch(() => null))?.close());
-    return opening;
   }
 
   #client(

@@ -3,9 +3,7 @@ import { forbidden } from '../../tools/ceph/fs.js';
 import type { Environment } from '../../tools/process/environment.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
 import { clientDirectory } from './client.js';
-
-/** All of these ask the metadata server. */
-const deadlineMs = 120_000;
+import { queryDeadlineMs } from '../../waiting/deadline.js';
 
 /** The `.snap` of the mounted directory. Only children touch the mount: a hanging one must not block this program. */
 export class SnapshotDirectory {
@@ -59,7 +57,12 @@ export class SnapshotDirectory {
   #run(program: string, args: readonly string[], options: Partial<CommandOptions>) {
     // Their messages are read.
     const env = { ...this.env, LC_ALL: 'C' };
-    return this.exec(program, args, { deadlineMs, ...options, env, namespace: this.namespace });
+    return this.exec(program, args, {
+      deadlineMs: queryDeadlineMs,
+      ...options,
+      env,
+      namespace: this.namespace,
+    });
   }
 }
 

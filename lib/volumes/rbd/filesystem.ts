@@ -5,7 +5,7 @@ import type { Exec } from '../../tools/process/exec.js';
 import { checkExt, checkXfs, probeFilesystem, xfsUnmounted, type FsckPolicy } from '../../tools/node/fsck.js';
 import { readLayout } from '../../tools/node/filesystem-layout.js';
 import { extErrors, mount, mountedAt, remount, safeMountOptions, unmount } from '../../tools/node/mount.js';
-import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
+import { volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
 import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
 import { filesystemNote } from '../../repository/filesystem-note.js';
 import type { DirectorySource } from '../../repository/source.js';
@@ -15,6 +15,7 @@ import type { MappedDevice, Mapper } from '../mappers/mapper.js';
 import { hotWindowMs, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
 import { removeOwnSnapshot } from './removal.js';
+import { namespaceInScope } from '../namespace.js';
 
 export interface RbdFilesystemTools {
   exec: Exec;
@@ -36,7 +37,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
     const { rbd, image, cluster } = await this.tools.locate(volume, signal);
     const clone = { ...image, image: job.name };
     // Costs a few milliseconds that overlap with Ceph's.
-    const opening = this.#openNamespace(job);
+    const opening = namespaceInScope(this.tools, job);
     opening.catch(() => undefined);
 
     const snapshot = `${formatImage(image)}@${job.name}`;
@@ -88,13 +89,6 @@ export class RbdFilesystemDriver implements VolumeDriver {
         );
       },
     };
-  }
-
-  async #openNamespace({ scope }: VolumeJob): Promise<MountNamespace> {
-    const opening = openNamespace(this.tools.startDaemon, this.tools.env);
-    // It fails by itself where it fails, and `prepare` then says so.
-    scope.add(null, async () => (await opening.catch(() => null))?.close());
-    return opening;
   }
 
   /** Checks the filesystem, with its journal or log replayed. Returns whether it was unmounted when the snapshot was taken. */

@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 
 /**
  * For so long before a snapshot, in milliseconds, a file that was changed is hot: its new times may be in the snapshot, and
@@ -24,7 +25,7 @@ export async function markHotFiles(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<number> {
   // A walk of everything: only the volume's deadline ends it.
-  const unlimited = { deadlineMs: 2 ** 31 - 1, ...options };
+  const unlimited = { deadlineMs: unlimitedMs, ...options };
   const hot = [directory, '-xdev', '-type', 'f', '-newerct', `@${Math.floor(since / 1000)}`];
   const touch = ['-exec', 'touch', '-a', '-c', '--', '{}', '+'];
   const first = await exec('find', [...hot, '-printf', 'x', ...touch], unlimited);

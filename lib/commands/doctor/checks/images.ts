@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { asCephbackupError } from '../../../errors/error.js';
 import type { PlannedVolume } from '../../../plan/types.js';
+import { formatPlace } from '../../../tools/rbd/image-spec.js';
 import { formatImage, type ImageSpec, type Rbd } from '../../../tools/rbd/images.js';
 import { locateImage } from '../../../volumes/rbd/image.js';
 import { failed, ok, type Check, type Finding } from '../check.js';
@@ -64,7 +65,7 @@ async function imagesIn(place: Place, user: string, signal: AbortSignal): Promis
     return new Set(await rbd.names({ pool, namespace }, { signal, deadlineMs: cephDeadlineMs }));
   } catch (thrown) {
     const error = asCephbackupError(thrown);
-    const where = placeName(place);
+    const where = formatPlace(place);
     if (error.code === 'IMAGE_NOT_FOUND')
       return failed(
         `there is no pool or RADOS namespace ${where}, which ${count(place.volumes)} in`,
@@ -74,10 +75,6 @@ async function imagesIn(place: Place, user: string, signal: AbortSignal): Promis
       return failed(`client.${user} may not read ${where}`, grant(user, place));
     throw thrown;
   }
-}
-
-function placeName({ pool, namespace }: Place): string {
-  return namespace === null ? pool : `${pool}/${namespace}`;
 }
 
 function count(volumes: readonly LocatedVolume[]): string {
@@ -99,13 +96,13 @@ export const cephImages: Check = {
       if (!(listed instanceof Set)) return [listed];
       const missing = volumes.filter(({ image }) => !listed.has(image.image));
       const here = ok(
-        `${placeName(place)}: ${volumes.length - missing.length} of ${volumes.length} images are there`,
+        `${formatPlace(place)}: ${volumes.length - missing.length} of ${volumes.length} images are there`,
       );
       return [
         ...missing.map(({ volume, image }) =>
           failed(
             `${volume.namespace}/${volume.pvc}: there is no image ${formatImage(image)}`,
-            `compare with \`rbd ls ${placeName(place)}\` and \`rbd trash ls ${placeName(place)}\``,
+            `compare with \`rbd ls ${formatPlace(place)}\` and \`rbd trash ls ${formatPlace(place)}\``,
           ),
         ),
         here,
@@ -147,12 +144,12 @@ async function mayWrite(place: Place, user: string, signal: AbortSignal): Promis
   try {
     await rbd.removeImage({ pool, namespace, image: nobody }, options);
     if (example !== undefined) await rbd.removeSnapshot(example.image, nobody, options);
-    return ok(`client.${user} may make snapshots and clones in ${placeName(place)}`);
+    return ok(`client.${user} may make snapshots and clones in ${formatPlace(place)}`);
   } catch (thrown) {
     const { code, message } = asCephbackupError(thrown);
     if (code !== 'CEPH_FORBIDDEN') throw thrown;
     return failed(
-      `client.${user} may not make snapshots and clones in ${placeName(place)}: ${message}`,
+      `client.${user} may not make snapshots and clones in ${formatPlace(place)}: ${message}`,
       grant(user, place),
     );
   }
@@ -183,7 +180,7 @@ async function mayReadData(place: Place, user: string, signal: AbortSignal): Pro
     .flat()
     .map((pool) =>
       failed(
-        `client.${user} may not read the data pool ${pool} of images in ${placeName(place)}`,
+        `client.${user} may not read the data pool ${pool} of images in ${formatPlace(place)}`,
         `ceph auth caps client.${user} … osd "…, profile rbd pool=${pool}"`,
       ),
     );

@@ -1,3 +1,4 @@
+import type { EpochMs } from '../../../log/time.js';
 import { createHash } from 'node:crypto';
 import { sameTime, factsTime, type DiskFacts, type Time } from './format.js';
 import type { KnownSegment } from './plan.js';
@@ -28,9 +29,8 @@ export interface BaseQuestion {
   /** Whether this release of Ceph, with this image, misses no change. */
   diffIsRight: boolean;
   uid: string;
-  /** Milliseconds since the epoch. */
-  now: number;
-  /** Milliseconds; 0: never. */
+  now: EpochMs;
+  /** 0: never. */
   fullEveryMs: number;
 }
 

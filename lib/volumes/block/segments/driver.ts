@@ -40,7 +40,7 @@ export interface SegmentsTools {
   server: readonly string[];
   /** For disks of which no view can be made. */
   stream: RbdBlockDriver;
-  /** Milliseconds; 0: never. */
+  /** 0: never. */
   fullEveryMs: number;
 }
 

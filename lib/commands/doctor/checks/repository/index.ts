@@ -1,8 +1,9 @@
 import { rfc3339 } from '../../../../log/time.js';
 import { repositoryMistakes, repositoryWarnings } from '../../../../repository/configuration.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from '../../check.js';
-import { readLocks, type Lock } from './facts.js';
 import { repositoryDeadlineMs } from '../../setup.js';
+import { readLocks, type LockFile } from '../../../../tools/restic/lock-files.js';
+import { deadAfterMs } from '../../../../tools/restic/locks.js';
 
 /** restic's variables are set, and the files they name can be read. */
 export const repositoryConfiguration: Check = {
@@ -38,8 +39,8 @@ export const repository: Check = {
   },
 };
 
-/** After so long without a sign of life restic itself takes a lock for a dead one. Milliseconds. */
-const deadAfter = 30 * 60_000;
+/** So many are named. */
+const mostLocks = 5;
 
 /** Nobody's lock is in the way. */
 export const repositoryLocks: Check = {
@@ -47,7 +48,10 @@ export const repositoryLocks: Check = {
   run: async (setup, signal) => {
     await setup.repository();
     const { restic, clock } = setup.parts;
-    const { count, locks } = await readLocks(restic, { signal, deadlineMs: repositoryDeadlineMs });
+    const { count, locks } = await readLocks(restic, {
+      ...{ most: mostLocks, noCache: true },
+      ...{ signal, deadlineMs: repositoryDeadlineMs },
+    });
     if (count === 0) return ok('none');
     const findings = locks.map((lock) => lockFinding(lock, clock()));
     if (count > locks.length && findings.length > 0)
@@ -56,10 +60,10 @@ export const repositoryLocks: Check = {
   },
 };
 
-function lockFinding({ host, pid, exclusive, time }: Lock, now: number): Finding {
+function lockFinding({ host, pid, exclusive, time }: LockFile, now: number): Finding {
   const how = exclusive ? 'locked exclusively' : 'in use';
   const who = `${how} by process ${pid} on ${host}, last sign of life ${rfc3339(time)}`;
-  if (now - time <= deadAfter) {
+  if (now - time <= deadAfterMs) {
     const wait =
       'wait until it is done; if it was killed, wait until 30 minutes have passed since that sign of life';
     return exclusive ? warning(who, wait) : ok(who);
