@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { serveSegmentsCommand } from '../lib/look/segments/command.js';
 import { exportImageCommand, serveViewCommand } from '../lib/volumes/block/internal-command.js';
 
 // The global `process`: importing node:process makes a stdout that is a pipe one that does not block.
@@ -12,6 +13,11 @@ if (process.argv[2] === exportImageCommand) {
 if (process.argv[2] === serveViewCommand) {
   const { serveView } = await import('../lib/volumes/block/segments/server.js');
   process.exit(await serveView(process.stdin, process.stdout));
+}
+
+if (process.argv[2] === serveSegmentsCommand) {
+  const { serveSegments } = await import('../lib/look/segments/serve.js');
+  process.exit(await serveSegments(process.argv[3] ?? '', process.stdout));
 }
 
 const [{ main }, { commands }] = await Promise.all([

@@ -48,6 +48,7 @@ beforeAll(async () => {
     execFileSync('losetup', ['--detach', device]);
   }
   await library.disk('1', '2026-01-01 10:00:00', await asQcow2(file));
+  await library.segments('4', '2026-01-01 10:00:00', file);
   await library.files('2', { top: 'top' }, '2026-01-01 10:00:00');
   const bare = path.join(folder, 'bare.raw');
   execFileSync('mkfs.ext4', ['-q', '-d', await smallRoot(), bare, '16m']);
@@ -191,10 +192,17 @@ describe('restore --partition', () => {
     expect(readFileSync(path.join(directory, 'whole'), 'utf8')).toBe('whole\n');
   });
 
+  test('takes files out of a disk that was backed up in segments', async () => {
+    const directory = await target();
+    const { code, json } = await restore(['app/4', '--partition', '2', '--to-directory', directory]);
+    expect({ code, json }).toMatchObject({ code: 0, json: { verified: true, warnings: [], leftovers: [] } });
+    expect(hash(readFileSync(path.join(directory, 'etc/app/big')))).toBe(hash(big));
+  });
+
   test.each(['SIGTERM', 'SIGKILL'] as const)('leaves no device and no process after %s', async (signal) => {
     const before = loops();
     const directory = await target();
-    const program = startCephbackup(['restore', 'app/1', '--partition', '2', '--to-directory', directory], {
+    const program = startCephbackup(['restore', 'app/4', '--partition', '2', '--to-directory', directory], {
       env,
     });
     await program.said('restoring files into');

@@ -1,10 +1,17 @@
 import { existsSync } from 'node:fs';
-import { open, readdir, rm, truncate, mkdir, writeFile } from 'node:fs/promises';
+import { open, readdir, rm, stat, truncate, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { run } from '../../sandbox/process.js';
 import type { Repository } from '../../sandbox/repository.js';
 import { resticProgram } from '../../sandbox/tools.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
+import {
+  diskFolder,
+  formatFacts,
+  imageFile,
+  segmentLength,
+  segmentPath,
+} from '../../lib/volumes/block/segments/format.js';
 import { imageOf } from '../qcow2/disk.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { freshRepository } from '../support/repository.js';
@@ -72,6 +79,24 @@ export class Library {
     const extents = [{ offset: 65_536, data: randomBytesOf(77, MiB) }];
     const input = image ?? (await imageOf({ size: 8 * MiB, extents }));
     return this.#backup(pvc, 'rbd-block', time, ['--stdin', '--stdin-filename=/disk.qcow2'], { input });
+  }
+
+  /** A disk in format 2: a folder of segments of 4 MiB. */
+  async segments(pvc: string, time: string, disk: string): Promise<Made> {
+    const root = path.join(this.folder, pvc);
+    const [facts, handle] = [{ sizeBytes: (await stat(disk)).size, segmentBytes: 4 * MiB }, await open(disk)];
+    await mkdir(path.join(root, diskFolder), { recursive: true });
+    await writeFile(path.join(root, diskFolder, imageFile), formatFacts(facts));
+    for (let index = 0; index * facts.segmentBytes < facts.sizeBytes; index += 1) {
+      const bytes = Buffer.alloc(segmentLength(facts, index));
+      await handle.read(bytes, 0, bytes.length, index * facts.segmentBytes);
+      if (!bytes.some((byte) => byte !== 0)) continue;
+      const file = path.join(root, diskFolder, segmentPath(index));
+      await mkdir(path.dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    }
+    await handle.close();
+    return this.#backup(pvc, 'rbd-block', time, ['.'], { cwd: root });
   }
 
   async #backup(

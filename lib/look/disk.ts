@@ -1,13 +1,15 @@
-import { mkdtemp, open, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
+import { diskFolder } from '../volumes/block/segments/format.js';
 import { mountedAt } from '../tools/node/mount.js';
 import { exportDirectory, pathInside, serverCommand } from '../tools/node/namespace.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import { lastLine } from '../tools/process/exec.js';
 import { parseContent, type Content } from './filesystem.js';
+import { serveAsOneFile } from './segments/start.js';
 import { parsePartitions, type DiskPart } from './partitions.js';
 import type { LookTools } from './tools.js';
 import { queryDeadlineMs } from '../waiting/deadline.js';
@@ -27,12 +29,11 @@ const readyWithinMs = 60_000;
  * a journal) goes into a layer above it that has no name any more, and is gone with QEMU.
  *
  * @param root the snapshot's root inside the namespace
- * @throws CephbackupError BACKUP_DAMAGED, MAP_FAILED
+ * @throws CephbackupError BACKUP_DAMAGED, MAP_FAILED, VIEW_FAILED
  */
 export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: string): Promise<OpenDisk> {
   const { exec, startDaemon, env, scope, signal } = tools;
-  const image = `${root}/disk.qcow2`;
-  const sizeBytes = await virtualSize(pathInside(namespace, image));
+  const { sizeBytes, blockdev } = await sourceOf(tools, namespace, root);
   const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-look-'));
   const layer = path.join(folder, 'layer.qcow2');
   scope.add(null, () => rm(folder, { recursive: true, force: true }));
@@ -43,7 +44,7 @@ export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: 
   if (made.exitCode !== 0)
     throw new CephbackupError('MAP_FAILED', `qemu-img create: ${lastLine(made.stderr)}`);
   await writeFile(pathInside(namespace, exported), '');
-  const daemon = startDaemon(...serverCommand('qemu-storage-daemon', storageArguments(image, layer)), {
+  const daemon = startDaemon(...serverCommand('qemu-storage-daemon', storageArguments(blockdev, layer)), {
     env,
     namespace,
   });
@@ -70,7 +71,7 @@ export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: 
 async function virtualSize(image: string): Promise<number> {
   const header = Buffer.alloc(104);
   const file = await open(image).catch((cause: unknown) => {
-    throw new CephbackupError('BACKUP_DAMAGED', 'the backup has no /disk.qcow2', { cause });
+    throw new CephbackupError('BACKUP_DAMAGED', 'the backup has neither /disk.qcow2 nor /disk.d', { cause });
   });
   try {
     await file.read(header, 0, header.length, 0);
@@ -90,9 +91,27 @@ async function virtualSize(image: string): Promise<number> {
   throw new CephbackupError('BACKUP_DAMAGED', 'the header of /disk.qcow2 is none that this program writes');
 }
 
-function storageArguments(image: string, layer: string): string[] {
-  const readOnly = { driver: 'file', filename: image, 'read-only': true, locking: 'off' };
-  const backing = { driver: 'qcow2', 'read-only': true, backing: null, file: readOnly };
+interface Source {
+  sizeBytes: number;
+  /** As QEMU names it. */
+  blockdev: object;
+}
+
+/** Of whichever format the backup is. @throws CephbackupError BACKUP_DAMAGED, VIEW_FAILED */
+async function sourceOf(tools: LookTools, namespace: NamespaceRef, root: string): Promise<Source> {
+  const file = (filename: string) => ({ driver: 'file', filename, 'read-only': true, locking: 'off' });
+  const segments = `${root}/${diskFolder}`;
+  if ((await stat(pathInside(namespace, segments)).catch(() => null)) !== null) {
+    const served = await serveAsOneFile(tools, namespace, segments);
+    const blockdev = { driver: 'raw', 'read-only': true, file: file(served.path) };
+    return { sizeBytes: served.sizeBytes, blockdev };
+  }
+  const image = `${root}/disk.qcow2`;
+  const sizeBytes = await virtualSize(pathInside(namespace, image));
+  return { sizeBytes, blockdev: { driver: 'qcow2', 'read-only': true, backing: null, file: file(image) } };
+}
+
+function storageArguments(backing: object, layer: string): string[] {
   const node = { driver: 'qcow2', 'node-name': 'disk', file: { driver: 'file', filename: layer }, backing };
   const target = { type: 'fuse', id: 'export', 'node-name': 'disk', mountpoint: exported, writable: true };
   return [

@@ -11,6 +11,8 @@ export interface LookTools {
   /** Of every child but restic. */
   env: Environment;
   resticEnv: Environment;
+  /** argv of this program itself. */
+  program: readonly string[];
   scope: Scope;
   signal: AbortSignal;
   log: Logger;
