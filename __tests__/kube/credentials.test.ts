@@ -9,8 +9,10 @@ import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { KubeApi } from '../../lib/kube/api.js';
 import { connectKube } from '../../lib/kube/client.js';
+import { CredentialSource } from '../../lib/kube/credentials.js';
 import type { ClusterFields, UserFields } from '../../lib/kube/kubeconfig.js';
 import { namespacesPath } from '../../lib/kube/paths.js';
+import { proxyFor } from '../../lib/kube/proxy.js';
 import { silent } from '../../lib/log/logger.js';
 import { kubeContext } from '../support/kube/context.js';
 
@@ -79,23 +81,69 @@ describe('a credential plugin', () => {
     exec: { apiVersion: 'client.authentication.k8s.io/v1', command, ...more },
   });
 
-  test('gives a token, and gets a clean environment', async () => {
+  test('gives a token, and gets the user’s environment, but for what is restic’s', async () => {
     const token = JSON.stringify({ kind: 'ExecCredential', status: { token: validToken() } });
     const seen = path.join(dir, 'environment');
     const plugin = script('plugin', `env >'${seen}'; echo "$@" >>'${seen}'; echo '${token}'`);
     process.env.RESTIC_PASSWORD = 'restic-secret';
+    process.env.AWS_PROFILE = 'production';
     try {
       const env = [{ name: 'PROFILE', value: 'backup' }];
       const api = await connect(exec(plugin, { args: ['get', 'token'], env }));
       await expect(api.list(namespacesPath)).resolves.not.toHaveLength(0);
     } finally {
       delete process.env.RESTIC_PASSWORD;
+      delete process.env.AWS_PROFILE;
     }
     const environment = readFileSync(seen, 'utf8');
     expect(environment).toMatch(/^PROFILE=backup$/m);
     expect(environment).toMatch(/^PATH=/m);
     expect(environment).toMatch(/^get token$/m);
+    expect(environment).toMatch(/^AWS_PROFILE=production$/m);
+    const [, info = ''] = /^KUBERNETES_EXEC_INFO=(.*)$/m.exec(environment) ?? [];
+    expect(JSON.parse(info)).toEqual({
+      apiVersion: 'client.authentication.k8s.io/v1',
+      kind: 'ExecCredential',
+      spec: { interactive: false },
+    });
     expect(environment).not.toMatch(/restic-secret|^NODE_OPTIONS/m);
+  });
+
+  test('is asked again once what it gave has expired, and no sooner, also where requests are refused', async () => {
+    const seen = path.join(dir, 'calls');
+    const until = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+    const credential = (seconds: number) =>
+      JSON.stringify({
+        kind: 'ExecCredential',
+        status: { token: validToken(), expirationTimestamp: until(seconds) },
+      });
+    const count = () => readFileSync(seen, 'utf8').length;
+    const source = (seconds: number) => {
+      writeFileSync(seen, '');
+      const plugin = script(`until-${seconds}`, `printf x >>'${seen}'; echo '${credential(seconds)}'`);
+      const user = exec(plugin);
+      const cluster = { server: context.kube.url };
+      return new CredentialSource(
+        { server: context.kube.url, cluster, user, namespace: 'default' },
+        process.env,
+      );
+    };
+    const clock = performance.now.bind(performance);
+    let ahead = 0;
+    performance.now = () => clock() + ahead;
+    try {
+      const lasting = source(3600);
+      for (ahead = 0; ahead < 600_000; ahead += 61_000) await lasting.get();
+      expect(count()).toBe(1);
+      lasting.refused();
+      await lasting.get();
+      expect(count()).toBe(2);
+      const expired = source(-1);
+      for (ahead = 0; ahead < 180_000; ahead += 61_000) await expired.get();
+      expect(count()).toBe(3);
+    } finally {
+      performance.now = clock;
+    }
   });
 
   test('that fails is told in its own words', async () => {
@@ -105,6 +153,50 @@ describe('a credential plugin', () => {
       message: expect.stringContaining('please log in'),
     });
     await expect(connect(exec('no-such-plugin'))).rejects.toMatchObject({ code: 'KUBE_FORBIDDEN' });
+  });
+});
+
+test.each<[string, string | null, Record<string, string>]>([
+  ['https://api.example.com', 'http://proxy:3128', { HTTPS_PROXY: 'http://proxy:3128' }],
+  ['https://api.example.com', 'http://proxy:3128', { https_proxy: 'proxy:3128', HTTP_PROXY: 'http://other' }],
+  ['http://api.example.com', null, { HTTPS_PROXY: 'http://proxy:3128' }],
+  ['https://api.example.com', null, { HTTPS_PROXY: 'http://proxy', NO_PROXY: 'a,example.com' }],
+  ['https://api.example.com', null, { HTTPS_PROXY: 'http://proxy', no_proxy: '.example.com' }],
+  ['https://example.com', 'http://proxy', { HTTPS_PROXY: 'http://proxy', no_proxy: '.example.com' }],
+  [
+    'https://api.example.com:6443',
+    'http://proxy',
+    { HTTPS_PROXY: 'http://proxy', NO_PROXY: 'example.com:443' },
+  ],
+  ['https://api.example.com:6443', null, { HTTPS_PROXY: 'http://proxy', NO_PROXY: 'example.com:6443' }],
+  ['https://10.1.2.3:6443', null, { HTTPS_PROXY: 'http://proxy', NO_PROXY: '10.0.0.0/8' }],
+  ['https://10.1.2.3:6443', null, { HTTPS_PROXY: 'http://proxy', NO_PROXY: '10.1.2.3' }],
+  ['https://11.1.2.3:6443', 'http://proxy', { HTTPS_PROXY: 'http://proxy', NO_PROXY: '10.0.0.0/8,x' }],
+  ['https://[fd00::1]:6443', null, { HTTPS_PROXY: 'http://proxy', NO_PROXY: 'fd00::/8' }],
+  ['https://127.0.0.1:6443', null, { HTTPS_PROXY: 'http://proxy' }],
+  ['https://localhost', null, { HTTPS_PROXY: 'http://proxy' }],
+  ['https://api.example.com', null, { HTTPS_PROXY: 'http://proxy', NO_PROXY: '*' }],
+  ['https://api.example.com', null, {}],
+])('the proxy of %s is %s with %j', (server, expected, env) => {
+  expect(proxyFor(server, env)).toBe(expected);
+});
+
+test('whom an administrator wants to be taken for is told in full', async () => {
+  const user = {
+    token: 'x',
+    as: 'ann',
+    'as-uid': 'u1',
+    'as-groups': ['a', 'b'],
+    'as-user-extra': { scope: ['y'] },
+  };
+  const connection = { server: 'https://192.0.2.1', cluster: {}, user, namespace: 'default' };
+  const { headers } = await new CredentialSource(connection, {}).get();
+  expect(headers).toEqual({
+    Authorization: 'Bearer x',
+    'Impersonate-User': 'ann',
+    'Impersonate-Uid': 'u1',
+    'Impersonate-Group': ['a', 'b'],
+    'Impersonate-Extra-scope': ['y'],
   });
 });
 

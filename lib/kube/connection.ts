@@ -8,6 +8,7 @@ import {
   type Kubeconfig,
   type UserFields,
 } from './kubeconfig.js';
+import { proxyFor } from './proxy.js';
 
 /** Which server to talk to, as whom. Paths are absolute. */
 export interface Connection {
@@ -34,7 +35,7 @@ export async function findConnection(
   env: NodeJS.ProcessEnv,
   accountFolder = podAccount,
 ): Promise<Connection> {
-  if (file !== null) return resolveContext([await readKubeconfig(file)], file);
+  if (file !== null) return throughProxy(resolveContext([await readKubeconfig(file)], file), env);
   const pod = await inCluster(env, accountFolder);
   if (pod !== null) return pod;
   const files = defaultFiles(env);
@@ -47,7 +48,14 @@ export async function findConnection(
     const where = files.length === 0 ? 'HOME and KUBECONFIG are not set' : `no file ${files.join(', ')}`;
     throw invalidKubeconfig(`there is no Kubernetes configuration: not in a pod, and ${where}`);
   }
-  return resolveContext(configs, files.join(':'));
+  return throughProxy(resolveContext(configs, files.join(':')), env);
+}
+
+/** A kubeconfig's server is reached as kubectl reaches it; a pod's own API is next to it. */
+function throughProxy(connection: Connection, env: NodeJS.ProcessEnv): Connection {
+  const { server, cluster } = connection;
+  const proxy = cluster['proxy-url'] ?? proxyFor(server, env);
+  return proxy === null ? connection : { ...connection, cluster: { ...cluster, 'proxy-url': proxy } };
 }
 
 /** Whether there is any configuration to be found without --kubeconfig; it may still be invalid. */

@@ -2,29 +2,35 @@ import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { CephbackupError } from '../errors/error.js';
-import { childEnvironment } from '../tools/process/environment.js';
+import { within } from '../waiting/within.js';
+import type { KubeConfig } from '@kubernetes/client-node';
 import type { Connection } from './connection.js';
-import type { ClusterFields, ExecFields, UserFields } from './kubeconfig.js';
+import type { ClusterFields, UserFields } from './kubeconfig.js';
+import { contained } from './plugin.js';
 
 /** What a request needs besides its own contents. */
 export interface Credentials {
   agent: http.Agent;
-  headers: Record<string, string>;
+  headers: Record<string, string | string[]>;
   /** `user:password` for basic authentication. */
   auth?: string;
 }
 
 /** Tokens in files are replaced about once an hour, well before they expire. */
 const freshForMs = 60_000;
-/** How long a credential plugin may take. */
-const pluginDeadlineSeconds = 60;
+/** How long those that were good a minute ago are waited for; new ones may take longer, and those may still be good. */
+const renewalPatienceMs = 5_000;
 /** At once; more requests than that wait for a connection. */
 const connections = 8;
 
 /** The credentials of a connection, read anew from their files once a minute, and whenever they are refused. */
 export class CredentialSource {
   #current: { credentials: Promise<Credentials>; since: number } | null = null;
+  /** The last ones that were had. */
+  #good: Credentials | null = null;
   #agent: { agent: http.Agent; tls: string } | null = null;
+  /** It keeps what plugins and identity providers gave, until that expires. */
+  #library: KubeConfig | null = null;
 
   constructor(
     private readonly connection: Connection,
@@ -34,13 +40,19 @@ export class CredentialSource {
   /** @throws CephbackupError KUBECONFIG_INVALID, KUBE_FORBIDDEN (a credential plugin failed) */
   async get(): Promise<Credentials> {
     const now = performance.now();
-    if (this.#current === null || now - this.#current.since > freshForMs) {
-      this.#current = { credentials: this.#read(), since: now };
-    }
+    const last = this.#current;
+    const isFresh = last !== null && now - last.since <= freshForMs;
+    const current = isFresh ? last : { credentials: this.#read(), since: now };
+    this.#current = current;
+    const good = this.#good;
     try {
-      return await this.#current.credentials;
+      // An identity provider that hangs holds up no lease.
+      this.#good = await (good === null
+        ? current.credentials
+        : within(current.credentials, renewalPatienceMs, () => good));
+      return this.#good;
     } catch (thrown) {
-      this.#current = null;
+      if (this.#current === current) this.#current = null;
       throw thrown;
     }
   }
@@ -48,10 +60,15 @@ export class CredentialSource {
   /** The server does not accept them: they are read again before the next request. */
   refused(): void {
     this.#current = null;
+    this.#good = null;
+    this.#library = null;
   }
 
   async #read(): Promise<Credentials> {
-    if (needsLibrary(this.connection)) return libraryCredentials(this.connection, this.env);
+    if (needsLibrary(this.connection)) {
+      this.#library ??= await libraryConfig(this.connection, this.env);
+      return libraryCredentials(this.#library, this.connection.user);
+    }
     const options = await tlsOptions(this.connection);
     const tls = JSON.stringify(options);
     // Connections stay open for as long as nothing that they were made with changes.
@@ -104,11 +121,25 @@ function newAgent({ server }: Connection, options: TlsOptions): http.Agent {
 
 async function identity(user: UserFields): Promise<Omit<Credentials, 'agent'>> {
   const token = user.tokenFile ? await readSecret(user.tokenFile, 'tokenFile') : user.token;
-  const headers: Record<string, string> = {
+  const headers: Credentials['headers'] = {
     ...(token ? { Authorization: `Bearer ${token.trim()}` } : {}),
-    ...(user.as ? { 'Impersonate-User': user.as } : {}),
+    ...impersonation(user),
   };
   return user.username ? { headers, auth: `${user.username}:${user.password ?? ''}` } : { headers };
+}
+
+/** Whom an administrator wants to be taken for. */
+function impersonation(user: UserFields): Credentials['headers'] {
+  const extra = Object.entries(user['as-user-extra'] ?? {}).map(
+    ([key, values]) => [`Impersonate-Extra-${encodeURIComponent(key)}`, values] as const,
+  );
+  const { 'as-groups': groups, 'as-uid': uid } = user;
+  return {
+    ...(user.as ? { 'Impersonate-User': user.as } : {}),
+    ...(uid ? { 'Impersonate-Uid': uid } : {}),
+    ...(groups && groups.length > 0 ? { 'Impersonate-Group': groups } : {}),
+    ...Object.fromEntries(extra),
+  };
 }
 
 async function readSecret(file: string, what: string): Promise<string> {
@@ -121,11 +152,14 @@ async function readSecret(file: string, what: string): Promise<string> {
 }
 
 /** Imported only here: the library's generated models cost 0.7 s and 80 MB. */
-async function libraryCredentials(connection: Connection, env: NodeJS.ProcessEnv): Promise<Credentials> {
-  const { cluster, user } = connection;
-  const { KubeConfig } = await import('@kubernetes/client-node');
-  const config = new KubeConfig();
+async function libraryConfig({ cluster, user }: Connection, env: NodeJS.ProcessEnv): Promise<KubeConfig> {
+  const library = await import('@kubernetes/client-node');
+  const config = new library.KubeConfig();
   config.loadFromString(JSON.stringify(asKubeconfig(cluster, user, env)));
+  return config;
+}
+
+async function libraryCredentials(config: KubeConfig, user: UserFields): Promise<Credentials> {
   const options: https.RequestOptions = {};
   try {
     await config.applyToHTTPSOptions(options);
@@ -140,7 +174,7 @@ async function libraryCredentials(connection: Connection, env: NodeJS.ProcessEnv
   );
   return {
     agent: options.agent as http.Agent,
-    headers: Object.fromEntries(headers),
+    headers: { ...Object.fromEntries(headers), ...impersonation(user) },
     ...(typeof options.auth === 'string' ? { auth: options.auth } : {}),
   };
 }
@@ -148,24 +182,11 @@ async function libraryCredentials(connection: Connection, env: NodeJS.ProcessEnv
 function asKubeconfig(cluster: ClusterFields, user: UserFields, env: NodeJS.ProcessEnv): unknown {
   // The library refuses plain HTTP unless it is told not to look at certificates, of which there are none.
   const plain = cluster.server?.startsWith('http:') === true ? { 'insecure-skip-tls-verify': true } : {};
-  const exec = user.exec == null ? {} : { exec: contained(user.exec, env) };
+  const exec = user.exec == null ? {} : { exec: contained(user.exec, cluster, env) };
   return {
     clusters: [{ name: 'this', cluster: { ...cluster, ...plain } }],
     users: [{ name: 'this', user: { ...user, ...exec } }],
     contexts: [{ name: 'this', context: { cluster: 'this', user: 'this' } }],
     'current-context': 'this',
   };
-}
-
-/** A credential plugin gets no more of the environment than any other child, has a deadline, and dies with this program. */
-function contained(exec: ExecFields, env: NodeJS.ProcessEnv): ExecFields {
-  const { command = '', args } = exec;
-  const wanted = new Set([
-    ...Object.keys(childEnvironment(env)),
-    ...(exec.env ?? []).map(({ name }) => name),
-  ]);
-  const unset = Object.keys(env).filter((name) => !wanted.has(name));
-  const wrapper = ['--pdeathsig', 'KILL', '--', 'env', ...unset.map((name) => `--unset=${name}`)];
-  const deadline = ['timeout', '--kill-after=5', String(pluginDeadlineSeconds)];
-  return { ...exec, command: 'setpriv', args: [...wrapper, ...deadline, command, ...(args ?? [])] };
 }

@@ -6,7 +6,7 @@ import https from 'node:https';
 export interface Exchange {
   url: URL;
   method: string;
-  headers: Record<string, string>;
+  headers: Record<string, string | string[]>;
   /** `user:password` for basic authentication. */
   auth?: string;
   agent: http.Agent;

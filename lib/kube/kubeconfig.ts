@@ -24,12 +24,17 @@ export interface UserFields {
   'client-key'?: string;
   'client-key-data'?: string;
   as?: string;
+  'as-uid'?: string;
+  'as-groups'?: string[] | null;
+  'as-user-extra'?: Record<string, string[]> | null;
   exec?: ExecFields | null;
   'auth-provider'?: { name?: string } | null;
 }
 
 /** A program that prints credentials. */
 export interface ExecFields {
+  apiVersion?: string;
+  provideClusterInfo?: boolean;
   command?: string;
   args?: string[] | null;
   env?: { name: string; value: string }[] | null;

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 export interface SocketRequest {
   url: string;
   agent: Agent;
-  headers: Record<string, string>;
+  headers: Record<string, string | string[]>;
   auth?: string;
   handshakeTimeoutMs: number;
   onOpen: () => void;
