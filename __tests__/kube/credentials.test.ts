@@ -124,7 +124,7 @@ describe('a credential plugin', () => {
       const user = exec(plugin);
       const cluster = { server: context.kube.url };
       return new CredentialSource(
-        { server: context.kube.url, cluster, user, namespace: 'default' },
+        { server: context.kube.url, cluster, user, namespace: 'default', inPod: false },
         process.env,
       );
     };
@@ -189,7 +189,7 @@ test('whom an administrator wants to be taken for is told in full', async () => 
     'as-groups': ['a', 'b'],
     'as-user-extra': { scope: ['y'] },
   };
-  const connection = { server: 'https://192.0.2.1', cluster: {}, user, namespace: 'default' };
+  const connection = { server: 'https://192.0.2.1', cluster: {}, user, namespace: 'default', inPod: false };
   const { headers } = await new CredentialSource(connection, {}).get();
   expect(headers).toEqual({
     Authorization: 'Bearer x',

@@ -52,10 +52,14 @@ export interface CommandDefinition {
   operand: Operand | null;
   /** Whether it waits for what passes by itself. A command that only looks tells at once how it is now. */
   patient: boolean;
-  /** Whether restic's configuration is checked before the command starts. */
-  repository(values: Record<string, unknown>): boolean;
-  /** What is wrong beyond each option by itself. */
-  check(values: Record<string, unknown>, env: NodeJS.ProcessEnv): Promise<string[]>;
+  /** Whether restic's configuration is checked before the command starts; `url`: only what restic itself might quote. */
+  repository(values: Record<string, unknown>): boolean | 'url';
+  /** What is wrong beyond each option by itself; `wrong`: options whose values are missing for that reason alone. */
+  check(
+    values: Record<string, unknown>,
+    env: NodeJS.ProcessEnv,
+    wrong: ReadonlySet<string>,
+  ): Promise<string[]>;
   load(): Promise<Command<never>>;
 }
 
@@ -75,8 +79,8 @@ export function define<D extends Definitions>(
     options: D;
     operand?: Operand;
     patient?: boolean;
-    repository?: (values: Values<D>) => boolean;
-    check?: (values: Values<D>, env: NodeJS.ProcessEnv) => Promise<string[]>;
+    repository?: (values: Values<D>) => boolean | 'url';
+    check?: (values: Values<D>, env: NodeJS.ProcessEnv, wrong: ReadonlySet<string>) => Promise<string[]>;
     load: () => Promise<Command<Values<D>>>;
   },
 ): CommandDefinition {
@@ -91,6 +95,6 @@ export function define<D extends Definitions>(
     operand,
     patient,
     repository: (values) => repository(values as Values<D>),
-    check: (values, env) => check(values as Values<D>, env),
+    check: (values, env, wrong) => check(values as Values<D>, env, wrong),
   };
 }

@@ -46,7 +46,9 @@ export async function main(start: Start): Promise<number> {
     say(around.log, error);
     if (json) await start.stdout(`${around.redactor.redact(JSON.stringify({ error: error.report() }))}\n`);
     const signal = around.endedBy();
-    return signal === null ? exitCodes[error.kind] : signalCodes[signal];
+    // What ends the whole command at its limit says nothing of any volume.
+    const code = error.code === 'RUN_TIMEOUT' ? exitCodes.unusable : exitCodes[error.kind];
+    return signal === null ? code : signalCodes[signal];
   } finally {
     await around.close();
   }
@@ -65,12 +67,15 @@ async function runCommand(
   const found: { code: 'USAGE' | 'REPOSITORY_URL_INVALID'; message: string }[] = [
     ...mistakes,
     ...resolved.mistakes,
-    ...(await command.check(resolved.values, start.env)),
+    ...(await command.check(resolved.values, start.env, resolved.wrong)),
   ].map((message) => ({ code: 'USAGE', message }));
-  if (command.repository(resolved.values)) {
+  const needed = command.repository(resolved.values);
+  if (needed !== false) {
     const { repositoryMistakes, repositoryWarnings } = await import('../repository/configuration.js');
-    found.push(...repositoryMistakes(start.env));
-    for (const warning of repositoryWarnings(start.env)) around.log.warn(warning);
+    const wrong = repositoryMistakes(start.env);
+    found.push(...wrong.filter(({ code }) => needed === true || code === 'REPOSITORY_URL_INVALID'));
+    // A command that looks at the URL alone judges the rest itself.
+    if (needed === true) for (const warning of repositoryWarnings(start.env)) around.log.warn(warning);
   }
   const [first] = found;
   if (first !== undefined) throw configurationError(found);

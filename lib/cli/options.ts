@@ -31,6 +31,8 @@ export interface Resolved<D extends Definitions> {
   values: Values<D>;
   /** Everything that is wrong, each naming the option. */
   mistakes: string[];
+  /** Options that are given, but wrong: their values are missing. */
+  wrong: ReadonlySet<string>;
 }
 
 /** Raw texts of the command line, by option key; `true` for a boolean flag. */
@@ -44,17 +46,19 @@ export function resolveOptions<D extends Definitions>(
 ): Resolved<D> {
   const mistakes: string[] = [];
   const values: Record<string, unknown> = {};
+  const wrong = new Set<string>();
   for (const [key, definition] of Object.entries(definitions)) {
     const { texts, from } = textsOf(definition, raw[key], env[variableOf(definition.flag)]);
     const parsed = texts.flatMap((given) => {
       const result = definition.parse(given);
       if ('value' in result) return [result.value];
+      wrong.add(key);
       mistakes.push(`${from} ${JSON.stringify(given)}: expected ${result.expected}`);
       return [];
     });
     values[key] = definition.repeated ? parsed : (parsed.at(-1) ?? null);
   }
-  return { values: values as Values<D>, mistakes };
+  return { values: values as Values<D>, mistakes, wrong };
 }
 
 function textsOf(

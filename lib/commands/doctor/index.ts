@@ -5,6 +5,7 @@ export const doctorCommand = define({
   name: 'doctor',
   description: 'check everything that `run` needs, and say how to mend what is missing',
   options: doctorOptions,
+  repository: () => 'url',
   check: async (values, env) => (await import('../shared/checks.js')).selectionMistakes(values, env),
   load: async () => (await import('./doctor.js')).doctor,
 });

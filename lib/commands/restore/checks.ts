@@ -17,10 +17,11 @@ type TargetValues = Pick<
 >;
 
 /** A restore has exactly one target. */
-export function targetMistakes(values: TargetValues): string[] {
+export function targetMistakes(values: TargetValues, wrong: ReadonlySet<string> = new Set()): string[] {
   if (values.group !== null) return groupMistakes(values);
   const { toImage, toPvc, toDirectory, toFile, toNamespace, format, partition } = values;
-  const given = [toImage, toPvc, toDirectory, toFile].filter((target) => target !== null).length;
+  const targets = { toImage, toPvc, toDirectory, toFile };
+  const given = Object.entries(targets).filter(([key, value]) => value !== null || wrong.has(key)).length;
   return [
     ...(given === 1
       ? []

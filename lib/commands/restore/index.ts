@@ -10,13 +10,13 @@ export const restoreCommand = define({
   // Not with --group.
   operand: { ...claimOperand, least: 0, most: 1 },
   repository: () => true,
-  check: async (values) => {
+  check: async (values, _env, wrong) => {
     const [{ choiceMistakes, clusterMistakes, volumeMistakes }, { targetMistakes }] = await Promise.all([
       import('../shared/checks.js'),
       import('./checks.js'),
     ]);
     return [
-      ...targetMistakes(values),
+      ...targetMistakes(values, wrong),
       ...choiceMistakes(values),
       ...volumeMistakes(values),
       ...clusterMistakes(values),
