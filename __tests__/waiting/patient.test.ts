@@ -7,6 +7,7 @@ import { silent } from '../../lib/log/logger.js';
 import { Redactor } from '../../lib/log/redactor.js';
 import { createExec, type CommandOptions } from '../../lib/tools/process/exec.js';
 import { patientExec } from '../../lib/tools/process/patient.js';
+import { CephFs } from '../../lib/tools/ceph/fs.js';
 import { Rbd } from '../../lib/tools/rbd/images.js';
 import { Restic } from '../../lib/tools/restic/restic.js';
 import { Waits } from '../../lib/waiting/waits.js';
@@ -30,6 +31,8 @@ const connection = { conf: null, user: null, keyring: null, monitors: null };
 const image = { pool: 'p', namespace: null, image: 'i' };
 const clone = { pool: 'p', namespace: null, image: 'c' };
 const options: CommandOptions = { deadlineMs: 10_000, patience: {} };
+const fsMap = (state: string) =>
+  JSON.stringify({ filesystems: [{ id: 1, mdsmap: { fs_name: 'a', in: [0], info: { x: { state } } } }] });
 const busy = 'echo "rbd: error: image still has watchers" >&2; exit 16';
 
 describe('a command whose answer passes by itself', () => {
@@ -137,5 +140,34 @@ describe('restic tries again by itself', () => {
       .catch((thrown: unknown) => thrown)) as CephbackupError;
     expect(error).toMatchObject({ code: 'REPOSITORY_UNREACHABLE', kind: 'unusable' });
     expect(error.message).toBe('restic snapshots: connect: connection refused');
+  });
+});
+
+describe('a filesystem whose metadata server fails over', () => {
+  const dumps = `[ $n -le 4 ] && echo '${fsMap('up:replay')}' || echo '${fsMap('up:active')}'`;
+
+  test('is waited for, once for all volumes that need it', async () => {
+    const { exec, waits } = rig({ ceph: dumps });
+    const cephFs = new CephFs(exec, connection);
+    expect(await Promise.all([1, 2, 3].map(() => cephFs.available('a')))).toEqual([true, true, true]);
+    expect(waits.warnings()).toEqual([
+      expect.stringMatching(/^waited 1 s: the filesystem a has no metadata server that is active: /),
+    ]);
+  });
+
+  test('and does not come back is waited for in vain once, and then looked at', async () => {
+    const { exec } = rig({ ceph: dumps });
+    const cephFs = new CephFs(
+      (program, args, given) =>
+        exec(
+          program,
+          args,
+          given.patience === undefined ? given : { ...given, patience: { ...given.patience, patienceMs: 0 } },
+        ),
+      connection,
+    );
+    // Each of the first two asks twice at most: the third sees that it is there again.
+    expect([await cephFs.available('a'), await cephFs.available('a')]).toEqual([false, false]);
+    expect([await cephFs.available('a'), await cephFs.available('a')]).toEqual([false, true]);
   });
 });

@@ -21,6 +21,27 @@ export function inOrder(volumes: readonly PlannedVolume[]): PlannedVolume[] {
     .map(({ volume }) => volume);
 }
 
+/**
+ * The order in which volumes are begun: as listed, but whose last attempt failed has had its turn, and comes after those
+ * who have waited longer. Else a volume that never ends, or always fails, would be first in every run, and keep the
+ * others from theirs.
+ *
+ * @param lastAttempt milliseconds since 1970; null: none, or none that failed
+ */
+export function inTurn(
+  volumes: readonly PlannedVolume[],
+  lastAttempt: (volume: PlannedVolume) => number | null,
+): PlannedVolume[] {
+  const turn = (volume: PlannedVolume) => {
+    const backup = volume.lastBackup === null ? -Infinity : Date.parse(volume.lastBackup);
+    return Math.max(backup, lastAttempt(volume) ?? -Infinity);
+  };
+  return volumes
+    .map((volume) => ({ volume, time: turn(volume) }))
+    .sort((a, b) => compare(a.time, b.time))
+    .map(({ volume }) => volume);
+}
+
 function compare(a: number, b: number): number {
   return a < b ? -1 : Number(a > b);
 }

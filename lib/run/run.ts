@@ -10,8 +10,9 @@ import { backupVolume } from './volume/backup.js';
 import type { VolumeTools } from './volume/tools.js';
 
 export interface ExecuteRequest<Look> {
-  /** In the order in which they are begun. */
   volumes: readonly PlannedVolume[];
+  /** The same in the order in which they are begun. */
+  inTurn: readonly PlannedVolume[];
   concurrency: number;
   tools: VolumeTools;
   holding: Holding;
@@ -74,7 +75,7 @@ export async function executeVolumes<Look>(
     });
   };
   const endOf = new Map<PlannedVolume, Promise<VolumeEnd>>();
-  for (const volume of volumes) {
+  for (const volume of request.inTurn) {
     if (endOf.has(volume)) continue;
     const members = partnersOf(volume, volumes);
     if (members.length === 1) endOf.set(volume, alone(volume));

@@ -7,6 +7,8 @@ import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { checkClock } from '../../kube/skew.js';
 import { acquireLease, type Lease } from '../../kube/lease/acquire.js';
 import { runMetrics } from '../../metrics/run.js';
+import { attemptOf } from '../../plan/attempt.js';
+import { inTurn } from '../../plan/order.js';
 import { buildPlan } from '../../plan/plan.js';
 import type { Plan, PlannedVolume } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
@@ -126,14 +128,18 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const numbers = objectNumbers(lease.ordinal);
 
   const liveRuns = new Set([lease.runId]);
-  const sweep = sweepEarlierRuns(sweeping, {
-    installation,
-    liveRuns,
-    volumes: plan.volumes,
-    bases: options.keepBase === true ? 'keep' : 'remove-selected',
-    signal,
-    log,
-  });
+  // One member is enough: of two, each would take what the other is about to remove for something that is in use.
+  const sweep =
+    lease.ordinal > 0
+      ? Promise.resolve({ leftovers: [], warnings: [] })
+      : sweepEarlierRuns(sweeping, {
+          installation,
+          liveRuns,
+          volumes: plan.volumes,
+          bases: options.keepBase === true ? 'keep' : 'remove-selected',
+          signal,
+          log,
+        });
   const manifests = new RunManifests(context, {
     ...execution,
     narrowed: isNarrowed(options),
@@ -151,6 +157,10 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const holding = await holdingFor(context, cluster, plan);
   const result = await executeVolumes({
     volumes,
+    inTurn: inTurn(volumes, ({ claim }) => {
+      const { lastError, lastAttempt } = attemptOf(claim, prefix);
+      return lastError === null ? null : lastAttempt;
+    }),
     holding,
     concurrency: options.concurrency ?? 4,
     signal,
@@ -178,7 +188,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       driverFor: drivers(context, clientsFor, restic),
       clusterName: cluster.name,
       node: hostname,
-      volumeTimeoutMs: unlessNone(options.volumeTimeout),
+      volumeTimeoutMs: unlessNone(options.volumeTimeout ?? defaultVolumeTimeoutMs),
       exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
       temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
@@ -209,6 +219,13 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked],
   };
 }
+
+/**
+ * Longer than what can be read in a day's run takes, and shorter than a day: a volume that never ends, of holes or of a
+ * disk that hangs, leaves its slot to others and is marked as failed before the next run begins. What restic has saved
+ * until then need not be saved again.
+ */
+const defaultVolumeTimeoutMs = 20 * 3_600_000;
 
 const oneAttempt = { patienceMs: 0 };
 

@@ -161,7 +161,7 @@ export const volumeOptions = {
   volumeTimeout: {
     flag: '--volume-timeout',
     placeholder: 'DURATION',
-    description: 'limit for each volume (default: none)',
+    description: 'limit for each volume (default: 20h; 0s: none)',
     parse: duration,
   },
   mapper: {

@@ -54,6 +54,9 @@ export function formatSubvolume({ fs, group, subvolume }: SubvolumeSpec): string
  */
 export class CephFs {
   readonly #filesystems = new Once<Filesystems>();
+  readonly #waiting = new Map<string, Once<Filesystems>>();
+  /** Those that were waited for in vain. */
+  readonly #away = new Set<string>();
 
   constructor(
     private readonly exec: Exec,
@@ -78,19 +81,33 @@ export class CephFs {
     return this.#filesystems.get(() => this.#readFilesystems(options), options.signal, areAvailable);
   }
 
-  async #readFilesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {
-    const what = 'ceph fs dump';
-    const result = await this.#run(['fs', 'dump', '--format', 'json'], options);
-    if (result.exitCode !== 0) throw cephfsError('COMMAND_FAILED', what, result);
-    const dump = asObject(parseJson(result.stdout, what), what);
-    if (!Array.isArray(dump.filesystems)) {
-      throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${what}: no list of filesystems`);
+  /**
+   * Waits while a filesystem has no active metadata server, as after a failover: once for all who ask, and once in vain,
+   * after which it is only looked at until it is there again.
+   */
+  async available(fs: string, options: Partial<CommandOptions> = {}): Promise<boolean> {
+    const isThere = ({ all }: Filesystems) => all.some(({ name, available }) => name === fs && available);
+    if (isThere(await this.filesystems(options))) {
+      this.#away.delete(fs);
+      return true;
     }
-    const { default_fscid: defaultId } = dump;
-    return {
-      all: dump.filesystems.map((entry) => toFilesystem(asObject(entry, what), what)),
-      defaultId: typeof defaultId === 'number' && defaultId >= 0 ? defaultId : null,
-    };
+    if (this.#away.has(fs)) return false;
+    const waiting = this.#waiting.get(fs) ?? new Once<Filesystems>();
+    this.#waiting.set(fs, waiting);
+    const ask = () => this.#readFilesystems({ ...options, patience: { passes } });
+    const passes = (result: CommandResult) =>
+      result.exitCode === 0 && !isThere(toFilesystems(result))
+        ? `the filesystem ${fs} has no metadata server that is active`
+        : null;
+    const there = isThere(await waiting.get(ask, options.signal, () => false));
+    if (!there) this.#away.add(fs);
+    return there;
+  }
+
+  async #readFilesystems(options?: Partial<CommandOptions>): Promise<Filesystems> {
+    const result = await this.#run(['fs', 'dump', '--format', 'json'], options);
+    if (result.exitCode !== 0) throw cephfsError('COMMAND_FAILED', fsDump, result);
+    return toFilesystems(result);
   }
 
   /** The directory of a subvolume within its filesystem. @throws CephbackupError SUBVOLUME_NOT_FOUND … */
@@ -149,6 +166,21 @@ export class CephFs {
 
 function inGroup({ group }: SubvolumeSpec): string[] {
   return group === null ? [] : ['--group_name', group];
+}
+
+const fsDump = 'ceph fs dump';
+
+/** @throws CephbackupError COMMAND_OUTPUT_INVALID */
+function toFilesystems({ stdout }: CommandResult): Filesystems {
+  const dump = asObject(parseJson(stdout, fsDump), fsDump);
+  if (!Array.isArray(dump.filesystems)) {
+    throw new CephbackupError('COMMAND_OUTPUT_INVALID', `${fsDump}: no list of filesystems`);
+  }
+  const { default_fscid: defaultId } = dump;
+  return {
+    all: dump.filesystems.map((entry) => toFilesystem(asObject(entry, fsDump), fsDump)),
+    defaultId: typeof defaultId === 'number' && defaultId >= 0 ? defaultId : null,
+  };
 }
 
 /** Format: `ceph fs dump`, the FSMap. */

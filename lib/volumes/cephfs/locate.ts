@@ -49,7 +49,7 @@ export async function locateShare(
   found.catch(() => undefined);
   await expectOwnCluster(volume, cephFs.ceph, signal);
   const { name: fs, available } = await found;
-  if (!available) {
+  if (!available && !(await cephFs.available(fs, { signal }))) {
     throw new CephbackupError(
       'CEPHFS_UNAVAILABLE',
       `the filesystem ${fs} has no metadata server that is active`,
