@@ -7,6 +7,7 @@ import type { CephCluster } from '../../sandbox/ceph.js';
 import { expectEqual } from '../qcow2/disk.js';
 import { Random } from '../qcow2/random.js';
 import { ceph, freshNamespace } from '../support/ceph.js';
+import { FaultyPrograms } from '../support/faults.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { prepare, type Prepared } from '../../sandbox/prepared-image.js';
 import { fill, produce, producerError, qemuIo, startProducer } from './block-volume.js';
@@ -47,6 +48,16 @@ describe('the producer fails, and says why', () => {
 
   test('only because of the fault', async () => {
     await expect(produce(prepared, folder)).resolves.toBeDefined();
+  });
+
+  test.each([
+    ['the last look at its snapshot', '*snap ls*'],
+    ['the export, before it has given anything', '*export-diff*'],
+  ])('but not where a monitor does not answer for a moment: %s', async (_, when) => {
+    const away = { exitCode: 110, stderr: 'rbd: (110) Connection timed out', times: 2 };
+    const faults = new FaultyPrograms([{ program: 'rbd', when, mode: 'fail', ...away }]);
+    await expect(produce(prepared, folder, { searchPath: faults.path })).resolves.toBeDefined();
+    expect(faults.hits).toBe(2);
   });
 
   test('where the plan is gone', async () => {

@@ -3,6 +3,8 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
+import { passing } from '../../waiting/passing.js';
+import { nextPause, type Patience } from '../../waiting/persist.js';
 import type { Environment } from './environment.js';
 
 /** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. */
@@ -10,11 +12,21 @@ const pipeBytes = 64 * 1024;
 /** Smaller writes are gathered. */
 const smallWriteBytes = 16 * 1024;
 
+/** One of both is null. */
+export interface StreamEnd {
+  exitCode: number | null;
+  signal: string | null;
+}
+
+export function describeEnd({ exitCode, signal }: StreamEnd): string {
+  return signal ?? `exit code ${String(exitCode)}`;
+}
+
 export interface StreamedCommand {
   /** What the command prints, in a buffer that is used again for the next chunk. Blocks until there is something. */
   chunks(): Generator<Buffer, void>;
-  /** Its exit code, or the signal that ended it; to be awaited after the last chunk. */
-  ended: Promise<string>;
+  /** To be awaited after the last chunk. */
+  ended: Promise<StreamEnd>;
 }
 
 /**
@@ -31,12 +43,12 @@ export function streamCommand(program: string, args: readonly string[], env: Env
     stdio: ['ignore', input, 'inherit'],
   });
   closeSync(input);
-  const ended = new Promise<string>((resolve, reject) => {
+  const ended = new Promise<StreamEnd>((resolve, reject) => {
     child.once('error', (cause) => {
       reject(new CephbackupError('COMMAND_FAILED', `${program} could not be started`, { cause }));
     });
-    child.once('close', (code, signal) => {
-      resolve(signal ?? `exit code ${String(code)}`);
+    child.once('close', (exitCode, signal) => {
+      resolve({ exitCode, signal });
     });
   });
   // Whoever sees the stream end too early asks for the reason; until then it must not be an unhandled rejection.
@@ -71,38 +83,68 @@ function openPipe(env: Environment): { input: number; output: number } {
   }
 }
 
-/**
- * Runs a short command to its end while everything else waits, and returns what it prints.
- *
- * @throws CephbackupError COMMAND_FAILED, COMMAND_TIMEOUT
- */
+/** What a command that has run to its end came to. */
+export interface BlockingResult {
+  exitCode: number | null;
+  signal: string | null;
+  /** Whether it was stopped at its deadline. */
+  late: boolean;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a short command to its end while everything else waits. */
 export function runBlocking(
   program: string,
   args: readonly string[],
   { env, deadlineMs }: { env: Environment; deadlineMs: number },
-): string {
-  const { status, signal, stdout, error } = spawnSync(
+): BlockingResult {
+  const { status, signal, stdout, stderr, error } = spawnSync(
     'setpriv',
     ['--pdeathsig', 'KILL', '--', program, ...args],
     {
       env,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
       timeout: deadlineMs,
       killSignal: 'SIGKILL',
       maxBuffer: 16 * 1024 * 1024,
     },
   );
-  const shown = printable([program, ...args].join(' '));
-  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT') {
-    throw new CephbackupError('COMMAND_TIMEOUT', `${shown}: not finished after ${deadlineMs / 1000} s`);
+  const late = (error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT';
+  return { exitCode: status, signal, late, stdout, stderr };
+}
+
+/**
+ * `runBlocking`, and again where the answer passes by itself (`lib/waiting/passing.ts`).
+ * @returns what it prints
+ * @throws CephbackupError COMMAND_FAILED, COMMAND_TIMEOUT
+ */
+export function runBlockingPatiently(
+  program: string,
+  args: readonly string[],
+  options: { env: Environment; deadlineMs: number; patience: Patience },
+): string {
+  const began = performance.now();
+  for (let count = 1; ; count += 1) {
+    const result = runBlocking(program, args, options);
+    const { exitCode, signal, late, stdout, stderr } = result;
+    if (exitCode === 0) return stdout;
+    const row = passing({ program, exitCode, signal: late ? null : signal, late, stderr });
+    const elapsedMs = performance.now() - began;
+    if (row !== null && count < (row.most ?? Infinity) && elapsedMs < options.patience.patienceMs) {
+      Atomics.wait(pause, 0, 0, nextPause(options.patience, count));
+      continue;
+    }
+    const shown = printable([program, ...args].join(' '));
+    if (late) {
+      const message = `${shown}: not finished after ${options.deadlineMs / 1000} s`;
+      throw new CephbackupError('COMMAND_TIMEOUT', message);
+    }
+    const said = printable(stderr.trim().split('\n').at(-1) ?? '');
+    const message = `${shown}: ${said === '' ? '' : `${said} `}(${signal ?? `exit code ${String(exitCode)}`})`;
+    throw new CephbackupError('COMMAND_FAILED', message);
   }
-  if (status !== 0) {
-    throw new CephbackupError('COMMAND_FAILED', `${shown}: ${signal ?? `exit code ${String(status)}`}`, {
-      cause: error,
-    });
-  }
-  return stdout;
 }
 
 /** Writes to a descriptor with plain blocking writes, many small pieces at once. */

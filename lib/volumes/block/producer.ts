@@ -1,20 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError, asCephbackupError } from '../../errors/error.js';
 import { planLayout } from '../../qcow2/layout.js';
 import { writeImage } from '../../qcow2/write.js';
 import { childEnvironment, type Environment } from '../../tools/process/environment.js';
 import {
   BlockingWriter,
-  runBlocking,
+  runBlockingPatiently,
+  describeEnd,
   streamCommand,
   type StreamedCommand,
+  type StreamEnd,
 } from '../../tools/process/stream.js';
+import { passing } from '../../waiting/passing.js';
+import { nextPause } from '../../waiting/persist.js';
 import { Coverage } from './coverage.js';
 import { ExportDiffParser } from './export-diff.js';
 import { readPlanFile, type ExportPlan } from './plan-file.js';
 import { producerErrorLine } from '../../repository/producer-error.js';
 
-/** For `rbd snap ls`. */
+/** For each `rbd snap ls`. */
 const snapListDeadlineMs = 60_000;
+/** restic waits for the end of the stream as long as it takes; hours of work are not given up for a monitor's election. */
+const patience = { patienceMs: 120_000, intervalMs: 1_000, longestIntervalMs: 10_000 };
 
 const stdout = 1;
 const stderr = 2;
@@ -42,7 +49,7 @@ export async function exportImage(planFile: string, env: NodeJS.ProcessEnv): Pro
 }
 
 async function produce(plan: ExportPlan, env: Environment): Promise<void> {
-  const command = streamCommand('rbd', plan.exportArgs, env);
+  const command = new Export(plan, env);
   const layout = planLayout({
     virtualSize: plan.sizeBytes,
     extents: plan.extents,
@@ -50,7 +57,7 @@ async function produce(plan: ExportPlan, env: Environment): Promise<void> {
   });
   const output = new BlockingWriter(stdout);
   try {
-    await writeImage(layout, contents(command, plan), (bytes) => {
+    await writeImage(layout, command.contents(), (bytes) => {
       output.write(bytes);
     });
   } catch (thrown) {
@@ -62,28 +69,59 @@ async function produce(plan: ExportPlan, env: Environment): Promise<void> {
   if (layout.length !== plan.length || output.total !== plan.length) {
     throw new CephbackupError('INTERNAL', `${output.total} bytes written where ${plan.length} were planned`);
   }
-  const ending = await command.ended;
-  if (ending !== 'exit code 0') throw new CephbackupError('COMMAND_FAILED', `rbd export-diff: ${ending}`);
+  const end = await command.ended();
+  if (end.exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `rbd export-diff: ${describeEnd(end)}`);
   confirmSnapshot(plan, env);
 }
 
-/** The bytes of the planned extents, out of the stream of rbd. @throws CephbackupError EXPORT_INVALID */
-async function* contents(command: StreamedCommand, plan: ExportPlan): AsyncGenerator<Buffer, void> {
-  const parser = new ExportDiffParser();
-  const coverage = new Coverage(plan);
-  for (const chunk of command.chunks()) {
-    for (const part of parser.push(chunk)) yield* coverage.bytesOf(part);
+/** `rbd export-diff`; begun again where it fails before it has given anything, by what passes by itself. */
+class Export {
+  #command: StreamedCommand;
+
+  constructor(
+    private readonly plan: ExportPlan,
+    private readonly env: Environment,
+  ) {
+    this.#command = this.#begin();
   }
-  if (parser.ended) return;
-  throw new CephbackupError(
-    'EXPORT_INVALID',
-    `the stream of rbd export-diff ends too early (${await command.ended})`,
-  );
+
+  ended(): Promise<StreamEnd> {
+    return this.#command.ended;
+  }
+
+  /** The bytes of the planned extents, out of the stream of rbd. @throws CephbackupError EXPORT_INVALID */
+  async *contents(): AsyncGenerator<Buffer, void> {
+    const parser = new ExportDiffParser();
+    const coverage = new Coverage(this.plan);
+    const began = performance.now();
+    for (let count = 1; ; count += 1) {
+      let empty = true;
+      for (const chunk of this.#command.chunks()) {
+        empty = false;
+        for (const part of parser.push(chunk)) yield* coverage.bytesOf(part);
+      }
+      if (parser.ended) return;
+      const end = await this.ended();
+      const passes = passing({ program: 'rbd', late: false, stderr: '', ...end });
+      const again = passes !== null && count < (passes.most ?? Infinity);
+      if (!empty || !again || performance.now() - began > patience.patienceMs) {
+        const message = `the stream of rbd export-diff ends too early (${describeEnd(end)})`;
+        throw new CephbackupError('EXPORT_INVALID', message);
+      }
+      await sleep(nextPause(patience, count));
+      this.#command = this.#begin();
+    }
+  }
+
+  #begin(): StreamedCommand {
+    return streamCommand('rbd', this.plan.exportArgs, this.env);
+  }
 }
 
 /** @throws CephbackupError SNAPSHOT_VANISHED where the name stands for nothing, or for another snapshot */
 function confirmSnapshot(plan: ExportPlan, env: Environment): void {
-  const listed = runBlocking('rbd', plan.snapListArgs, { env, deadlineMs: snapListDeadlineMs });
+  const options = { env, deadlineMs: snapListDeadlineMs, patience };
+  const listed = runBlockingPatiently('rbd', plan.snapListArgs, options);
   const found = (JSON.parse(listed) as { id: number; name: string }[]).find(
     ({ name }) => name === plan.snapshot,
   );
