@@ -79,6 +79,25 @@ export function shareClaim(
   return boundPair(claim, options, 'ceph-fs', 'Filesystem', csi);
 }
 
+/** A claim that is bound to a plain directory of a CephFS, and its volume, as an administrator makes them by hand. */
+export function directoryClaim(
+  cluster: CephCluster,
+  claim: ClaimName,
+  options: ClaimOptions & { filesystem: string; path: string },
+): Seedable[] {
+  const csi = {
+    driver: 'cephfs.csi.ceph.com',
+    volumeHandle: `static-${claim.namespace}-${claim.name}`,
+    volumeAttributes: {
+      clusterID: cluster.fsid,
+      fsName: options.filesystem,
+      staticVolume: 'true',
+      rootPath: options.path,
+    },
+  };
+  return boundPair(claim, options, 'ceph-fs-static', 'Filesystem', csi);
+}
+
 /** A claim that is bound to a folder of a node: nothing of Ceph's. */
 export function localClaim(claim: ClaimName, options: ClaimOptions): Seedable[] {
   return boundPair(claim, options, 'local', 'Filesystem', undefined);

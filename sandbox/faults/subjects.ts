@@ -1,0 +1,368 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { installationId } from '../../lib/ownership/names.js';
+import { mountImage } from '../ceph.js';
+import { createSubvolume, mountShare } from '../ceph/shares.js';
+import { imageClaim, shareClaim } from '../claims.js';
+import type { Repository } from '../repository.js';
+import { differences } from '../tree/compare.js';
+import { describeTree, type Tree } from '../tree/describe.js';
+import type { Bed, BedClaim } from './bed.js';
+import { filesystem, kinds, type Kind } from './kinds.js';
+
+export type Command = 'run' | 'restore' | 'verify' | 'prune' | 'cleanup';
+
+/** What the matrix tries: one command on one kind of volume. */
+export interface Subject {
+  name: string;
+  command: Command;
+  /** Prepares a new bed. */
+  make(bed: Bed): Promise<Course>;
+}
+
+/** What is repeated for each case. */
+export interface Course {
+  trial(): Promise<Trial>;
+}
+
+export interface Trial {
+  args: readonly string[];
+  /** For the run after the fault; default: the same. */
+  again?: readonly string[];
+  /** Default: the bed's. */
+  repository?: Repository;
+  /** Lines of the world that this trial alone answers for. */
+  target?: string;
+  /** What is not as a command without a fault would have left it. */
+  flaws(): Promise<string[]>;
+  /** What must hold whatever happened. */
+  losses?(): Promise<string[]>;
+  /** Removes what the trial made. */
+  end?(): Promise<void>;
+}
+
+/** @throws Error where a command without a fault does not succeed */
+export async function succeed(bed: Bed, args: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr, json } = await bed.start(args).result;
+  if (code !== 0) throw new Error(`${args.join(' ')}: exit code ${code}\n${stderr}\n${stdout}`);
+  return json;
+}
+
+const runOf = (name: string, wanted: readonly Kind[], args: readonly string[]): Subject => ({
+  name: `run: ${name}`,
+  command: 'run',
+  make: async (bed) => {
+    for (const kind of wanted) await bed.claim(kind);
+    await succeed(bed, ['run']);
+    return { trial: () => Promise.resolve({ args: ['run', ...args], flaws: () => Promise.resolve([]) }) };
+  },
+});
+
+const treeBelow = async (root: string): Promise<Tree> => {
+  const tree = await describeTree(root);
+  tree.delete('lost+found');
+  return tree;
+};
+
+async function treeOfImage(bed: Bed, image: string): Promise<Tree> {
+  const mounted = await mountImage(bed.ground.cluster, image, 'ext4');
+  try {
+    return await treeBelow(mounted.path);
+  } finally {
+    await mounted.unmount();
+  }
+}
+
+async function treeOfShare(bed: Bed, at: string): Promise<Tree> {
+  const mounted = await mountShare(bed.ground.cluster, filesystem, at);
+  try {
+    return await treeBelow(mounted.path);
+  } finally {
+    await mounted.unmount();
+  }
+}
+
+const hashOf = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+
+async function hashOfImage(bed: Bed, image: string): Promise<string> {
+  const file = path.join(bed.ground.folder, bed.fresh('exported'));
+  await bed.ground.cluster.run('rbd', ['export', '--no-progress', image, file]);
+  const hash = hashOf(await readFile(file));
+  await rm(file);
+  return hash;
+}
+
+/** What `read` throws where there is nothing is a flaw, too. */
+const asFlaws = async (read: () => Promise<string[]>): Promise<string[]> =>
+  read().catch((thrown: unknown) => [thrown instanceof Error ? thrown.message : String(thrown)]);
+
+interface Wanted {
+  tree: Tree;
+  hash: string;
+}
+
+const wantedTree = async (bed: Bed, { at }: BedClaim): Promise<Wanted> => ({
+  tree: await treeOfImage(bed, at),
+  hash: '',
+});
+const wantedShare = async (bed: Bed, { at }: BedClaim): Promise<Wanted> => ({
+  tree: await treeOfShare(bed, at),
+  hash: '',
+});
+const wantedHash = async (bed: Bed, { at }: BedClaim): Promise<Wanted> => ({
+  tree: new Map(),
+  hash: await hashOfImage(bed, at),
+});
+
+interface Target {
+  args: string[];
+  name: string;
+  /** Where it is not what was wanted. */
+  read: () => Promise<string[]>;
+  end: () => Promise<void>;
+}
+
+interface RestoreWay {
+  name: string;
+  kind: Kind;
+  /** What the source holds. */
+  wanted: (bed: Bed, source: BedClaim) => Promise<Wanted>;
+  /** A new target. */
+  target: (bed: Bed, wanted: Wanted) => Promise<Target>;
+}
+
+const removeImage = async (bed: Bed, image: string): Promise<void> => {
+  await bed.ground.cluster.attempt('rbd', ['rm', '--no-progress', image]);
+};
+
+const sizes = { 'rbd-ext4': 32, 'rbd-block': 11 } as const;
+const mebibyte = 1024 ** 2;
+
+const ways: RestoreWay[] = [
+  {
+    name: 'to-image (files)',
+    kind: 'rbd-ext4',
+    wanted: wantedTree,
+    target: (bed, wanted) => {
+      const image = `${bed.ground.place}/${bed.fresh('restored')}`;
+      return Promise.resolve({
+        args: ['--to-image', image],
+        name: image,
+        read: async () => differences(wanted.tree, await treeOfImage(bed, image)),
+        end: () => removeImage(bed, image),
+      });
+    },
+  },
+  {
+    name: 'to-image (disk)',
+    kind: 'rbd-block',
+    wanted: wantedHash,
+    target: (bed, wanted) => {
+      const image = `${bed.ground.place}/${bed.fresh('restored')}`;
+      return Promise.resolve({
+        args: ['--to-image', image],
+        name: image,
+        read: async () => ((await hashOfImage(bed, image)) === wanted.hash ? [] : ['other bytes']),
+        end: () => removeImage(bed, image),
+      });
+    },
+  },
+  {
+    name: 'to-pvc (files)',
+    kind: 'rbd-ext4',
+    wanted: wantedTree,
+    target: async (bed, wanted) => {
+      const { cluster, place } = bed.ground;
+      const name = bed.fresh('blank');
+      const image = `${place}/${name}`;
+      const size = sizes['rbd-ext4'] * mebibyte;
+      await cluster.createImage(image, size);
+      const claim = { namespace: 'spare', name };
+      await bed.kube.seed(imageClaim(cluster, claim, { image, fsType: 'ext4', size }));
+      return {
+        args: ['--to-pvc', `spare/${name}`],
+        name: image,
+        read: async () => differences(wanted.tree, await treeOfImage(bed, image)),
+        end: () => removeImage(bed, image),
+      };
+    },
+  },
+  {
+    name: 'to-pvc (share)',
+    kind: 'cephfs-subvolume',
+    wanted: wantedShare,
+    target: async (bed, wanted) => {
+      const { cluster } = bed.ground;
+      const group = `${bed.ground.group}-spare`;
+      const name = bed.fresh('blank');
+      const at = await createSubvolume(cluster, { filesystem, group, name });
+      const claim = { namespace: 'spare', name };
+      const where = { filesystem, group, subvolume: name, path: at, size: 64 * mebibyte };
+      await bed.kube.seed(shareClaim(cluster, claim, where));
+      return {
+        args: ['--to-pvc', `spare/${name}`],
+        name,
+        read: async () => differences(wanted.tree, await treeOfShare(bed, at)),
+        end: async () => {
+          await cluster.attempt('ceph', ['fs', 'subvolume', 'rm', filesystem, name, '--group_name', group]);
+        },
+      };
+    },
+  },
+  {
+    name: 'to-directory',
+    kind: 'rbd-ext4',
+    wanted: wantedTree,
+    target: (bed, wanted) => {
+      const directory = path.join(bed.ground.folder, bed.fresh('restored'));
+      return Promise.resolve({
+        args: ['--to-directory', directory],
+        name: directory,
+        read: async () => differences(wanted.tree, await treeBelow(directory)),
+        end: () => rm(directory, { recursive: true, force: true }),
+      });
+    },
+  },
+  {
+    name: 'to-file',
+    kind: 'rbd-block',
+    wanted: wantedHash,
+    target: (bed, wanted) => {
+      const file = path.join(bed.ground.folder, bed.fresh('restored'));
+      return Promise.resolve({
+        args: ['--to-file', file, '--format', 'raw'],
+        name: file,
+        read: async () => (hashOf(await readFile(file)) === wanted.hash ? [] : ['other bytes']),
+        end: () => rm(file, { force: true }),
+      });
+    },
+  },
+];
+
+const restoreBy = ({ name, kind, wanted, target }: RestoreWay): Subject => ({
+  name: `restore: ${name}`,
+  command: 'restore',
+  make: async (bed) => {
+    const source = await bed.claim(kind);
+    await succeed(bed, ['run']);
+    const content = await wanted(bed, source);
+    return {
+      trial: async () => {
+        const made = await target(bed, content);
+        const args = ['restore', `${source.namespace}/${source.name}`, ...made.args];
+        return {
+          args,
+          again: [...args, '--force'],
+          target: made.name,
+          flaws: () => asFlaws(made.read),
+          end: made.end,
+        };
+      },
+    };
+  },
+});
+
+const verifyBy = (name: string, wanted: readonly Kind[], args: readonly string[]): Subject => ({
+  name: `verify: ${name}`,
+  command: 'verify',
+  make: async (bed) => {
+    for (const kind of wanted) await bed.claim(kind);
+    await succeed(bed, ['run']);
+    return {
+      trial: async () => {
+        const before = new Date(Date.now() - 1000).toISOString();
+        await Promise.resolve();
+        const flaws = async () => {
+          const marks = await bed.allMarks();
+          return [...marks].flatMap(([uid, { 'last-verified': verified = '' }]) =>
+            verified >= before.slice(0, 19) ? [] : [`${uid}: last-verified is ${verified}`],
+          );
+        };
+        return { args: ['verify', ...args], flaws };
+      },
+    };
+  },
+});
+
+const prune: Subject = {
+  name: 'prune',
+  command: 'prune',
+  make: async (bed) => {
+    await bed.claim('rbd-block');
+    for (let count = 0; count < 3; count += 1) await succeed(bed, ['run']);
+    const args = ['prune', '--keep-last', '1', '--max-unused', '0'];
+    const copyOf = () => bed.repository.copy(path.join(bed.ground.folder, bed.fresh('copy')));
+    const idsIn = async (repository: Repository) =>
+      (await repository.snapshots('--no-lock')).map(({ id }) => id).sort();
+    const golden = await copyOf();
+    const env = { ...bed.env, ...golden.env };
+    const { startCephbackup } = await import('../cephbackup.js');
+    const { code, stderr } = await startCephbackup(args, { env }).result;
+    if (code !== 0) throw new Error(`prune: exit code ${code}\n${stderr}`);
+    const kept = await idsIn(golden);
+    return {
+      trial: async () => {
+        const repository = await copyOf();
+        return {
+          args,
+          repository,
+          flaws: async () => {
+            const ids = await idsIn(repository);
+            const check = await repository.attempt('check', '--read-data', '--no-lock');
+            return [
+              ...(ids.join() === kept.join() ? [] : [`snapshots are ${ids.join()}`]),
+              ...(check.code === 0 ? [] : [`restic check: ${check.stderr}`]),
+            ];
+          },
+          losses: async () => {
+            const ids = new Set(await idsIn(repository));
+            return kept.filter((id) => !ids.has(id)).map((id) => `the kept snapshot ${id} is gone`);
+          },
+          end: () => rm(repository.folder, { recursive: true, force: true }),
+        };
+      },
+    };
+  },
+};
+
+const cleanup: Subject = {
+  name: 'cleanup',
+  command: 'cleanup',
+  make: async (bed) => {
+    const image = await bed.claim('rbd-ext4');
+    const share = await bed.claim('cephfs-subvolume');
+    const { cluster, group, place } = bed.ground;
+    const { body } = await bed.kube.request('GET', '/api/v1/namespaces/kube-system');
+    const { uid = '' } = (body as { metadata: { uid?: string } }).metadata;
+    const installation = installationId(uid, 'default', 'cephbackup.hpc.nyu.edu');
+    const subvolume = share.at.split('/').at(-2) ?? '';
+    return {
+      trial: async () => {
+        const name = `cephbackup-${installation}-${randomBytes(4).toString('hex')}-1`;
+        await cluster.rbd('snap', 'create', '--no-progress', `${image.at}@${name}`);
+        await cluster.rbd(
+          ...['clone', '--rbd-default-clone-format', '2', `${image.at}@${name}`, `${place}/${name}`],
+        );
+        await cluster.ceph(
+          `fs subvolume snapshot create ${filesystem} ${subvolume} ${name} --group_name ${group}`,
+        );
+        const flaws = async () =>
+          [...(await bed.world())]
+            .filter((line) => line.includes(name))
+            .map((line) => `not removed: ${line}`);
+        return { args: ['cleanup'], flaws, target: name };
+      },
+    };
+  },
+};
+
+export const subjects: readonly Subject[] = [
+  ...kinds.map((kind) => runOf(kind, [kind], ['--concurrency', '1'])),
+  runOf('all kinds, concurrency 4', kinds, ['--concurrency', '4']),
+  ...ways.map(restoreBy),
+  verifyBy('files and a disk', ['rbd-ext4', 'rbd-block'], []),
+  verifyBy('--drill', ['rbd-ext4', 'rbd-block'], ['--drill']),
+  prune,
+  cleanup,
+];
