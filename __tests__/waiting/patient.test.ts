@@ -7,6 +7,7 @@ import { silent } from '../../lib/log/logger.js';
 import { Redactor } from '../../lib/log/redactor.js';
 import { createExec, type CommandOptions } from '../../lib/tools/process/exec.js';
 import { patientExec } from '../../lib/tools/process/patient.js';
+import { Ceph } from '../../lib/tools/ceph/ceph.js';
 import { CephFs } from '../../lib/tools/ceph/fs.js';
 import { Rbd } from '../../lib/tools/rbd/images.js';
 import { Restic } from '../../lib/tools/restic/restic.js';
@@ -148,7 +149,7 @@ describe('a filesystem whose metadata server fails over', () => {
 
   test('is waited for, once for all volumes that need it', async () => {
     const { exec, waits } = rig({ ceph: dumps });
-    const cephFs = new CephFs(exec, connection);
+    const cephFs = new CephFs(exec, new Ceph(exec, connection));
     expect(await Promise.all([1, 2, 3].map(() => cephFs.available('a')))).toEqual([true, true, true]);
     expect(waits.warnings()).toEqual([
       expect.stringMatching(/^waited 1 s: the filesystem a has no metadata server that is active: /),
@@ -164,7 +165,7 @@ describe('a filesystem whose metadata server fails over', () => {
           args,
           given.patience === undefined ? given : { ...given, patience: { ...given.patience, patienceMs: 0 } },
         ),
-      connection,
+      new Ceph(exec, connection),
     );
     // Each of the first two asks twice at most: the third sees that it is there again.
     expect([await cephFs.available('a'), await cephFs.available('a')]).toEqual([false, false]);
