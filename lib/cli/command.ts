@@ -48,6 +48,8 @@ export type Command<Options> = (context: CommandContext<Options>) => Promise<Com
 export interface CommandDefinition {
   name: string;
   description: string;
+  /** Two command lines that work as they stand, for the beginning of the help. */
+  examples: readonly [string, string];
   options: Definitions;
   operand: Operand | null;
   /** Whether it waits for what passes by itself. A command that only looks tells at once how it is now. */

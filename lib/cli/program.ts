@@ -32,7 +32,8 @@ export function parseCommandLine(
   for (const definition of commands) {
     const command = program
       .command(definition.name)
-      .description(definition.description)
+      .summary(definition.description)
+      .description(`${definition.description}\n\n${exampleLines(definition, name)}`)
       .allowUnknownOption()
       .allowExcessArguments();
     for (const operand of operandsOf(definition)) {
@@ -57,6 +58,12 @@ export function parseCommandLine(
     return { type: 'usage', text: '', message: thrown.message.replace(/^error: /, '').replaceAll('\n', ' ') };
   }
   return parsed[0] ?? { type: 'usage', text: printed, message: 'no command given' };
+}
+
+/** @param name as which the program was called */
+function exampleLines({ examples }: CommandDefinition, name: string): string {
+  const lines = examples.map((example) => `  ${example.replace(/\bcephbackup(?= )/, name)}`);
+  return ['Examples:', ...lines].join('\n');
 }
 
 function commanderOption(key: string, definition: OptionDefinition<unknown>): Option {

@@ -4,6 +4,7 @@ import { cleanupOptions } from './options.js';
 export const cleanupCommand = define({
   name: 'cleanup',
   description: 'remove what crashed runs of this installation left in Ceph and on this node',
+  examples: ['cephbackup cleanup --dry-run', 'cephbackup cleanup'],
   options: cleanupOptions,
   patient: true,
   check: async (values) => (await import('../shared/checks.js')).volumeMistakes(values),

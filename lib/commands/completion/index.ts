@@ -7,6 +7,10 @@ export const completionCommand = (commands: () => readonly CommandDefinition[]) 
   define({
     name: 'completion',
     description: 'print a script that completes command lines: source <(cephbackup completion bash)',
+    examples: [
+      'source <(cephbackup completion bash)',
+      'cephbackup completion fish > ~/.config/fish/completions/cephbackup.fish',
+    ],
     options: completionOptions,
     operand: {
       name: 'bash|zsh|fish',

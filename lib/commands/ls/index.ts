@@ -6,6 +6,10 @@ import { lsOptions } from './options.js';
 export const lsCommand = define({
   name: 'ls',
   description: 'list what is in a backup, or the versions of a path over time',
+  examples: [
+    'cephbackup ls shop/database /var/lib --as-of 2026-03-01',
+    'cephbackup ls shop/database --versions /etc/app.conf',
+  ],
   options: lsOptions,
   operand: {
     ...claimOperand,

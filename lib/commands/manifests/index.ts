@@ -5,6 +5,10 @@ import { manifestsOptions } from './options.js';
 export const manifestsCommand = define({
   name: 'manifests',
   description: 'print the saved PVC, and a static PV for its restored volume, ready for `kubectl apply`',
+  examples: [
+    'cephbackup manifests shop/database | kubectl apply -f -',
+    'cephbackup manifests shop/database --to-image rbd/database',
+  ],
   options: manifestsOptions,
   operand: { ...claimOperand, least: 1, most: 1 },
   repository: () => true,

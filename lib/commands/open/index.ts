@@ -6,6 +6,7 @@ import { openOptions } from './options.js';
 export const openCommand = define({
   name: 'open',
   description: 'show a backup at an empty directory, read-only, until Ctrl-C',
+  examples: ['cephbackup open shop/database ./look', 'cephbackup open vms/router ./look --as-of 2026-03-01'],
   options: openOptions,
   operand: {
     ...claimOperand,

@@ -5,6 +5,10 @@ import { reportOptions } from './options.js';
 export const reportCommand = define({
   name: 'report',
   description: 'write one HTML page on what is backed up, how old, how large, proven or not',
+  examples: [
+    'cephbackup report backups.html',
+    'cephbackup report backups.html --repository --keep-daily 14 --keep-weekly 8',
+  ],
   options: reportOptions,
   operand: {
     name: 'FILE',

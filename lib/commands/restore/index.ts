@@ -5,6 +5,10 @@ import { restoreOptions } from './options.js';
 export const restoreCommand = define({
   name: 'restore',
   description: 'bring a backup back: to an image, a claim, a directory or a file',
+  examples: [
+    'cephbackup restore shop/database --path /var/lib --to-directory ./out',
+    'cephbackup restore vms/vm --partition 1 --path /etc/hosts --to-directory out',
+  ],
   options: restoreOptions,
   patient: true,
   // Not with --group.

@@ -4,6 +4,7 @@ import { runOptions } from './options.js';
 export const runCommand = define({
   name: 'run',
   description: 'back up every selected volume',
+  examples: ['cephbackup run --dry-run', 'cephbackup run --namespace shop --min-age 20h'],
   options: runOptions,
   patient: true,
   repository: ({ dryRun }) => dryRun !== true,

@@ -5,6 +5,7 @@ import { snapshotsOptions } from './options.js';
 export const snapshotsCommand = define({
   name: 'snapshots',
   description: 'show what the repository holds, by claim; needs neither Kubernetes nor Ceph',
+  examples: ['cephbackup snapshots', 'cephbackup snapshots shop/database --cluster all'],
   options: snapshotsOptions,
   operand: { ...claimOperand, least: 0, most: 1 },
   repository: () => true,

@@ -4,6 +4,7 @@ import { statusOptions } from './options.js';
 export const statusCommand = define({
   name: 'status',
   description: 'show how old the last backup of each claim is, what failed, and what is not covered',
+  examples: ['cephbackup status --max-age 26h', 'cephbackup status --namespace shop -o json'],
   options: statusOptions,
   repository: ({ repository }) => repository === true,
   // The shards of a run are no concern of a status, which is of all claims.

@@ -5,6 +5,7 @@ import { verifyOptions } from './options.js';
 export const verifyCommand = define({
   name: 'verify',
   description: 'prove that backups restore: read them back, all of each, and check what comes',
+  examples: ['cephbackup verify --budget 2h', 'cephbackup verify shop/database --drill'],
   options: verifyOptions,
   patient: true,
   operand: { ...claimOperand, least: 0, most: Infinity },

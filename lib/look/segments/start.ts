@@ -32,7 +32,7 @@ export async function serveAsOneFile(
   const said = await Promise.race([announced, daemon.ended]);
   clearTimeout(late);
   signal.throwIfAborted();
-  const [word = '', rest = ''] = [said.split(' ', 1)[0], said.slice(said.indexOf(' ') + 1)];
+  const [word, rest] = [said.split(' ', 1)[0], said.slice(said.indexOf(' ') + 1)];
   if (word === 'ready') return { path: `${mountPoint}/${diskFile}`, sizeBytes: Number(rest) };
   if (word === 'unreadable')
     throw new CephbackupError('BACKUP_DAMAGED', `the disk's image.json: ${printable(rest)}`);
