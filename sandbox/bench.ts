@@ -19,6 +19,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
+  incremental: async () => (await import('./bench/incremental.js')).incremental,
 };
 
 /** `npm run bench [-- [--quick] NAME...]`: all or some figures and their limits; exit code 1 where one does not hold. */

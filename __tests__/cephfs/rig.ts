@@ -172,6 +172,7 @@ export class Rig {
       liveRuns: new Set(liveRuns),
       volumes,
       bases: 'keep',
+      everyClaim: [],
       thorough: true,
       dryRun,
       signal: new AbortController().signal,

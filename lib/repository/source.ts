@@ -38,6 +38,8 @@ export interface DiskView {
 
 /** A Ceph snapshot whose fate is decided after the backup is proven and marked. */
 export interface FutureBase {
+  /** As it is told where it cannot be removed. */
+  resource: { kind: 'snapshot'; name: string; cluster: string | null };
   /** From now on unwinding leaves it in place; `keep` or `drop` must follow. */
   hold(): void;
   /** It becomes the base of this backup, and older bases go. @throws CephbackupError */

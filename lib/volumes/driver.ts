@@ -95,6 +95,8 @@ export interface SweepRequest {
   liveRuns: ReadonlySet<string>;
   /** The volumes that are known: where to look. */
   volumes: readonly PlannedVolume[];
+  /** All claims of the cluster, also those that the run's options leave out. */
+  everyClaim: readonly PlannedVolume[];
   /** Looks everywhere, image by image, instead of only where leftovers are likely. */
   thorough: boolean;
   dryRun: boolean;

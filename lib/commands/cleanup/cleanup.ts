@@ -40,6 +40,7 @@ export const cleanup: Command<CleanupValues> = async (context) => {
       installation,
       liveRuns: await liveRuns(theirs, dryRun),
       volumes: plan.volumes,
+      everyClaim: plan.volumes,
       thorough: true,
       dryRun,
       bases: options.bases === true ? 'remove-all' : 'keep',

@@ -9,4 +9,5 @@ export const doctorOptions = {
   ...volumeOptions,
   allowEmpty: runOptions.allowEmpty,
   hooks: runOptions.hooks,
+  keepBase: runOptions.keepBase,
 } satisfies Definitions;

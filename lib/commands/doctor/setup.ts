@@ -52,6 +52,15 @@ const patienceMs = 10_000;
 export class Setup {
   constructor(readonly parts: SetupParts) {}
 
+  /** Which images are mapped: disks are only where they are read by segments. */
+  async mapped(): Promise<{ filesystems: boolean; disks: boolean }> {
+    const kinds = await this.kinds();
+    return {
+      filesystems: kinds.has('rbd-filesystem'),
+      disks: kinds.has('rbd-block') && this.parts.options.keepBase === true,
+    };
+  }
+
   readonly #known = new Map<string, Promise<unknown>>();
 
   /** Asked once, whoever needs it. @throws NotChecked */

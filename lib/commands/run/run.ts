@@ -24,7 +24,7 @@ import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import { cephClients } from '../shared/ceph.js';
 import { marksOf } from '../shared/backups.js';
 import { refuseAnotherLease } from '../shared/lease-namespace.js';
-import { isNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
+import { isNarrowed, notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
 import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
 import { holdingFor, warnOfHooks } from './holding.js';
@@ -136,6 +136,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
           installation,
           liveRuns,
           volumes: plan.volumes,
+          everyClaim: everyClaim(context, cluster),
           bases: options.keepBase === true ? 'keep' : 'remove-selected',
           signal,
           log,
@@ -226,6 +227,15 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
  * until then need not be saved again.
  */
 const defaultVolumeTimeoutMs = 20 * 3_600_000;
+
+/** What the plan would be if nothing narrowed it. */
+function everyClaim(
+  { options, env, clock }: CommandContext<RunValues>,
+  { inventory }: Cluster,
+): PlannedVolume[] {
+  const policy = policyOf({ ...options, ...notNarrowed, optIn: options.optIn }, env);
+  return buildPlan(inventory, policy, new Date(clock())).volumes;
+}
 
 const oneAttempt = { patienceMs: 0 };
 

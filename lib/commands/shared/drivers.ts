@@ -129,15 +129,18 @@ const needs: Record<VolumeKind, readonly string[]> = {
   'rbd-block': ['rbd', 'env', 'mkfifo'],
   cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find', 'ls', 'stat', 'mkdir', 'rmdir'],
 };
+/** What a disk needs beside that, where it is read by segments. */
+const segmentsNeeds = ['unshare', 'nsenter', 'sh', 'mount', 'umount'];
 const cephfsNeeds = { kernel: ['mount.ceph'], fuse: ['ceph-fuse'] };
 const mapperNeeds = { krbd: ['mknod'], nbd: ['rbd-nbd'], fuse: ['qemu-storage-daemon'] };
 
 /** Every program that a run of these kinds of volumes starts. */
 export function neededPrograms(
-  { cephfsClient, mapper }: Pick<VolumeValues, 'cephfsClient' | 'mapper'>,
+  { cephfsClient, mapper, keepBase }: Pick<VolumeValues & BaseValues, 'cephfsClient' | 'mapper' | 'keepBase'>,
   kinds: ReadonlySet<VolumeKind>,
   namesFsid = false,
 ): string[] {
+  const segments = kinds.has('rbd-block') && keepBase === true;
   const wanted = new Set([
     'restic',
     'setpriv',
@@ -145,14 +148,15 @@ export function neededPrograms(
     ...(kinds.has('cephfs') ? cephfsNeeds[cephfsClient ?? 'kernel'] : []),
     // Only `ceph` says which cluster it is that answers.
     ...(namesFsid ? ['ceph'] : []),
-    ...(kinds.has('rbd-filesystem') ? mapperNeeds[mapper ?? 'krbd'] : []),
+    ...(segments ? segmentsNeeds : []),
+    ...(segments || kinds.has('rbd-filesystem') ? mapperNeeds[mapper ?? 'krbd'] : []),
   ]);
   return [...wanted];
 }
 
 /** All programs that are missing for these volumes, in one error. @throws CephbackupError TOOL_MISSING */
 export function checkPrograms(
-  { options, env }: CommandContext<VolumeValues>,
+  { options, env }: CommandContext<VolumeValues & Pick<BaseValues, 'keepBase'>>,
   volumes: readonly PlannedVolume[],
 ): void {
   const kinds = new Set(volumes.flatMap(({ kind }) => kind ?? []));

@@ -20,6 +20,6 @@ export async function settleBase(attempt: Attempt, marked: string | null): Promi
   } catch (thrown) {
     attempt.warn(`the snapshot could not be kept as a base: ${asCephbackupError(thrown).message}`);
   }
-  attempt.scope.add({ kind: 'snapshot', name: attempt.name, cluster: null }, () => base.drop());
+  attempt.scope.add(base.resource, () => base.drop());
   return attempt.unwind();
 }

@@ -44,13 +44,24 @@ export async function listExtents(
     if (extents instanceof WholeObjects) return { extents: await diff(true), wholeObject: true };
     return { extents, wholeObject: false };
   }
-  const [whole, exact] = await both(diff(true), diff(false));
-  if (!covers(whole, exact)) {
-    throw new CephbackupError('OBJECT_MAP_WRONG', 'the object map of the snapshot denies objects that exist');
-  }
+  const { whole, exact } = await listBoth(diff);
   const objects = Math.ceil(size / objectSize);
   const wholeObject = exact instanceof WholeObjects || whole.bytes - exact.bytes <= objects * listingCost;
   return { extents: wholeObject ? whole : exact, wholeObject };
+}
+
+/** What the OSDs have, to the byte where it can be remembered. @throws CephbackupError OBJECT_MAP_WRONG; what `diff` throws */
+export async function listExact(
+  diff: (wholeObject: boolean) => Promise<ExtentList>,
+  { size, fastDiff }: SnapshotFacts,
+): Promise<ExtentList> {
+  return fastDiff && size > 0 ? (await listBoth(diff)).exact : diff(false);
+}
+
+async function listBoth(diff: (wholeObject: boolean) => Promise<ExtentList>) {
+  const [whole, exact] = await both(diff(true), diff(false));
+  if (covers(whole, exact)) return { whole, exact };
+  throw new CephbackupError('OBJECT_MAP_WRONG', 'the object map of the snapshot denies objects that exist');
 }
 
 /** Both results; where one fails, after the other has ended, too: no command is left behind. */

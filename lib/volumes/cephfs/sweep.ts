@@ -56,6 +56,7 @@ export class CephfsSweeper implements Sweeper {
           volumes,
           thorough: false,
           bases: 'keep',
+          everyClaim: [],
           dryRun: true,
           signal,
           log: silent,

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asCephbackupError } from '../../errors/error.js';
 import { baseOwner, ownerOf } from '../../ownership/names.js';
-import type { RbdSource } from '../../plan/types.js';
 import type { Resource } from '../../ownership/scope.js';
 import { formatPlace } from '../../tools/rbd/image-spec.js';
 import { formatImage, type ImageById, type ImageSpec, type Watcher } from '../../tools/rbd/images.js';
 import type { SweepReport, SweepRequest } from '../driver.js';
 import { unmapAll } from '../mappers/krbd.js';
+import { isRetired } from './bases.js';
 import { contentsOf, type Contents, type Limit } from './contents.js';
 import { kindOf, whyNotOurs } from './parentage.js';
 import type { Place } from './place.js';
@@ -17,16 +17,6 @@ const mostLooks = 200;
 /** Another shard's sweep, which removes the same image just now, watches it for so long. */
 const otherSweepMs = 5_000;
 const betweenLooksMs = 500;
-
-/** Why a claim is not backed up now, and will not be in the next run. */
-const endedReasons: ReadonlySet<string> = new Set([
-  'not-bound',
-  'claim-mismatch',
-  'pv-false',
-  'namespace-false',
-  'pvc-false',
-  'not-opted-in',
-]);
 
 /**
  * Finds snapshots, clones and mappings of earlier runs in one pool by their name, removes those that nobody uses: mapping,
@@ -64,20 +54,13 @@ export class PlaceSweep {
     return !this.request.liveRuns.has(owner.run);
   }
 
-  /** Whether a base of the image is of no use: an image that no known claim has is left to `cleanup --bases`. */
-  #isRetired(image: string): boolean {
-    const { bases, volumes } = this.request;
-    if (bases === 'remove-all') return true;
-    const { pool, namespace } = this.place;
-    const claims = volumes.filter(({ source }) => {
-      const at = source as RbdSource | null;
-      return at?.image === image && at.pool === pool && at.radosNamespace === namespace;
-    });
-    if (claims.length === 0) return false;
-    return claims.every(
-      ({ backup, reason, kind }) =>
-        endedReasons.has(reason) || (backup && (kind !== 'rbd-block' || bases === 'remove-selected')),
-    );
+  /** Whether a snapshot is a base, and whether it goes; null where it is none. */
+  #baseGoes(name: string, shown: string, goes: () => boolean): boolean | null {
+    const owner = baseOwner(name);
+    if (owner === null) return null;
+    if (owner === this.request.installation) return goes();
+    this.report.foreign.push({ kind: 'snapshot', name: shown, cluster: this.place.cluster });
+    return false;
   }
 
   async #unmap(): Promise<void> {
@@ -156,11 +139,8 @@ export class PlaceSweep {
       if (snapshot === null || kept.has(snapshot)) continue;
       const spec = { pool, namespace, image };
       const shown = `${formatImage(spec)}@${snapshot}`;
-      const goes =
-        baseOwner(snapshot) === this.request.installation
-          ? this.#isRetired(image)
-          : this.#isOurs(snapshot, 'snapshot', shown);
-      if (!goes) continue;
+      const base = this.#baseGoes(snapshot, shown, () => isRetired(spec, this.request));
+      if (!(base ?? this.#isOurs(snapshot, 'snapshot', shown))) continue;
       await this.#remove('snapshot', shown, async () => {
         await rbd.removeSnapshot(spec, snapshot, { signal: this.request.signal });
       });
@@ -202,8 +182,8 @@ export class PlaceSweep {
       if ((which === 'hidden' && trashedFrom === null) || kept.has(trashedFrom ?? name)) continue;
       const shown = `${shownImage}@${trashedFrom ?? name} (id ${id})`;
       // A base that is hidden, or of an image in the trash, is of no use to anybody.
-      const isBase = baseOwner(trashedFrom ?? name) === this.request.installation;
-      if (!isBase && !this.#isOurs(trashedFrom ?? name, 'snapshot', shown)) continue;
+      const base = this.#baseGoes(trashedFrom ?? name, shown, () => true);
+      if (!(base ?? this.#isOurs(trashedFrom ?? name, 'snapshot', shown))) continue;
       await this.#remove('snapshot', shown, () =>
         trashedFrom === null && 'imageId' in image
           ? rbd.removeSnapshotOfTrashed(image, name, options)

@@ -15,7 +15,8 @@ export const kernel: Check = {
     const kinds = await setup.kinds();
     const wanted: { module: string; fix: string }[] = [];
     const rbd = mapper ?? 'krbd';
-    if (kinds.has('rbd-filesystem') && rbd !== 'fuse')
+    const { filesystems, disks } = await setup.mapped();
+    if ((filesystems || disks) && rbd !== 'fuse')
       wanted.push({ module: rbd === 'nbd' ? 'nbd' : 'rbd', fix: 'or pass --mapper fuse' });
     if (kinds.has('cephfs') && (cephfsClient ?? 'kernel') === 'kernel')
       wanted.push({ module: 'ceph', fix: 'or pass --cephfs-client fuse' });
@@ -61,17 +62,17 @@ export const fuse: Check = {
   run: async (setup, signal) => {
     const { mapper, cephfsClient } = setup.parts.options;
     const kinds = await setup.kinds();
-    const images = kinds.has('rbd-filesystem') && mapper === 'fuse';
+    const { filesystems, disks } = await setup.mapped();
     const shares = kinds.has('cephfs') && cephfsClient === 'fuse';
-    if (!images && !shares) return ok('not needed');
+    // The view of a disk is FUSE with every mapper.
+    if (!disks && !(filesystems && mapper === 'fuse') && !shares) return ok('not needed');
     const device = await openDevice(
       '/dev/fuse',
       'modprobe fuse on the node, and in the pod: privileged: true',
     );
-    const rest = images
-      ? [await openDevice('/dev/loop-control', loopFix), await storageDaemon(setup, signal)]
-      : [];
-    const bad = [device, ...rest].flatMap((finding) => finding ?? []);
+    const loops = filesystems && mapper === 'fuse' ? await openDevice('/dev/loop-control', loopFix) : null;
+    const daemon = (filesystems || disks) && mapper === 'fuse' ? await storageDaemon(setup, signal) : null;
+    const bad = [device, loops, daemon].flatMap((finding) => finding ?? []);
     return bad.length === 0 ? ok('the devices can be opened') : bad;
   },
 };
@@ -114,7 +115,8 @@ export const mountNamespace: Check = {
   name: 'mount-namespace',
   run: async (setup) => {
     const kinds = await setup.kinds();
-    if (!kinds.has('rbd-filesystem') && !kinds.has('cephfs')) return ok('not needed');
+    const { disks } = await setup.mapped();
+    if (!kinds.has('rbd-filesystem') && !kinds.has('cephfs') && !disks) return ok('not needed');
     const { startDaemon, childEnv } = setup.parts;
     try {
       const namespace = await openNamespace(startDaemon, childEnv);

@@ -5,12 +5,12 @@ import type { KnownSegment } from './plan.js';
 
 /**
  * Whether the parent's data is used where the Ceph diff from the base says that nothing changed, or why everything is read:
- * `first` there is no proven backup; `format` it is of another format; `no-base` its base is not there; `resized` segments
+ * `first` there is no proven backup; `format` it is of another format; `damaged` the repository has lost a part of it; `no-base` its base is not there; `resized` segments
  * have another size than the parent's; `release` this Ceph is known to miss changes; `full-every` the time for a full read
  * has come; `unavailable` the disk was streamed.
  */
 export type BaseUse =
-  'used' | 'first' | 'format' | 'no-base' | 'resized' | 'release' | 'full-every' | 'unavailable';
+  'used' | 'first' | 'format' | 'damaged' | 'no-base' | 'resized' | 'release' | 'full-every' | 'unavailable';
 
 /** What the parent's listing says of its disk. */
 export interface ParentDisk {
@@ -20,8 +20,8 @@ export interface ParentDisk {
 }
 
 export interface BaseQuestion {
-  /** Null where there is no proven backup, `other` where it is of another format. */
-  parent: ParentDisk | 'other' | null;
+  /** Null where there is no proven backup, `other` where it is of another format, `damaged` where it cannot be listed. */
+  parent: ParentDisk | 'other' | 'damaged' | null;
   /** The disk as it is now. */
   facts: DiskFacts;
   /** The disk as the base's snapshot has it; null where there is none. */
@@ -38,6 +38,7 @@ export function judgeBase(question: BaseQuestion): BaseUse {
   const { parent, facts, base, diffIsRight } = question;
   if (parent === null) return 'first';
   if (parent === 'other') return 'format';
+  if (parent === 'damaged') return 'damaged';
   if (base === null) return 'no-base';
   if (base.segmentBytes !== facts.segmentBytes) return 'resized';
   // What the base is, and what was backed up from it, must be the same.

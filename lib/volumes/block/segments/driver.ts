@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
-import { CephbackupError } from '../../../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../../../errors/error.js';
 import type { Scope } from '../../../ownership/scope.js';
-import { baseName, baseOwner, ownerOf } from '../../../ownership/names.js';
+import { baseName, ownerOf } from '../../../ownership/names.js';
 import { ExtentList } from '../../../qcow2/extents.js';
 import type { BackupSource, DirectorySource } from '../../../repository/source.js';
 import { mountedAt, unmount } from '../../../tools/node/mount.js';
@@ -9,7 +8,7 @@ import { openNamespace, volumeDirectory, type MountNamespace } from '../../../to
 import type { StartDaemon } from '../../../tools/process/daemon.js';
 import type { Environment } from '../../../tools/process/environment.js';
 import type { Exec } from '../../../tools/process/exec.js';
-import { formatImage } from '../../../tools/rbd/images.js';
+import { formatImage, type RbdSnapshot } from '../../../tools/rbd/images.js';
 import type { Restic } from '../../../tools/restic/restic.js';
 import type { VolumeDriver, VolumeJob } from '../../driver.js';
 import type { Mapper } from '../../mappers/mapper.js';
@@ -22,10 +21,13 @@ import {
   type RbdBlockDriver,
   type TakenSnapshot,
 } from '../driver.js';
-import { snapshotFacts } from '../snapshot-facts.js';
+import { listExact } from '../listing.js';
 import { diffIsRight, judgeBase, type BaseUse, type ParentDisk } from './base.js';
+import { whyNoFuse } from '../../../fuse/available.js';
+import { futureBase } from './future-base.js';
 import { formatFacts, segmentBytesFor, segmentsPerFolder, type DiskFacts } from './format.js';
 import { readParent } from './parent.js';
+import { baseFacts, changesSince } from './since-base.js';
 import { planSegments, type Segment } from './plan.js';
 import { startView, type ViewProcess } from './start.js';
 
@@ -46,8 +48,9 @@ export interface SegmentsTools {
 
 interface Judged {
   use: BaseUse;
+  /** Only where it is used. */
   parent: ParentDisk | null;
-  base: string | null;
+  base: RbdSnapshot | null;
 }
 
 /**
@@ -58,56 +61,50 @@ export class SegmentsDriver implements VolumeDriver {
   constructor(private readonly tools: SegmentsTools) {}
 
   async prepare(job: VolumeJob): Promise<BackupSource> {
-    let held = false;
+    const held = { value: false };
     const taken = await takeSnapshot(this.tools.locate, job, async (rbd, image) => {
-      if (!held) await removeOwnSnapshot(rbd, image, job.name);
+      if (!held.value) await removeOwnSnapshot(rbd, image, job.name);
     });
-    const { rbd, image, facts } = taken;
-    const refused = unfit(facts.size);
-    if (refused !== null) {
-      job.warn(`the disk is read whole, as a stream, and no base is kept: ${refused}`);
+    const namespace = await this.#placeForView(job, taken);
+    if (namespace === null)
       return { ...(await this.tools.stream.stream(job, taken)), base: 'unavailable' satisfies BaseUse };
-    }
     const { segments, use } = await this.#plan(job, taken);
-    const source = await this.#show(job, taken, segments, use);
-    const installation = ownerOf(job.name)?.installation ?? '';
-    const snapshot = {
-      hold: () => {
-        held = true;
-      },
-      drop: () => removeOwnSnapshot(rbd, image, job.name),
-      keep: async (id: string) => {
-        const kept = baseName(installation, id);
-        await rbd.renameSnapshot(image, job.name, kept);
-        for (const { name } of await rbd.snapshots(image))
-          if (baseOwner(name) === installation && name !== kept) await rbd.removeSnapshot(image, name);
-      },
+    const source = await this.#show(job, taken, namespace, segments, use);
+    return { ...source, disk: { ...source.disk, snapshot: futureBase(job, taken, held) } };
+  }
+
+  /** Null, and a warning, where no view can be made of the disk. */
+  async #placeForView(job: VolumeJob, { facts }: TakenSnapshot): Promise<MountNamespace | null> {
+    const none = (why: string) => {
+      job.warn(`the disk is read whole, as a stream, and no base is kept: ${why}`);
+      return null;
     };
-    return { ...source, disk: { ...source.disk, snapshot } };
+    const refused = unfit(facts.size) ?? (await whyNoFuse());
+    if (refused !== null) return none(refused);
+    try {
+      return await this.#openNamespace(job);
+    } catch (thrown) {
+      job.signal.throwIfAborted();
+      return none(asCephbackupError(thrown).message);
+    }
   }
 
   async #plan(job: VolumeJob, taken: TakenSnapshot): Promise<{ segments: Segment[]; use: BaseUse }> {
     const { rbd, image, facts } = taken;
     const { signal, name } = job;
     const disk = diskOf(facts);
-    const [{ use, parent, base }, extents] = await Promise.all([
+    const [judged, extents] = await Promise.all([
       this.#judge(job, taken, disk),
-      listSnapshot(rbd, image, name, false, facts, signal),
+      listExact((whole) => listSnapshot(rbd, image, name, whole, facts, signal), facts),
     ]);
-    let changes = new ExtentList();
-    if (use === 'used' && base !== null) {
-      const list = (whole: boolean) => listSnapshot(rbd, image, name, whole, facts, signal, base);
-      // Two ways of asking: what either of them names is read.
-      const exact = await list(false);
-      changes = facts.fastDiff && facts.size > 0 ? union(exact, await list(true)) : exact;
-    }
-    const time = { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 };
+    const changes = judged.base === null ? null : await changesSince(job, taken, judged.base);
+    const use = judged.use === 'used' && changes === null ? 'no-base' : judged.use;
     const segments = planSegments({
       facts: disk,
       extents,
-      parent: use === 'used' ? (parent?.segments ?? null) : null,
-      changes,
-      time,
+      parent: use === 'used' ? (judged.parent?.segments ?? null) : null,
+      changes: changes ?? new ExtentList(),
+      time: { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 },
     });
     const read = segments.filter((segment) => segment.read).length;
     job.log.info(`base: ${use}; ${read} of ${segments.length} segments are read`);
@@ -115,14 +112,13 @@ export class SegmentsDriver implements VolumeDriver {
   }
 
   async #judge(job: VolumeJob, taken: TakenSnapshot, facts: DiskFacts): Promise<Judged> {
-    const { rbd, image, snapshots } = taken;
+    const { rbd, snapshots } = taken;
     const { signal, volume, name } = job;
     const backup = await job.parent();
-    const parent = backup === null ? null : await readParent(this.tools.restic, backup.id, signal);
+    const parent = backup === null ? null : await this.#readParent(job, backup.id);
     const wanted = backup === null ? null : baseName(ownerOf(name)?.installation ?? '', backup.id);
     const base = snapshots.find((snapshot) => snapshot.name === wanted && snapshot.trashedFrom === null);
-    const known =
-      base === undefined ? null : snapshotFacts(await rbd.snapshotInfo(image, base.name, { signal }));
+    const known = base === undefined ? null : await baseFacts(job, taken, base);
     const use = judgeBase({
       parent,
       facts,
@@ -135,13 +131,32 @@ export class SegmentsDriver implements VolumeDriver {
       now: Date.now(),
       fullEveryMs: this.tools.fullEveryMs,
     });
-    return { use, parent: parent === 'other' ? null : parent, base: base?.name ?? null };
+    return use === 'used' && typeof parent === 'object'
+      ? { use, parent, base: base ?? null }
+      : { use, parent: null, base: null };
   }
 
-  async #show(job: VolumeJob, taken: TakenSnapshot, segments: Segment[], use: BaseUse) {
+  async #readParent(job: VolumeJob, id: string): Promise<ParentDisk | 'other' | 'damaged'> {
+    try {
+      return await readParent(this.tools.restic, id, job.signal);
+    } catch (thrown) {
+      if (asCephbackupError(thrown).code !== 'BACKUP_DAMAGED') throw thrown;
+      job.warn(
+        `the previous backup is damaged in the repository, so that everything is read: ${asCephbackupError(thrown).message}`,
+      );
+      return 'damaged';
+    }
+  }
+
+  async #show(
+    job: VolumeJob,
+    taken: TakenSnapshot,
+    namespace: MountNamespace,
+    segments: Segment[],
+    use: BaseUse,
+  ) {
     const { rbd, image, snapshotId, facts } = taken;
     const { scope, signal } = job;
-    const namespace = await this.#openNamespace(job);
     const disk = diskOf(facts);
     const failures: Error[] = [];
     let mapping: Promise<void> | null = null;
@@ -264,7 +279,6 @@ function slot(scope: Scope): Pick<Scope, 'add'> {
 
 /** Why no view can be made of a disk, or null. */
 function unfit(sizeBytes: number): string | null {
-  if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
   if (sizeBytes === 0) return 'it is empty';
   // Devices end at a whole sector.
   return sizeBytes % 512 === 0 ? null : 'its size is no multiple of 512 bytes';
@@ -272,14 +286,4 @@ function unfit(sizeBytes: number): string | null {
 
 function diskOf({ size, objectSize }: { size: number; objectSize: number }): DiskFacts {
   return { sizeBytes: size, segmentBytes: segmentBytesFor(size, objectSize) };
-}
-
-function union(one: ExtentList, other: ExtentList): ExtentList {
-  const all = [...one, ...other].sort((a, b) => a.start - b.start);
-  const list = new ExtentList();
-  for (const { start, length } of all) {
-    const from = Math.max(start, list.end);
-    if (start + length > from) list.push(from, start + length - from);
-  }
-  return list;
 }

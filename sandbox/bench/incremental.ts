@@ -1,0 +1,123 @@
+import { execPath } from 'node:process';
+import path from 'node:path';
+import { rm } from 'node:fs/promises';
+import { checkout } from '../checkout.js';
+import type { Repository } from '../repository.js';
+import { randomBytesOf } from '../workload/random.js';
+import { inTurn } from './against-script.js';
+import { evenly, GiB, KiB, MiB, writeToDisk, type Piece } from './disk-contents.js';
+import { atMost, information, median, type Bench } from './figure.js';
+import { backUpPipe, bytesIn, timed, type Cost } from './pipe.js';
+import { namespace, TestBed, type Volume } from './test-bed.js';
+
+const phases = ['new', 'unchanged', '1 % changed'] as const;
+type Phase = (typeof phases)[number];
+const limits: Record<Phase, { wall: number; processor: number }> = {
+  new: { wall: 1.25, processor: 1.3 },
+  unchanged: { wall: 0.4, processor: 0.4 },
+  '1 % changed': { wall: 0.6, processor: 0.5 },
+};
+
+type Costs = Record<'ours' | 'bare', Record<Phase, (Cost & { added: number })[]>>;
+
+/** Whole runs with `--keep-base`, against the bare pipe from rbd into restic, which reads everything. */
+export const incremental: Bench = async ({ folder, quick, tell }) => {
+  const bed = await TestBed.start(folder);
+  try {
+    const [size, used] = quick ? [4 * GiB, 256 * MiB] : [20 * GiB, 1332 * MiB];
+    tell(`a disk of ${size / GiB} GiB with ${used / MiB} MiB in it`);
+    const costs: Costs = { ours: empty(), bare: empty() };
+    for (let round = 0, rounds = quick ? 1 : 5; round < rounds; round += 1) {
+      tell(`round ${round + 1} of ${rounds}`);
+      await oneRound(bed, round, size, used, costs);
+    }
+    return { figures: phases.flatMap((phase) => figuresOf(costs, phase)), notes: [] };
+  } finally {
+    await bed.stop();
+  }
+};
+
+function empty(): Costs['ours'] {
+  return { new: [], unchanged: [], '1 % changed': [] };
+}
+
+async function oneRound(bed: TestBed, round: number, size: number, used: number, costs: Costs) {
+  const volume = await bed.disk(`disk-${round}`, size);
+  const object = 4 * MiB;
+  const noise = (seed: number) => randomBytesOf(seed, object);
+  await writeToDisk(bed, volume, evenly(used / object, size, noise));
+  const repositories = { ours: await bed.repository(), bare: await bed.repository() };
+  for (const phase of phases) {
+    if (phase === '1 % changed') await writeToDisk(bed, volume, scattered(used, size));
+    const sides = {
+      ours: () => wholeRun(bed, repositories.ours, volume),
+      bare: () => barePipe(bed, repositories.bare, volume, phase),
+    };
+    await inTurn(
+      round,
+      (['ours', 'bare'] as const).map((side) => async () => {
+        const before = await bytesIn(repositories[side]);
+        const cost = await sides[side]();
+        costs[side][phase].push({ ...cost, added: (await bytesIn(repositories[side])) - before });
+      }),
+    );
+  }
+  for (const { folder } of Object.values(repositories)) await rm(folder, { recursive: true });
+  await bed.cluster.rbd('snap', 'purge', '--no-progress', volume.image);
+  await bed.cluster.rbd('rm', '--no-progress', volume.image);
+}
+
+/** One part in a hundred of what is in use, 256 KiB at a time. */
+function* scattered(used: number, size: number): Generator<Piece> {
+  const object = 4 * MiB;
+  const objects = used / object;
+  const apart = Math.floor(size / objects / object) * object;
+  const count = Math.round(used / 100 / (256 * KiB));
+  for (let index = 0; index < count; index += 1) {
+    const at = Math.floor((index * objects) / count) * apart;
+    yield { offset: at + MiB, bytes: randomBytesOf(9000 + index, 256 * KiB) };
+  }
+}
+
+/** Kubernetes, manifests, proof and all. */
+function wholeRun(bed: TestBed, repository: Repository, { name }: Volume): Promise<Cost> {
+  const program = path.join(checkout, 'dist/bin/cephbackup.js');
+  return timed(
+    [execPath, program, 'run', '--keep-base', '--pvc', `${namespace}/${name}`],
+    bed.env(repository),
+  );
+}
+
+async function barePipe(
+  bed: TestBed,
+  repository: Repository,
+  { image }: Volume,
+  phase: Phase,
+): Promise<Cost> {
+  const snapshot = `${image}@bare-${phases.indexOf(phase)}`;
+  await bed.cluster.rbd('snap', 'create', '--no-progress', snapshot);
+  const command = ['rbd', 'export-diff', '--no-progress', snapshot, '-'];
+  return backUpPipe(repository, command, { ...bed.cluster.env });
+}
+
+function figuresOf({ ours, bare }: Costs, phase: Phase) {
+  const of = (side: Costs['ours'], kind: 'wall' | 'processor' | 'added') =>
+    median(side[phase].map((cost) => cost[kind]));
+  const ratio = (kind: 'wall' | 'processor') => {
+    const [run, pipe] = [of(ours, kind), of(bare, kind)];
+    const formula = `${run.toFixed(2)} s / ${pipe.toFixed(2)} s`;
+    return atMost(
+      `${phase}, ${kind} of a whole run, against the bare pipe`,
+      run / pipe,
+      limits[phase][kind],
+      '×',
+      formula,
+    );
+  };
+  const added = of(ours, 'added') / of(bare, 'added');
+  const stored =
+    phase === '1 % changed'
+      ? atMost('1 % changed, bytes added, against the bare pipe', added, 1, '×')
+      : information(`${phase}, bytes added, against the bare pipe`, added, '×');
+  return [ratio('wall'), ratio('processor'), stored];
+}
