@@ -14,6 +14,7 @@ import { Waits } from '../waiting/waits.js';
 import type { Start } from './main.js';
 import { variableOf } from './options.js';
 import { unlimitedMs } from '../waiting/deadline.js';
+import { within } from '../waiting/within.js';
 
 export interface Surroundings {
   context: Omit<CommandContext<unknown>, 'options' | 'operands'>;
@@ -57,6 +58,9 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   let progress: Progress | null = null;
   const waits = new Waits(log);
   let patienceMs = 0;
+  const commands = new Set<Promise<unknown>>();
+  const once = createExec({ env: childEnvironment(start.env), log, redactor });
+  const exec = patientExec(once, waits, () => ({ ...defaultPatience, patienceMs }));
   return {
     log,
     redactor,
@@ -75,10 +79,13 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     wait: (milliseconds) => {
       patienceMs = milliseconds ?? defaultPatience.patienceMs;
     },
-    close: () => {
+    close: async () => {
       clearTimeout(timer);
       progress?.close();
-      return flush();
+      // Who still works beside what has failed would be killed with this program, and restic leave its lock.
+      abort.abort(new CephbackupError('CANCELLED', 'the command has ended'));
+      await within(Promise.allSettled(commands), endingMs, () => undefined);
+      await flush();
     },
     context: {
       env: start.env,
@@ -90,15 +97,21 @@ export async function surroundings(start: Start): Promise<Surroundings> {
       clock: () => Date.now(),
       log,
       redactor,
-      exec: patientExec(createExec({ env: childEnvironment(start.env), log, redactor }), waits, () => ({
-        ...defaultPatience,
-        patienceMs,
-      })),
+      exec: (...command) => {
+        const running = exec(...command);
+        commands.add(running);
+        const end = () => commands.delete(running);
+        running.then(end, end);
+        return running;
+      },
       waits,
       progress: () => (progress ??= screen === null ? logProgress(log) : liveProgress(screen.draw)),
     },
   };
 }
+
+/** A little longer than restic gets to end by itself. */
+const endingMs = 15_000;
 
 /** Logging starts before options are resolved, so that mistakes in them can be logged. */
 function setting({ argv, env }: Start, name: string): string | undefined {

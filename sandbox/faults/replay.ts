@@ -9,7 +9,7 @@ import { judgeAnswer, judgeBackups, judgeWorld, namesLeft, type State } from './
 import { isKnown } from './known.js';
 import { answerOf, type Mode } from './modes.js';
 import { FaultyPrograms, type Fault } from './programs.js';
-import type { Course, Subject, Trial } from './subjects.js';
+import { succeed, type Course, type Subject, type Trial } from './subjects.js';
 
 /** Programs that the product, or what it starts, may run. There are no others on PATH. */
 const programs = [
@@ -64,7 +64,8 @@ export interface Verdict {
   stderr: string;
 }
 
-const patience = { worldMs: 10_000, commandMs: 180_000 };
+/** The removal of an image may say nothing for ten minutes. */
+const patience = { worldMs: 10_000, commandMs: 900_000 };
 
 /** One subject on one bed: what it does without faults, and what becomes of it with them. */
 export class Replay {
@@ -166,11 +167,10 @@ export class Replay {
     const trial = await this.course.trial();
     const { mode } = one;
     const { result, met, unknown } = await this.#hurt(one, trial);
-    const killed = mode.ends === 'SIGKILL';
-    const problems = [
-      ...judgeAnswer(subject.command, result, { ends: mode.ends ?? null, secrets: bed.secrets }),
-      ...unknown,
-    ];
+    const killed = result.signal === 'SIGKILL';
+    // What ends with the program ends too late to kill it.
+    const ends = mode.ends === 'SIGKILL' && !killed ? null : (mode.ends ?? null);
+    const problems = [...judgeAnswer(subject.command, result, { ends, secrets: bed.secrets }), ...unknown];
     if (mode.passes === true && result.code !== 0 && met)
       problems.push(`I16: exit code ${result.code}, although it passes by itself`);
     if (result.code === 0) problems.push(...(await trial.flaws()).map((flaw) => `false success: ${flaw}`));
@@ -188,7 +188,7 @@ export class Replay {
     // Where something is wrong, the next case begins with what there is.
     if (problems.length > 0) this.#world = null;
     return {
-      outcome: problems.length > 0 ? 'broken' : met ? 'held' : 'not met',
+      outcome: problems.length > 0 ? 'broken' : met && ends === (mode.ends ?? null) ? 'held' : 'not met',
       problems,
       ended: result.signal ?? String(result.code),
       seconds: (performance.now() - began) / 1000,
@@ -238,8 +238,6 @@ export class Replay {
     clearTimeout(timer);
     faults.clear();
     const met = call === null ? result.signal === 'SIGKILL' : hits + faulty.hits > 0;
-    // Whoever was too quick for the signal has done nothing wrong.
-    if (call === null && !met) return { result: { ...result, signal: 'SIGKILL' }, met, unknown: [] };
     const unknown = this.#unknown(faulty);
     faulty.remove();
     return { result, met, unknown };
@@ -282,6 +280,8 @@ export class Replay {
     await bed.expireLease();
     await bed.breakLocks();
     if (killed) await bed.forgetDeadClients();
+    // What a drill has left is for whoever cleans up.
+    if (killed && subject.command === 'verify') await succeed(bed, ['cleanup']);
     const result = await this.#start(trial, trial.again ?? trial.args).result;
     const problems = judgeAnswer(subject.command, result, { ends: null, secrets: bed.secrets });
     if (result.code !== 0) problems.push(`exit code ${result.code}: ${result.stderr.slice(-3000)}`);

@@ -105,5 +105,7 @@ function nameOf(target: Target): string {
 /** Whoever reads of a failure has to know what it means for the target. */
 function withState(error: CephbackupError, target: Target, state: RestoreJob['state']): CephbackupError {
   const message = `${error.message}; ${describeTarget(target)}: ${stateText(state)}`;
-  return new CephbackupError(error.code, message, { guidance: error.guidance, cause: error });
+  // Exit code 2 says that nothing was touched.
+  const code = error.code === 'TOOL_MISSING' && state !== 'untouched' ? 'COMMAND_FAILED' : error.code;
+  return new CephbackupError(code, message, { guidance: error.guidance, cause: error });
 }

@@ -27,7 +27,7 @@ export async function restoreFiles(
   part: string | null,
 ): Promise<FilesOutcome> {
   const { restic, backup, signal } = job;
-  const reader = new RestoreOutput(job, directory);
+  let reader = new RestoreOutput(job, directory);
   const args = [
     ...['--verify', '--sparse', '--target', directory],
     ...(part === null ? [] : ['--include', escapePattern(part)]),
@@ -37,8 +37,16 @@ export async function restoreFiles(
   job.state = 'incomplete';
   const result = await restic.restore(args, {
     signal,
-    onStdoutLine: reader.line,
-    onStderrLine: reader.line,
+    patience: { ownRetries: true },
+    beforeAttempt: () => {
+      reader = new RestoreOutput(job, directory);
+    },
+    onStdoutLine: (line) => {
+      reader.line(line);
+    },
+    onStderrLine: (line) => {
+      reader.line(line);
+    },
     ...(namespace === null ? {} : { namespace }),
   });
   const { outcome } = reader;

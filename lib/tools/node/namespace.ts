@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { startAnnouncing, type StartDaemon } from '../process/daemon.js';
 import type { Environment } from '../process/environment.js';
@@ -48,6 +48,13 @@ export async function openNamespace(startDaemon: StartDaemon, env: Environment):
     throw thrown;
   }
   return { pid: daemon.pid, close: () => daemon.stop() };
+}
+
+/** @throws CephbackupError NAMESPACE_FAILED where its holder has ended, and with it every mount that there would be */
+export async function expectNamespace({ pid }: NamespaceRef): Promise<void> {
+  await readlink(`/proc/${pid}/ns/mnt`).catch((cause: unknown) => {
+    throw new CephbackupError('NAMESPACE_FAILED', 'the process that held the mounts was ended', { cause });
+  });
 }
 
 /**

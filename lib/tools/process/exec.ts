@@ -51,6 +51,8 @@ export interface CommandOptions {
 export interface CommandPatience extends Partial<Patience> {
   /** Says what is waited for where the answer to this one command passes by itself, although it is none of the table's. */
   passes?: (result: CommandResult) => string | null;
+  /** Whether the program, where it tries again by itself, is let do so for as long as it likes. */
+  ownRetries?: true;
 }
 
 export interface CommandResult {

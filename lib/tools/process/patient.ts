@@ -87,8 +87,9 @@ const leastRetriesMs = 30_000;
 function watchingRetries(exec: Exec, waits: Waits, defaults: () => Patience): Exec {
   return async (program, args, options) => {
     if (program !== retrying.program) return exec(program, args, options);
+    const bounded = options.patience !== undefined && options.patience.ownRetries !== true;
     const limitMs = Math.max(options.patience?.patienceMs ?? defaults().patienceMs, leastRetriesMs);
-    const watch = new RetryWatch(waits, options.patience === undefined ? null : limitMs);
+    const watch = new RetryWatch(waits, bounded ? limitMs : null);
     try {
       const result = await exec(program, args, {
         ...options,

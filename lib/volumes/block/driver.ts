@@ -154,12 +154,17 @@ export async function listSnapshot(
   signal: AbortSignal,
   base?: string,
 ): Promise<ExtentList> {
-  const parser = new DiffParser({ size, objectSize });
-  const failures: unknown[] = [];
+  let parser = new DiffParser({ size, objectSize });
+  let failures: unknown[] = [];
   const listed = rbd.diff(image, snapshot, wholeObject, {
     signal,
     ...(base === undefined ? {} : { base }),
     deadlineMs: listingBaseMs + (size / objectSize) * listedObjectMs,
+    patience: {},
+    beforeAttempt: () => {
+      parser = new DiffParser({ size, objectSize });
+      failures = [];
+    },
     onStdout: (chunk, stop) => {
       if (failures.length > 0) return;
       try {

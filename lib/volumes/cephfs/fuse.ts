@@ -5,7 +5,7 @@ import { connectionArguments } from '../../tools/ceph/connection.js';
 import { within } from '../../waiting/within.js';
 import type { Daemon } from '../../tools/process/daemon.js';
 import { mountedAt } from '../../tools/node/mount.js';
-import { pathInside } from '../../tools/node/namespace.js';
+import { expectNamespace, pathInside } from '../../tools/node/namespace.js';
 import {
   clientDirectory,
   mountTimeoutSeconds,
@@ -75,6 +75,7 @@ class FuseMount implements CephfsMount {
     const end = performance.now() + mountedWithin;
     while ((await mountedAt(namespace, clientDirectory)) === null) {
       signal.throwIfAborted();
+      await expectNamespace(namespace);
       if (!daemon.alive()) throw mountError(this.request, daemon.stderr());
       if (performance.now() > end) {
         const message = `ceph-fuse: nothing is mounted after ${mountedWithin / 1000} s`;

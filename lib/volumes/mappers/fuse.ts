@@ -3,7 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { completeConf } from '../../tools/ceph/conf.js';
 import { mountedAt } from '../../tools/node/mount.js';
-import { exportDirectory, pathInside, serverCommand, stateDirectory } from '../../tools/node/namespace.js';
+import {
+  expectNamespace,
+  exportDirectory,
+  pathInside,
+  serverCommand,
+  stateDirectory,
+} from '../../tools/node/namespace.js';
 import { formatImage } from '../../tools/rbd/images.js';
 import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
 
@@ -32,6 +38,7 @@ export function fuse({ startDaemon, env }: MapperTools): Mapper {
       const deadline = performance.now() + exportWithinMs;
       while ((await mountedAt(namespace, file)) === null) {
         signal.throwIfAborted();
+        await expectNamespace(namespace);
         if (!daemon.alive()) {
           const message = await daemon.ended;
           throw new CephbackupError('MAP_FAILED', `qemu-storage-daemon of ${formatImage(image)}: ${message}`);
