@@ -192,12 +192,12 @@ describe('what is broken is named', () => {
 const unseen: Record<SetUpName, string[]> = {
   sound: [],
   'nothing answers': [
-    ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'claims', 'filesystems', 'repository'],
+    ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'jobs', 'claims', 'filesystems', 'repository'],
     ...['repository-locks', 'repository-place', 'memory', 'clock-ceph', 'ceph-images', 'ceph-capabilities'],
     ...['cephfs', 'cephfs-mount'],
   ],
   'nobody lets us in': [
-    ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'claims', 'filesystems'],
+    ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'jobs', 'claims', 'filesystems'],
     ...['repository-locks', 'repository-place', 'memory', 'clock-ceph', 'ceph-images', 'ceph-capabilities'],
     ...['cephfs', 'cephfs-mount'],
   ],

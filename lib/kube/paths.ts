@@ -27,6 +27,7 @@ export function eventsPath(namespace: string): string {
 }
 
 export const allLeasesPath = '/apis/coordination.k8s.io/v1/leases';
+export const allJobsPath = '/apis/batch/v1/jobs';
 export const allCronJobsPath = '/apis/batch/v1/cronjobs';
 
 export function leasesPath(namespace: string): string {

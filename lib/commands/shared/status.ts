@@ -8,7 +8,7 @@ import { crossCheck } from '../../repository/cross-check.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
 import type { statusOptions } from '../status/options.js';
 import { defaultPrefix, policyOf } from './cluster.js';
-import { inventoryOf } from './inventory.js';
+import { inventoryOf, stuckJobs } from './inventory.js';
 import { marksOf } from './backups.js';
 import { surveyRepository } from './repository.js';
 
@@ -33,6 +33,7 @@ export async function surveyStatus(
   const now = new Date(context.clock());
   const prefix = options.annotationPrefix ?? defaultPrefix;
   const inventory = await inventoryOf(context);
+  const stuck = await stuckJobs(context);
   // After the marks, so that one made meanwhile is not taken for one without a snapshot.
   const survey = options.repository === true ? await surveyRepository(context) : null;
   // Whose turn it is in one run is no concern of a status.
@@ -44,6 +45,7 @@ export async function surveyStatus(
   const status = statusOf(plan, { prefix, now, maxAgeMs, stored });
   for (const id of survey?.unreadable ?? [])
     status.warnings.push(`the file of snapshot ${id} cannot be read: run verify`);
+  status.warnings.push(...stuck);
   return { status, now, prefix, inventory, cluster, survey };
 }
 

@@ -3,7 +3,7 @@ import { cephCapabilities, cephImages } from './images.js';
 import { cephfsMount, cephfsSnapshots } from './shares.js';
 import type { Check } from '../check.js';
 import { claims, filesystems } from './claims.js';
-import { kubernetesApi, kubernetesClock, kubernetesPermissions, lease } from './kubernetes.js';
+import { kubernetesApi, kubernetesClock, kubernetesPermissions, jobs, lease } from './kubernetes.js';
 import { folders, memory } from './memory.js';
 import { fuse, kernel, mountNamespace } from './node.js';
 import { programs, resticVersion, versions } from './programs.js';
@@ -16,6 +16,7 @@ export const checks: readonly Check[] = [
   kubernetesPermissions,
   kubernetesClock,
   lease,
+  jobs,
   claims,
   filesystems,
   programs,

@@ -1,5 +1,6 @@
 import { hasStatus } from '../../../kube/errors.js';
 import { readLease } from '../../../kube/lease/acquire.js';
+import { jobsWithoutPod } from '../../../kube/stuck-jobs.js';
 import { leaseElsewhere } from '../../shared/lease-namespace.js';
 import { failed, NotChecked, ok, warning, type Check } from '../check.js';
 import { isAllowed, type Right } from './access.js';
@@ -120,5 +121,18 @@ export const lease: Check = {
         return warning('not checked: it may not be read', 'grant the right to get leases');
       throw thrown;
     }
+  },
+};
+
+/** Jobs of the chart get pods. What refuses them (Pod Security, quotas) tells nobody but the Job's events. */
+export const jobs: Check = {
+  name: 'jobs',
+  run: async (setup, signal) => {
+    const found = await jobsWithoutPod(await setup.api(), setup.parts.clock(), { signal });
+    if (found === null) return ok('not looked at: this account may not list Jobs');
+    if (found.length === 0) return ok('none of the chart waits for a pod');
+    const fix =
+      'where it says `violates PodSecurity`: kubectl label namespace NAMESPACE --overwrite pod-security.kubernetes.io/enforce=privileged; on OpenShift: openshift.scc=true';
+    return found.map((message) => failed(message, fix));
   },
 };
