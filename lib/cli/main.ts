@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { CommandContext, CommandDefinition, CommandOutput } from './command.js';
 import type { Logger } from '../log/logger.js';
-import { exitCodes, signalCodes, type EndingSignal } from '../errors/exit-code.js';
+import { exitCodeOf, exitCodes, type EndingSignal } from '../errors/exit-code.js';
 import { parseCommandLine, type CommandLine } from './program.js';
 import { resolveOptions } from './options.js';
 import type { Surroundings } from './surroundings.js';
@@ -45,10 +45,7 @@ export async function main(start: Start): Promise<number> {
     const error = asCephbackupError(thrown);
     say(around.log, error);
     if (json) await start.stdout(`${around.redactor.redact(JSON.stringify({ error: error.report() }))}\n`);
-    const signal = around.endedBy();
-    // What ends the whole command at its limit says nothing of any volume.
-    const code = error.code === 'RUN_TIMEOUT' ? exitCodes.unusable : exitCodes[error.kind];
-    return signal === null ? code : signalCodes[signal];
+    return exitCodeOf(error, around.endedBy());
   } finally {
     await around.close();
   }

@@ -21,3 +21,10 @@ export function exitCode(
   if (leftovers.length > 0) codes.add(leftBehind);
   return precedence.find((code) => codes.has(code)) ?? 0;
 }
+
+/** That of a command which failed as a whole. */
+export function exitCodeOf(error: CephbackupError, signal: EndingSignal | null): number {
+  if (signal !== null) return signalCodes[signal];
+  // What ends the whole command at its limit says nothing of any volume.
+  return error.code === 'RUN_TIMEOUT' ? exitCodes.unusable : exitCodes[error.kind];
+}

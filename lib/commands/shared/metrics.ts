@@ -3,9 +3,10 @@ import type { metricsOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError } from '../../errors/error.js';
 import { redactUrls } from '../../log/redactor.js';
-import { exitCodes, signalCodes } from '../../errors/exit-code.js';
+import { exitCodeOf } from '../../errors/exit-code.js';
 import type { Command, CommandContext } from '../../cli/command.js';
 import type { Family } from '../../metrics/family.js';
+import { momentOf, ping, type Moment } from '../../metrics/ping.js';
 
 type MetricsValues = Values<typeof metricsOptions> & {
   shard?: { index: number } | null;
@@ -15,21 +16,42 @@ type MetricsValues = Values<typeof metricsOptions> & {
 /** A command that says how it went where `--metrics-file` and `--metrics-push` want it, also where it fails. */
 export function withMetrics<O extends MetricsValues>(name: string, command: Command<O>): Command<O> {
   return async (context) => {
-    const { metricsFile, metricsPush, dryRun } = context.options;
-    if ((metricsFile === null && metricsPush === null) || dryRun === true) return command(context);
-    if (metricsPush !== null) context.redactor.add(new URL(metricsPush).password);
+    const { metricsFile, metricsPush, ping, dryRun } = context.options;
+    if ((metricsFile === null && metricsPush === null && ping === null) || dryRun === true)
+      return command(context);
+    for (const url of [metricsPush, ping])
+      if (url !== null) context.redactor.add(decodeURIComponent(new URL(url).password));
     const started = context.clock();
+    const told = tell(context, 'start');
     try {
       const output = await command(context);
-      await deliver(context, { name, started, exitCode: output.exitCode, families: output.metrics ?? null });
+      const { exitCode, metrics = null } = output;
+      await Promise.all([
+        deliver(context, { name, started, exitCode, families: metrics }),
+        told.then(() => tell(context, momentOf(exitCode))),
+      ]);
       return output;
     } catch (thrown) {
-      const signal = context.endedBy();
-      const exitCode = signal === null ? exitCodes[asCephbackupError(thrown).kind] : signalCodes[signal];
-      await deliver(context, { name, started, exitCode, families: null });
+      const exitCode = exitCodeOf(asCephbackupError(thrown), context.endedBy());
+      await Promise.all([
+        deliver(context, { name, started, exitCode, families: null }),
+        told.then(() => tell(context, momentOf(exitCode))),
+      ]);
       throw thrown;
     }
   };
+}
+
+/** Never throws, as `deliver`. */
+async function tell(context: CommandContext<MetricsValues>, moment: Moment | null): Promise<void> {
+  const { options, env, log } = context;
+  if (options.ping === null || moment === null) return;
+  const index = options.shard?.index ?? Number(env.JOB_COMPLETION_INDEX ?? 0);
+  try {
+    await ping(options.ping, moment, index);
+  } catch (thrown) {
+    log.warn(`--ping (${moment}): ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  }
 }
 
 interface Delivery {

@@ -241,6 +241,13 @@ export const metricsOptions = {
     description: 'push metrics to this Pushgateway',
     parse: webUrl,
   },
+  ping: {
+    flag: '--ping',
+    placeholder: 'URL',
+    description:
+      "a dead man's switch, as healthchecks.io is one: asks URL/start, then URL, or URL/fail; {shard} in it is the shard's number",
+    parse: webUrl,
+  },
 } satisfies Definitions;
 
 export const hooks = {
