@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { PersistentVolume } from '../lib/kube/types.js';
 import { runCephbackup } from './cephbackup.js';
@@ -25,8 +26,10 @@ const steps: ((show: Show) => Promise<void>)[] = [
   restore,
   backUpAgain,
   failOnPurpose,
-  leaveNothing,
   lookAtStatus,
+  takeOneFile,
+  leaveNothing,
+  report,
 ];
 
 /** An image that is not there any more. */
@@ -38,7 +41,7 @@ await own(async (owner) => {
   const show = { stage, folder: owner.folder, before: await world(stage) };
   for (const step of steps) await step(show);
   await stage.stop();
-  say(`\nAll of it was real, and is gone again. ${seconds(started)} in all.`);
+  say(`\nAll of it was real, and is gone again but for the page. ${seconds(started)} in all.`);
   return 0;
 });
 
@@ -115,6 +118,29 @@ async function lookAtStatus({ stage }: Show): Promise<void> {
   const text = await cephbackup(stage, ['status']);
   for (const told of [/shop +reports .*IMAGE_NOT_FOUND/])
     if (!told.test(text)) throw new Error(`the status does not tell ${String(told)}`);
+}
+
+/** What a newcomer wants at night. */
+async function takeOneFile({ stage, folder }: Show): Promise<void> {
+  title('One file out of the disk of the virtual machine, without restoring the disk:');
+  const [disk] = stage.workloads.filter(isDisk);
+  if (disk === undefined) throw new Error('no workload is a disk');
+  const args = ['--partition', '1', '--path', '/postgresql.conf', '--to-directory', 'from-the-disk'];
+  await cephbackup(stage, ['restore', nameOf(disk.claim), ...args], { cwd: folder });
+  const text = await readFile(path.join(folder, 'from-the-disk/postgresql.conf'), 'utf8');
+  if (!text.includes('shared_buffers')) throw new Error('the file out of the disk is another one');
+  say(`  from-the-disk/postgresql.conf: ${text.trim()}`);
+}
+
+/** The only thing that stays when the demo has ended. */
+async function report({ stage }: Show): Promise<void> {
+  title('All of it on one page, for people who look before they read:');
+  const file = path.join(tmpdir(), 'cephbackup-demo.html');
+  await cephbackup(stage, ['report', file, '--repository', '--keep-daily', '14']);
+  const page = await readFile(file, 'utf8');
+  if (!page.includes('shop') || !page.includes('IMAGE_NOT_FOUND'))
+    throw new Error(`${file} does not tell what failed`);
+  say(`  It stays: open file://${file} in a browser.`);
 }
 
 async function leaveNothing({ stage, before }: Show): Promise<void> {
