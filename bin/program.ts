@@ -49,6 +49,7 @@ const code = await main({
         resolve();
       });
     }),
+  ...(process.stdout.isTTY ? { columns: process.stdout.columns } : {}),
   stderr: process.stderr,
   onSignal: (listener) => {
     process.on('SIGTERM', listener);

@@ -35,8 +35,11 @@ export interface CommandContext<Options> {
 export interface CommandOutput {
   /** What `-o json` prints. */
   document: unknown;
-  /** What is printed otherwise; ends with a newline, or is empty. A function where it is dear to make. */
-  table: string | (() => string);
+  /**
+   * What is printed otherwise; ends with a newline, or is empty. A function where it is dear to make, or fits a terminal:
+   * its width in characters, null where nobody looks at one.
+   */
+  table: string | ((width: number | null) => string);
   exitCode: number;
   /** What `--metrics-file` and `--metrics-push` get besides the exit code. */
   metrics?: readonly Family[];

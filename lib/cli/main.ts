@@ -18,6 +18,8 @@ export interface Start {
   hostname: string;
   stdin: Readable;
   stdout(text: string): Promise<void>;
+  /** Of the terminal that stdout is. */
+  columns?: number;
   stderr: NodeJS.WriteStream;
   /** Calls back on each SIGTERM, SIGINT or SIGHUP. */
   onSignal(listener: (signal: EndingSignal) => void): void;
@@ -39,7 +41,9 @@ export async function main(start: Start): Promise<number> {
   const around = await surroundings(start);
   try {
     const output = line.type === 'command' ? await runCommand(start, around, line) : usage([line.message]);
-    await start.stdout(json ? `${JSON.stringify(output.document)}\n` : tableOf(output));
+    await start.stdout(
+      json ? `${JSON.stringify(output.document)}\n` : tableOf(output, start.columns ?? null),
+    );
     return output.exitCode;
   } catch (thrown) {
     const error = asCephbackupError(thrown);
@@ -51,8 +55,8 @@ export async function main(start: Start): Promise<number> {
   }
 }
 
-function tableOf({ table }: CommandOutput): string {
-  return typeof table === 'string' ? table : table();
+function tableOf({ table }: CommandOutput, width: number | null): string {
+  return typeof table === 'string' ? table : table(width);
 }
 
 async function runCommand(

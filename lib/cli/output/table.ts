@@ -3,12 +3,32 @@ import { printable } from '../../log/logger.js';
 /** kubectl's distance between columns. */
 const gap = '   ';
 
+/** How a table is made to fit a terminal. */
+export interface Fit {
+  /** Of the terminal, in characters; null where nobody looks at one: then all columns are there. */
+  width: number | null;
+  /** Columns that are left out while the table is too wide, the first one first. All others stay, however narrow it is. */
+  givesWay: readonly string[];
+}
+
 /** A table as kubectl prints it: aligned, without lines; control characters in cells are made visible. */
-export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(
+  headers: readonly string[],
+  rows: readonly (readonly string[])[],
+  { width, givesWay }: Fit = { width: null, givesWay: [] },
+): string {
   const cells = [headers, ...rows].map((row) => row.map(printable));
   const widths = headers.map((_, column) =>
     cells.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
   );
+  const [first] = givesWay;
+  const tooWide =
+    widths.reduce((sum, one) => sum + one, gap.length * (widths.length - 1)) > (width ?? Infinity);
+  if (tooWide && first !== undefined) {
+    const at = headers.indexOf(first);
+    const without = (row: readonly string[]) => row.filter((_, column) => column !== at);
+    return formatTable(without(headers), rows.map(without), { width, givesWay: givesWay.slice(1) });
+  }
   const line = (row: readonly string[]) =>
     `${row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))

@@ -15,5 +15,5 @@ export const list: Command<ListValues> = async (context) => {
   const now = new Date(context.clock());
   const plan = buildPlan(await inventoryOf(context), policyOf(options, env), now);
   for (const warning of plan.warnings) log.warn(warning);
-  return { document: listDocument(plan), table: () => listTable(plan, now), exitCode: 0 };
+  return { document: listDocument(plan), table: (width) => listTable(plan, now, width), exitCode: 0 };
 };

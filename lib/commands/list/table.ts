@@ -4,7 +4,7 @@ import { age, bytes, formatTable } from '../../cli/output/table.js';
 const headers = ['NAMESPACE', 'PVC', 'KIND', 'BACKUP', 'REASON', 'LAST BACKUP', 'SIZE', 'SOURCE'];
 
 /** The plan as a table; its warnings go to the log. */
-export function listTable(plan: Plan, now: Date): string {
+export function listTable(plan: Plan, now: Date, width: number | null = null): string {
   if (plan.volumes.length === 0) return 'No claims found.\n';
   return formatTable(
     headers,
@@ -18,6 +18,7 @@ export function listTable(plan: Plan, now: Date): string {
       volume.sizeBytes === null ? '<unknown>' : bytes(volume.sizeBytes),
       sourceText(volume.source),
     ]),
+    { width, givesWay: ['SOURCE', 'SIZE', 'KIND'] },
   );
 }
 

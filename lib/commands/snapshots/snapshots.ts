@@ -35,7 +35,7 @@ export const snapshots: Command<SnapshotsValues> = async (context) => {
     claims: claims.map((claim) => toReport(claim, claim.cluster === own.name ? existing : null)),
     warnings,
   };
-  return { document: report, table: snapshotsTable(report, own.name), exitCode: 0 };
+  return { document: report, table: (width) => snapshotsTable(report, own.name, width), exitCode: 0 };
 };
 
 interface Existing {

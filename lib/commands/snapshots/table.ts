@@ -37,7 +37,11 @@ const proofs: Record<Proof, string> = {
 };
 
 /** One line a snapshot. The cluster is shown where it is not the one that this program speaks with. */
-export function snapshotsTable({ claims }: SnapshotsReport, own: string | null): string {
+export function snapshotsTable(
+  { claims }: SnapshotsReport,
+  own: string | null,
+  width: number | null = null,
+): string {
   if (claims.length === 0) return 'No backups.\n';
   const foreign = claims.some(({ cluster }) => cluster !== own);
   const headers = ['NAMESPACE', 'PVC', 'UID', 'EXISTS', 'SNAPSHOT', 'TIME', 'KIND', 'SIZE', 'PROVEN'];
@@ -55,5 +59,8 @@ export function snapshotsTable({ claims }: SnapshotsReport, own: string | null):
       proofs[proof],
     ]),
   );
-  return formatTable([...(foreign ? ['CLUSTER'] : []), ...headers], rows);
+  return formatTable([...(foreign ? ['CLUSTER'] : []), ...headers], rows, {
+    width,
+    givesWay: ['UID', 'KIND', 'SIZE', 'EXISTS'],
+  });
 }

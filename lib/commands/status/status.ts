@@ -15,7 +15,7 @@ export const status: Command<Values<typeof statusOptions>> = async (context) => 
   const overdue = maxAge === null ? 0 : stale + never;
   return {
     document: report,
-    table: statusTable(report, now),
+    table: (width) => statusTable(report, now, width),
     // Nothing selected is a typo, or a prefix that nobody uses, far more often than an empty cluster.
     exitCode: overdue + missing > 0 || selected === 0 ? 1 : 0,
   };

@@ -15,8 +15,15 @@ const headers = [
   'SIZE',
 ];
 
+/** What the state and the last error say anyway, or `list` and `report` do. */
+const givesWay = ['KIND', 'SIZE', 'LAST ATTEMPT', 'VERIFIED'];
+
 /** The claims that are to be backed up, those that are not covered, what to do about failures, and sums. */
-export function statusTable({ volumes, totals }: StatusReport, now: Date): string {
+export function statusTable(
+  { volumes, totals }: StatusReport,
+  now: Date,
+  width: number | null = null,
+): string {
   if (volumes.length === 0) return 'No claims found.\n';
   const selected = volumes.filter(({ backup }) => backup);
   const uncovered = volumes.filter(({ covered }) => !covered);
@@ -26,6 +33,7 @@ export function statusTable({ volumes, totals }: StatusReport, now: Date): strin
       : formatTable(
           headers,
           selected.map((claim) => row(claim, now)),
+          { width, givesWay },
         ),
     uncovered.length === 0 ? '' : `Not covered:\n${indent(uncoveredTable(uncovered))}`,
     section('What to do:', selected.flatMap(advice)),
