@@ -151,6 +151,8 @@ export class Rig {
         end: () => undefined,
         close: () => undefined,
       },
+      lastAttempt: () => null,
+      fullEveryMs: 0,
       readKey: () => Promise.resolve(),
       mayMark: () => Promise.resolve(),
       exclude: { caches: false, ifPresent: [] },

@@ -43,7 +43,8 @@ export const runOptions = {
   fullEvery: {
     flag: '--full-every',
     placeholder: 'DURATION',
-    description: 'with --keep-base: read everything this often all the same (default: 28d, 0s: never)',
+    description:
+      'read RBD volumes completely this often, whatever tells what is unchanged (default: 28d, 0s: never)',
     parse: duration,
   },
 } satisfies Definitions;

@@ -26,7 +26,7 @@ import { marksOf } from '../shared/backups.js';
 import { refuseAnotherLease } from '../shared/lease-namespace.js';
 import { isNarrowed, notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
-import { checkPrograms, drivers, sweepers } from '../shared/drivers.js';
+import { checkPrograms, drivers, fullEveryOf, sweepers } from '../shared/drivers.js';
 import { holdingFor, warnOfHooks } from './holding.js';
 import { RunManifests } from './manifests.js';
 import { clusterRecorder } from './recorder.js';
@@ -193,6 +193,8 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
       temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
+      lastAttempt: ({ claim }) => attemptOf(claim, prefix).lastAttempt,
+      fullEveryMs: fullEveryOf(options),
       clock,
       log,
       progress: context.progress(),

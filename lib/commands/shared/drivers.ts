@@ -34,6 +34,11 @@ type BaseValues = Pick<Values<typeof runOptions>, 'keepBase' | 'fullEvery'>;
 
 const defaultFullEveryMs = 28 * 24 * 60 * 60 * 1000;
 
+/** How often everything is read, whatever tells what is unchanged, in milliseconds; 0: never. */
+export function fullEveryOf({ fullEvery }: Pick<BaseValues, 'fullEvery'>): number {
+  return fullEvery ?? defaultFullEveryMs;
+}
+
 const mappers: Record<'krbd' | 'nbd' | 'fuse', (tools: MapperTools) => Mapper> = {
   krbd,
   nbd,
@@ -64,7 +69,7 @@ export function drivers(
       restic,
       stream,
       server: [execPath, program, serveViewCommand],
-      fullEveryMs: options.fullEvery ?? defaultFullEveryMs,
+      fullEveryMs: fullEveryOf(options),
     });
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
     'rbd-block': options.keepBase === true ? segments() : stream,

@@ -4,6 +4,7 @@ import {
   nothingExcluded,
   type ExcludeRules,
 } from '../../repository/excludes.js';
+import { filesAreDue } from '../../plan/full-read.js';
 import { pointInTime, type History } from '../../repository/history.js';
 import type { BackupSource } from '../../repository/source.js';
 import { claimTags } from '../../repository/tags.js';
@@ -33,7 +34,7 @@ export async function prepare(attempt: Attempt, signal: AbortSignal): Promise<Pr
   const previous = history.proven(volume.uid, tools.markedSnapshot(volume));
   const rules = rulesFor(attempt, source);
   tellExcludes(attempt, rules, previous);
-  const readAll = source.type === 'stream' ? null : source.readAll;
+  const readAll = source.type === 'stream' ? null : (source.readAll ?? fullRead(attempt, previous));
   if (readAll !== null) log.info(`everything is read: ${readAll}`);
   return { source, tags, rules, parent: readAll === null ? previous : null };
 }
@@ -66,4 +67,18 @@ function tellExcludes(attempt: Attempt, rules: ExcludeRules, previous: ResticSna
   if (attempt.excludes.length > 0) attempt.log.info(`leaving out ${attempt.excludes.join(', ')}`);
   if (previous !== null && madeByOtherRules(previous, rules))
     attempt.warn('what is left out has changed since the last backup');
+}
+
+/** Why the previous backup is not believed this time; null where it is. */
+function fullRead({ volume, tools, time }: Attempt, previous: ResticSnapshot | null): string | null {
+  // CephFS has no window, and a disk asks by itself.
+  if (volume.kind !== 'rbd-filesystem') return null;
+  const due = filesAreDue({
+    uid: volume.uid,
+    backedUp: previous === null ? null : Date.parse(previous.time),
+    attempted: tools.lastAttempt(volume),
+    now: time,
+    everyMs: tools.fullEveryMs,
+  });
+  return due ? 'its turn has come, which it has once each --full-every' : null;
 }

@@ -29,6 +29,10 @@ export interface VolumeTools {
   volumeTimeoutMs: number | null;
   /** The snapshot that is marked on a volume's PersistentVolume as a proven backup of its claim. */
   markedSnapshot: (volume: PlannedVolume) => string | null;
+  /** When a run last tried to back a volume up; null where that is not known. */
+  lastAttempt: (volume: PlannedVolume) => EpochMs | null;
+  /** How often files are read whatever their times say; 0: never. */
+  fullEveryMs: number;
   /** What the options leave out of every filesystem. */
   exclude: Omit<ExcludeRules, 'patterns'>;
   /** A folder for temporary files. */

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../../log/time.js';
-import { createHash } from 'node:crypto';
+import { momentBetween } from '../../../plan/full-read.js';
 import { sameTime, factsTime, type DiskFacts, type Time } from './format.js';
 import type { KnownSegment } from './plan.js';
 
@@ -47,17 +47,12 @@ export function judgeBase(question: BaseQuestion): BaseUse {
   return fullReadIsDue(parent, question) ? 'full-every' : 'used';
 }
 
-/**
- * Every claim has moments of its own, one each `fullEveryMs`, so that the full reads of many fall on different days. One is
- * due where such a moment lies between the oldest read of a segment and now.
- */
+/** Due where one of the claim's moments lies between the oldest read of a segment and now. */
 function fullReadIsDue({ segments }: ParentDisk, { uid, now, fullEveryMs }: BaseQuestion): boolean {
   if (fullEveryMs === 0) return false;
   let oldest = now;
   for (const { mtime } of segments.values()) oldest = Math.min(oldest, mtime.seconds * 1000);
-  const share = parseInt(createHash('sha256').update(uid).digest('hex').slice(0, 8), 16) / 2 ** 32;
-  const period = (time: number) => Math.floor(time / fullEveryMs + share);
-  return period(oldest) !== period(now);
+  return momentBetween(uid, oldest, now, fullEveryMs);
 }
 
 /** From these on, discards that truncate an object are seen (ceph#63770). */
