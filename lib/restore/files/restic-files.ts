@@ -62,8 +62,15 @@ export async function restoreFiles(
   const [first] = errors;
   if (first === undefined) throw readError('restic restore', result);
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  throw new CephbackupError(codeOf(errors.join('\n')), `restic restore: ${first}${more}`);
+  const code = codeOf(errors.join('\n'));
+  const guidance = code === 'RESTORE_FAILED' && errors.every(isAttribute) ? attributesRefused : null;
+  const details = guidance === null ? {} : { guidance };
+  throw new CephbackupError(code, `restic restore: ${first}${more}`, details);
 }
+
+const isAttribute = (error: string) => /\bxattr\.L?(set|remove) /i.test(error);
+const attributesRefused =
+  'The files were written, but not read back; only extended attributes are missing that this node does not let be set. Restore on a node whose kernel does (as root with CAP_SYS_ADMIN; `security.selinux` where SELinux is the same or off), or without them: `restic restore ID --exclude-xattr "security.*" --verify --target DIRECTORY` (restic 0.18).';
 
 /** What `restic restore --json` tells while it works. */
 class RestoreOutput {
