@@ -15,8 +15,11 @@ interface Row {
 await own(async ({ folder }) => {
   const { cluster, ...ceph } = await startCeph({ dir: path.join(folder, 'ceph'), filesystems: [] });
   const rows = new Map<string, Row>();
+  let lives = 0;
   console.log(`${(await cluster.rbd('--version')).trim()}; seed ${seed}, ${steps} steps`);
   await liveImages(cluster, { pool: 'rbd', seed, steps, seconds: 24 * 60 * 60 }, (life) => {
+    lives++;
+    if (lives % 10 === 0) console.error(`${lives} lives`);
     for (const [way, count] of Object.entries(life.counts)) {
       const name = `${way}, ${life.mapped ? 'with' : 'without'} object map`;
       const { asked, missed, example } = rows.get(name) ?? { asked: 0, missed: 0, example: '' };

@@ -86,6 +86,8 @@ class Life:
         else:
             rbd.RBD().create(io, self.name, self.size, old_format=False, **options)
         self.base = self.base_content = self.base_listing = None
+        # A migration makes another image, with copies of the snapshots: what is asked of those is judged by itself.
+        self.after = ''
         self.counts = {'exact': 0, 'whole': 0, 'both': 0, 'listings': 0, 'listing': 0, 'whole listing': 0}
         self.missed = dict.fromkeys(self.counts, 0)
         self.examples = {}
@@ -160,6 +162,7 @@ class Life:
                 self.act(image, done)
         if self.migrate():
             done.append('migration')
+            self.after = 'after a migration: '
         name = f's{number}'
         with rbd.Image(io, self.name) as image:
             image.create_snap(name)
@@ -187,16 +190,19 @@ class Life:
                     self.judge('both', number, done, wanted, bytes(a | b for a, b in zip(exact, whole)))
         # The newest is the next base, unless the run failed.
         if self.base is None or r.random() < 0.85:
+            self.after = ''
             old, self.base, self.base_content, self.base_listing = self.base, name, content, listing
             if old is not None and r.random() < 0.9:
                 with rbd.Image(io, self.name) as image:
                     image.remove_snap(old)
 
     def judge(self, way, number, done, wanted, bits):
-        self.counts[way] += 1
+        if 'listing' not in way or way == 'listings':
+            way = self.after + way
+        self.counts[way] = self.counts.get(way, 0) + 1
         missed = first_missed(wanted, bits)
         if missed is not None:
-            self.missed[way] += 1
+            self.missed[way] = self.missed.get(way, 0) + 1
             self.examples.setdefault(way, f'step {number}: sector {missed}, after {", ".join(done)}')
 
     def end(self):

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { diffIsRight, judgeBase, type BaseQuestion } from '../../../lib/volumes/block/segments/base.js';
-import { factsTime } from '../../../lib/volumes/block/segments/format.js';
+import { factsTime, imageTime } from '../../../lib/volumes/block/segments/format.js';
 import { withSeeds } from '../../qcow2/random.js';
 
 const mib = 1024 ** 2;
@@ -17,6 +17,7 @@ function parentOf(disk: typeof facts, ...times: number[]) {
   ]);
   return {
     factsTime: factsTime(disk),
+    imageTime: imageTime('image'),
     segments: new Map(
       segments as [number, { sizeBytes: number; mtime: { seconds: number; nanoseconds: number } }][],
     ),
@@ -28,6 +29,7 @@ const fine: BaseQuestion = {
   parent: parentOf(facts, now - 1000),
   facts,
   base: facts,
+  imageTime: imageTime('image'),
   diffIsRight: true,
   uid: 'a',
   now,
@@ -42,6 +44,8 @@ test('a base is used only where nothing speaks against it', async () => {
     { parent: parentOf(other, now - 1000) },
     { parent: parentOf({ ...facts, segmentBytes: 8 * mib }, now - 1000) },
     { base: null },
+    // Another image: migrated, or made anew.
+    { imageTime: imageTime('other') },
     { base: other },
     { base: resized },
     { facts: resized },
@@ -68,6 +72,7 @@ test.each<[string, Partial<BaseQuestion>]>([
   ['format', { parent: 'other', base: null }],
   ['no-base', { base: null, diffIsRight: false }],
   ['no-base', { base: other }],
+  ['no-base', { imageTime: imageTime('other') }],
   ['resized', { facts: resized }],
   ['release', { diffIsRight: false }],
   ['full-every', { fullEveryMs: 7 * day, parent: parentOf(facts, now - 8 * day, now) }],

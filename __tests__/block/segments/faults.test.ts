@@ -63,6 +63,19 @@ test('an image that was made anew under its name has no base', async () => {
   await rig.expectEqualToBase(claim, backup.snapshot ?? '');
 }, 300_000);
 
+test('an image that was migrated has copies of its snapshots, and no base', async () => {
+  const claim = await backedUp('migrated');
+  const { cluster } = rig.scenario;
+  const moved = `${claim.image}-moved`;
+  await cluster.rbd('migration', 'prepare', claim.image, moved);
+  for (const step of ['execute', 'commit']) await cluster.rbd('migration', step, '--no-progress', moved);
+  await cluster.rbd('rename', moved, claim.image);
+  expect((await rig.bases(claim)).length).toBe(1);
+  const backup = await rig.backUp('migrated');
+  expect(backup).toMatchObject({ base: 'no-base', bytesRead: 16 * mib });
+  await rig.expectEqualToBase(claim, backup.snapshot ?? '');
+}, 300_000);
+
 test('an object map that denies data fails the volume', async () => {
   const claim = await backedUp('lying-map');
   const { cluster } = rig.scenario;

@@ -16,6 +16,8 @@ export type BaseUse =
 export interface ParentDisk {
   /** The time of its `image.json`. */
   factsTime: Time;
+  /** The time of its folder. */
+  imageTime: Time;
   segments: ReadonlyMap<number, KnownSegment>;
 }
 
@@ -26,6 +28,8 @@ export interface BaseQuestion {
   facts: DiskFacts;
   /** The disk as the base's snapshot has it; null where there is none. */
   base: DiskFacts | null;
+  /** The time that says which image it is. */
+  imageTime: Time;
   /** Whether this release of Ceph, with this image, misses no change. */
   diffIsRight: boolean;
   uid: string;
@@ -41,6 +45,8 @@ export function judgeBase(question: BaseQuestion): BaseUse {
   if (parent === 'damaged') return 'damaged';
   if (base === null) return 'no-base';
   if (base.segmentBytes !== facts.segmentBytes) return 'resized';
+  // Copies of snapshots in another image are no bases.
+  if (!sameTime(question.imageTime, parent.imageTime)) return 'no-base';
   // What the base is, and what was backed up from it, must be the same.
   if (!sameTime(factsTime(base), parent.factsTime)) return 'no-base';
   if (!diffIsRight) return 'release';

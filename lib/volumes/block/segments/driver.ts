@@ -25,7 +25,7 @@ import { listExact } from '../listing.js';
 import { diffIsRight, judgeBase, type BaseUse, type ParentDisk } from './base.js';
 import { whyNoFuse } from '../../../fuse/available.js';
 import { futureBase } from './future-base.js';
-import { formatFacts, segmentBytesFor, segmentsPerFolder, type DiskFacts } from './format.js';
+import { formatFacts, imageTime, segmentBytesFor, segmentsPerFolder, type DiskFacts } from './format.js';
 import { readParent } from './parent.js';
 import { baseFacts, changesSince } from './since-base.js';
 import { planSegments, type Segment } from './plan.js';
@@ -123,6 +123,7 @@ export class SegmentsDriver implements VolumeDriver {
       parent,
       facts,
       base: known === null ? null : diskOf(known),
+      imageTime: imageTime(String(taken.imageId)),
       diffIsRight: diffIsRight(
         await rbd.version({ signal }),
         taken.facts.fastDiff && known?.fastDiff === true,
@@ -184,7 +185,7 @@ export class SegmentsDriver implements VolumeDriver {
       env: this.tools.env,
       command: this.tools.server,
       namespace,
-      plan: { facts: disk, segments },
+      plan: { facts: disk, segments, imageTime: imageTime(String(taken.imageId)) },
       onNeed: () => {
         if (started !== null) void map(started);
       },

@@ -15,15 +15,16 @@ export async function readParent(
   signal: AbortSignal,
 ): Promise<ParentDisk | 'other'> {
   const segments = new Map<number, KnownSegment>();
-  const seen: { factsTime: Time | null } = { factsTime: null };
+  const seen: { factsTime: Time | null; imageTime: Time | null } = { factsTime: null, imageTime: null };
   const result = await restic.list(id, null, {
     signal,
     deadlineMs: listDeadlineMs,
     onStdoutLine: (line) => {
       const node = parseMessage(line);
-      if (node?.type !== 'file' || typeof node.path !== 'string') return;
+      if (typeof node?.path !== 'string') return;
       const mtime = parseTime(node.mtime);
-      if (mtime === null || !node.path.startsWith(`/${diskFolder}/`)) return;
+      if (node.type === 'dir' && node.path === `/${diskFolder}`) seen.imageTime = mtime;
+      if (node.type !== 'file' || mtime === null || !node.path.startsWith(`/${diskFolder}/`)) return;
       const path = node.path.slice(diskFolder.length + 2);
       if (path === imageFile) seen.factsTime = mtime;
       const index = segmentIndex(path);
@@ -32,7 +33,8 @@ export async function readParent(
     },
   });
   if (result.exitCode !== 0) throw readError(`restic ls ${id.slice(0, 8)}`, result);
-  return seen.factsTime === null ? 'other' : { factsTime: seen.factsTime, segments };
+  const { factsTime, imageTime } = seen;
+  return factsTime === null || imageTime === null ? 'other' : { factsTime, imageTime, segments };
 }
 
 /** RFC 3339 with up to nine digits below the second. */

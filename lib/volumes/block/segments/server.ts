@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { connectionDescriptor } from '../../../fuse/mount.js';
 import { serve } from '../../../fuse/server.js';
 import { ChunkReader } from './chunks.js';
-import type { DiskFacts } from './format.js';
+import type { DiskFacts, Time } from './format.js';
 import type { Segment } from './plan.js';
 import { SegmentView } from './view.js';
 
@@ -14,6 +14,8 @@ const openFile = promisify(open);
 /** What the server is told first, as one line of JSON. */
 export interface ViewPlan {
   facts: DiskFacts;
+  /** Of the folder. */
+  imageTime: Time;
   segments: Segment[];
 }
 
@@ -49,7 +51,7 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
     if (served === null) {
       const plan = JSON.parse(line) as ViewPlan;
       const reader = new ChunkReader(askForDevice, plan.facts.sizeBytes, plan.facts.segmentBytes);
-      const view = new SegmentView(plan.facts, plan.segments, reader.read);
+      const view = new SegmentView(plan.facts, plan.segments, reader.read, plan.imageTime);
       served = { view, reader, plan };
       say('ready');
       void serve(connectionDescriptor, view).then(ended);

@@ -8,6 +8,7 @@ import {
   imageFile,
   segmentsPerFolder,
   type DiskFacts,
+  type Time,
 } from './format.js';
 import type { Segment } from './plan.js';
 
@@ -34,6 +35,7 @@ export class SegmentView implements Tree {
     private readonly facts: DiskFacts,
     segments: readonly Segment[],
     private readonly readImage: ReadImage,
+    private readonly imageTime: Time,
   ) {
     this.#image = Buffer.from(formatFacts(facts));
     this.#segments = new Map(segments.map((segment) => [segment.index, segment]));
@@ -47,7 +49,8 @@ export class SegmentView implements Tree {
   }
 
   attributes(node: number): Attributes | null {
-    if (node === rootNode || node === diskNode) return folderAttributes;
+    if (node === rootNode) return folderAttributes;
+    if (node === diskNode) return { ...folderAttributes, mtime: this.imageTime };
     if (node === imageNode)
       return { type: 'file', mode: 0o400, sizeBytes: this.#image.length, mtime: factsTime(this.facts) };
     if (node < firstSegment) return this.#folders.has(node - firstFolder) ? folderAttributes : null;
