@@ -42,6 +42,7 @@ class Matrix {
   readonly #left = new Map<string, number>();
   readonly #done: Set<string>;
   #count = 0;
+  #beds = 0;
   broken = 0;
 
   constructor(
@@ -73,7 +74,7 @@ class Matrix {
 
   /** @returns whether there are more cases of this subject */
   async #round(subject: Subject): Promise<boolean> {
-    const bed = await Bed.create(this.cluster, path.join(this.folder, `bed-${this.#count}-${subject.name}`));
+    const bed = await Bed.create(this.cluster, path.join(this.folder, `bed-${(this.#beds += 1)}`));
     try {
       const replay = await Replay.create(bed, subject);
       if (options.calls) {
