@@ -96,7 +96,8 @@ export function parseEntry(archive: Buffer): DirectoryAttributes | null {
     const size = octal(header, 124, 12);
     if (type === 'x') extended = parseRecords(archive.subarray(at + block, at + block + size));
     if (type === '5') return toAttributes(header, extended);
-    if (type !== 'x') return null;
+    // A size below nothing would lead back to where this began.
+    if (type !== 'x' || !(size >= 0)) return null;
     at += block + Math.ceil(size / block) * block;
   }
   return null;
