@@ -18,6 +18,7 @@ import { startDaemon } from '../../lib/tools/process/daemon.js';
 import { childEnvironment, resticEnvironment } from '../../lib/tools/process/environment.js';
 import { createExec, type Exec } from '../../lib/tools/process/exec.js';
 import { Rbd } from '../../lib/tools/rbd/images.js';
+import { GroupReader } from '../../lib/repository/read-back.js';
 import { Restic } from '../../lib/tools/restic/restic.js';
 import { CephfsDriver, type CephfsTools } from '../../lib/volumes/cephfs/driver.js';
 import { fuseClient } from '../../lib/volumes/cephfs/fuse.js';
@@ -138,6 +139,7 @@ export class Rig {
         isGone: () => Promise.resolve(false),
       },
       driverFor: () => driver,
+      readBack: new GroupReader(restic),
       clusterName: 'sandbox',
       node: hostname(),
       proofs: { proven: () => undefined, unproven: () => undefined },

@@ -1,6 +1,7 @@
 import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
-import type { BackupSummary, Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import type { BackupSummary, ResticSnapshot } from '../tools/restic/restic.js';
+import type { SnapshotReader } from './read-back.js';
 
 export interface ProofRequest {
   summary: BackupSummary;
@@ -18,9 +19,12 @@ export interface ProofRequest {
  * Reads the snapshot back from the repository and compares it with what was asked for.
  * @throws CephbackupError BACKUP_UNPROVEN, REPOSITORY_…
  */
-export async function proveSnapshot(restic: Restic, request: ProofRequest): Promise<ResticSnapshot> {
+export async function proveSnapshot(
+  repository: SnapshotReader,
+  request: ProofRequest,
+): Promise<ResticSnapshot> {
   const { summary } = request;
-  const snapshot = await restic.catSnapshot(summary.snapshotId, { deadlineMs: request.deadlineMs });
+  const snapshot = await repository.catSnapshot(summary.snapshotId, { deadlineMs: request.deadlineMs });
   const entries = summary.filesProcessed + summary.directories;
   const doubts = [
     snapshot.hostname !== request.host && 'another host',

@@ -169,6 +169,11 @@ export class Seat implements Moment {
     else this.#giveBack = giveBack;
   }
 
+  /** The volume is read: another may be. */
+  rest(): void {
+    this.#giveBack();
+  }
+
   leave(error: CephbackupError | null): void {
     this.#left = true;
     this.group.leave(this.volume, error);

@@ -41,20 +41,27 @@ export async function executeVolumes<Look>(
   const { volumes, signal, holding } = request;
   const slots = new Slots(request.concurrency);
   const gate = new Gate({ ...request.gate, signal });
+  request.tools.readBack.expect(volumes.map(({ uid }) => uid));
   const held = new Set(volumes);
   let look: Promise<Look> | null = held.size === 0 ? request.lastLook() : null;
   const unwound = (volume: PlannedVolume) => {
     if (held.delete(volume) && held.size === 0) look ??= request.lastLook();
   };
   const released = (volume: PlannedVolume, end: VolumeEnd): VolumeEnd => {
+    request.tools.readBack.settled(volume.uid);
     // What could not be released is looked for when that was tried again.
     if (end.unreleased === undefined) unwound(volume);
     return end;
   };
   const alone = async (volume: PlannedVolume): Promise<VolumeEnd> => {
     const giveBack = await slots.acquire();
+    // What is left to do then is to prove and to mark, which neither reads the volume nor takes a processor.
+    const over = () => {
+      unwound(volume);
+      giveBack();
+    };
     try {
-      return released(volume, await one(request, gate, volume, new OwnMoment(holding, volume), unwound));
+      return released(volume, await one(request, gate, volume, new OwnMoment(holding, volume), over));
     } finally {
       giveBack();
     }
@@ -69,7 +76,11 @@ export async function executeVolumes<Look>(
     return members.map(async (volume) => {
       await slot;
       const seat = group.seat(volume, slots);
-      const end = await one(request, gate, volume, seat, unwound);
+      const over = () => {
+        unwound(volume);
+        seat.rest();
+      };
+      const end = await one(request, gate, volume, seat, over);
       seat.leave(end.error);
       return released(volume, end);
     });
@@ -128,7 +139,7 @@ async function one(
   gate: Gate,
   volume: PlannedVolume,
   moment: Moment,
-  unwound: (volume: PlannedVolume) => void,
+  unwound: () => void,
 ): Promise<VolumeEnd> {
   const closed = await gate.admit(volume);
   if (closed !== null) return notAttempted(volume, closed);
@@ -139,9 +150,7 @@ async function one(
     await tools.recorder.failed(volume, { attempt: tools.clock(), error: refused });
     return { result: emptyResult(volume, 'failed', refused.report()), leftovers: [], error: refused };
   }
-  const end = await backupVolume(tools, volume, nextName(), moment, signal, () => {
-    unwound(volume);
-  });
+  const end = await backupVolume(tools, volume, nextName(), moment, signal, unwound);
   if (end.error !== null) gate.learn(volume, end.error);
   return end;
 }

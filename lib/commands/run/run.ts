@@ -12,6 +12,7 @@ import { inTurn } from '../../plan/order.js';
 import { buildPlan } from '../../plan/plan.js';
 import type { Plan, PlannedVolume } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
+import { GroupReader } from '../../repository/read-back.js';
 import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
@@ -183,6 +184,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     tools: {
       exec,
       restic,
+      readBack: new GroupReader(restic),
       history,
       proofs,
       recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),

@@ -23,6 +23,7 @@ export class Attempt {
   /** A snapshot that unwinding leaves, until it is kept as a base or removed. */
   futureBase: FutureBase | null = null;
   #snapshotAsked: number | null = null;
+  #unwound: number | null = null;
 
   constructor(
     readonly tools: VolumeTools,
@@ -54,9 +55,10 @@ export class Attempt {
     this.#snapshotAsked ??= performance.now();
   }
 
-  /** From the snapshot until now, to a millisecond. */
+  /** From the snapshot until what was acquired is released, to a millisecond. */
   seconds(): number {
-    return this.#snapshotAsked === null ? 0 : Math.round(performance.now() - this.#snapshotAsked) / 1000;
+    if (this.#snapshotAsked === null) return 0;
+    return Math.round((this.#unwound ?? performance.now()) - this.#snapshotAsked) / 1000;
   }
 
   /** restic has saved this snapshot, and it is no backup. */
@@ -69,6 +71,7 @@ export class Attempt {
   /** Releases what was acquired; calling it again tries again what was left. */
   async unwind(): Promise<Leftover[]> {
     const left = await this.scope.release();
+    this.#unwound = performance.now();
     if (left.length === 0 && this.futureBase === null) this.unwound();
     return left;
   }

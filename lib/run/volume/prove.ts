@@ -63,7 +63,7 @@ function proofOf(
   summary: BackupSummary,
   leastEntries: number,
 ): Promise<ResticSnapshot> {
-  return proveSnapshot(tools.restic, {
+  return proveSnapshot(tools.readBack.readerFor(volume.uid), {
     host: volume.host,
     tags,
     time,

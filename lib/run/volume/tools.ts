@@ -3,6 +3,7 @@ import type { Logger } from '../../log/logger.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import type { ExcludeRules } from '../../repository/excludes.js';
 import type { History } from '../../repository/history.js';
+import type { GroupReader } from '../../repository/read-back.js';
 import type { ProofNotes } from '../../repository/run-record.js';
 import type { Exec } from '../../tools/process/exec.js';
 import type { Restic } from '../../tools/restic/restic.js';
@@ -14,6 +15,8 @@ import type { Recorder } from '../recorder.js';
 export interface VolumeTools {
   exec: Exec;
   restic: Restic;
+  /** Reads back what was saved, of several volumes at once. */
+  readBack: GroupReader;
   /**
    * What the repository held when the run began. Volumes are prepared while it is being opened; rejects where it cannot
    * be used, and then no volume was attempted.

@@ -166,6 +166,15 @@ export class Restic {
   }
 
   /**
+   * Snapshots by their full ids, from the repository itself as by `catSnapshot`, but with one process for all of them.
+   * What cannot be read is left out.
+   */
+  async readSnapshots(ids: readonly string[], options?: Partial<CommandOptions>): Promise<ResticSnapshot[]> {
+    const args = ['snapshots', '--json', '--no-cache', '--no-lock', '--', ...ids];
+    return (await this.#list(args, options)).snapshots;
+  }
+
+  /**
    * One file of a snapshot, or a folder as an archive, as it comes. restic checks each blob by its hash.
    * @throws CephbackupError REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
    */
