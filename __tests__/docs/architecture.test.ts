@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 
@@ -87,6 +87,26 @@ test('only the entry, lib/cli and what starts processes know `process` and child
   const knowing = (pattern: RegExp) => files.filter((file) => pattern.test(readFileSync(file, 'utf8')));
   const spawning = knowing(/from '(?:execa|(?:node:)?child_process)'/);
   expect(spawning.filter((file) => !file.startsWith('lib/tools/process/'))).toEqual([]);
-  const process = knowing(/(?<![\w.'/`])process\.(?!env)[a-z]/);
+  const process = knowing(/(?<![\w.'/`])process(\.[a-z]|\[)|from '(?:node:)?process'|globalThis\.process/);
   expect(process.filter((file) => !/^lib\/(cli|tools\/process)\//.test(file))).toEqual([]);
+});
+
+test('every file and folder that the document names is there', () => {
+  const named = [
+    ...readFileSync('docs/architecture.md', 'utf8').matchAll(/`((?:lib|bin|sandbox|__tests__)\/[\w./-]*)`/g),
+  ].map(([, name]) => name ?? '');
+  expect(named.length).toBeGreaterThan(40);
+  expect(named.filter((name) => !existsSync(name))).toEqual([]);
+});
+
+test('what is said to be pure asks neither the machine nor the clock', () => {
+  const pure = files.filter((file) =>
+    /^lib\/(plan|page|qcow2\/layout|retention|restore\/overwrite)(\/|\.)/.test(file),
+  );
+  const impure = pure.filter((file) =>
+    /from 'node:(?!crypto)|import\('node:|Date\.now\(|new Date\(\)|Math\.random|performance\.now/.test(
+      readFileSync(file, 'utf8'),
+    ),
+  );
+  expect(impure).toEqual([]);
 });

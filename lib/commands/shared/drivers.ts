@@ -1,4 +1,3 @@
-import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { Values } from '../../cli/options.js';
 import type { runOptions } from '../run/options.js';
@@ -8,6 +7,7 @@ import type { PlannedVolume, VolumeKind } from '../../plan/types.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { belowResticArgv, childEnvironment } from '../../tools/process/environment.js';
 import { resolveProgram } from '../../tools/process/exec.js';
+import { ownProgram } from '../../tools/process/own.js';
 import type { Sweeper, VolumeDriver } from '../../volumes/driver.js';
 import { CephfsDriver, type CephfsTools } from '../../volumes/cephfs/driver.js';
 import type { CephfsClient, ClientTools } from '../../volumes/cephfs/client.js';
@@ -68,7 +68,7 @@ export function drivers(
       locate,
       restic,
       stream,
-      server: [execPath, program, serveViewCommand],
+      server: [ownProgram, program, serveViewCommand],
       fullEveryMs: fullEveryOf(options),
     });
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
@@ -113,7 +113,7 @@ const program = fileURLToPath(new URL('../../../bin/cephbackup.js', import.meta.
 
 /** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
 function producer(env: NodeJS.ProcessEnv): string[] {
-  return [...belowResticArgv(env), execPath, program, exportImageCommand];
+  return [...belowResticArgv(env), ownProgram, program, exportImageCommand];
 }
 
 /** What looks for leftovers of earlier runs, one for each kind of storage. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { pid } from 'node:process';
 import type { PlannedVolume } from '../../../../plan/types.js';
+import { ownPid } from '../../../../tools/process/own.js';
 import { readMounts } from '../../../../tools/node/namespace.js';
 import { kindsOfVolumes } from '../../setup.js';
 import { ok, warning, type Check, type Finding } from '../../check.js';
@@ -96,7 +96,7 @@ function localPath(location: string): string | null {
 
 /** The volume whose image or share is mounted at a folder of this node or pod. */
 async function claimBelow(folder: string, volumes: readonly PlannedVolume[]): Promise<PlannedVolume | null> {
-  const mounts = await readMounts({ pid });
+  const mounts = await readMounts({ pid: ownPid });
   const at = mounts.findLast(({ mountPoint }) => `${folder}/`.startsWith(mountPoint.replace(/\/?$/, '/')));
   if (at === undefined) return null;
   const device = /^\/dev\/rbd(\d+)$/.exec(at.source)?.[1];
