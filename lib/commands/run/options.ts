@@ -1,4 +1,4 @@
-import type { Definitions } from '../../cli/options.js';
+import type { Definitions, Values } from '../../cli/options.js';
 import { boolean, duration, matching } from '../../cli/values.js';
 import {
   commonOptions,
@@ -48,3 +48,5 @@ export const runOptions = {
     parse: duration,
   },
 } satisfies Definitions;
+
+export type RunValues = Values<typeof runOptions>;

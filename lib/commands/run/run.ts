@@ -1,14 +1,12 @@
 import type { EpochMs } from '../../log/time.js';
 import { unlessNone } from '../../cli/values.js';
 import { setMaxListeners } from 'node:events';
-import type { runOptions } from './options.js';
-import type { Values } from '../../cli/options.js';
+import type { RunValues } from './options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { checkClock } from '../../kube/skew.js';
-import { acquireLease, type Lease } from '../../kube/lease/acquire.js';
-import { runMetrics } from '../../metrics/run.js';
 import { attemptOf } from '../../plan/attempt.js';
 import { inTurn } from '../../plan/order.js';
+import type { Lease } from '../../kube/lease/acquire.js';
 import { buildPlan } from '../../plan/plan.js';
 import type { Plan, PlannedVolume } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
@@ -16,11 +14,8 @@ import { GroupReader } from '../../repository/read-back.js';
 import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
-import { runTable } from './table.js';
-import { exitCode } from '../../errors/exit-code.js';
 import { objectName, objectNumbers } from '../../ownership/names.js';
-import { notAttempted, type RunReport } from '../../run/report.js';
-import { executeVolumes, type ExecuteResult } from '../../run/run.js';
+import { executeVolumes } from '../../run/run.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import { cephClients } from '../shared/ceph.js';
 import { marksOf } from '../shared/backups.js';
@@ -29,15 +24,14 @@ import { isNarrowed, notNarrowed, policyOf, readCluster, type Cluster } from '..
 import type { CommandContext, CommandOutput } from '../../cli/command.js';
 import { checkPrograms, drivers, fullEveryOf, sweepers } from '../shared/drivers.js';
 import { holdingFor, warnOfHooks } from './holding.js';
+import { takeLease } from './lease.js';
 import { RunManifests } from './manifests.js';
+import { askCluster, askRepository } from './probe.js';
+import { reportRun, unusable, type Ended } from './report.js';
 import { clusterRecorder } from './recorder.js';
 import type { OpeningRepository } from '../shared/repository.js';
-import { shardOf } from '../../cli/shard.js';
 import { outageOf } from './outage.js';
-import { locateImage, type ClientsFor } from '../../volumes/rbd/image.js';
 import { auditRun, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
-
-export type RunValues = Values<typeof runOptions>;
 
 interface Start {
   started: EpochMs;
@@ -61,7 +55,7 @@ export async function run(
       refused === null
         ? await execute(context, { cluster, plan, lease, restic, opened: repository.snapshots })
         : unusable(plan, refused);
-    return finish(context, started, lease.runId, plan, ended);
+    return reportRun(context, started, lease.runId, plan, ended);
   } finally {
     await lease.release();
   }
@@ -83,25 +77,6 @@ function planOf(context: CommandContext<RunValues>, cluster: Cluster): Plan {
   const volumes = plan.volumes.filter(({ backup }) => backup);
   checkPrograms(context, volumes);
   return plan;
-}
-
-interface Ended extends ExecuteResult {
-  warnings: string[];
-}
-
-async function takeLease(context: CommandContext<RunValues>, cluster: Cluster): Promise<Lease> {
-  const { env, hostname, log, signal } = context;
-  const group = env.CEPHBACKUP_RUN_GROUP?.trim() ?? '';
-  const shard = shardOf(context.options.shard, env);
-  return acquireLease({
-    api: cluster.api,
-    namespace: cluster.leaseNamespace,
-    group: group === '' ? null : group,
-    member: shard === null ? hostname : `${hostname}-${shard.index}`,
-    hostname,
-    signal,
-    log,
-  });
 }
 
 interface Execution {
@@ -168,10 +143,8 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     signal,
     gate: {
       mayBegin: () => lease.healthy(),
-      probeCluster: async (volume) => askCluster(clientsFor, volume, signal),
-      probeRepository: async () => {
-        await restic.snapshots(['kind=none'], { signal, patience: oneAttempt });
-      },
+      probeCluster: (volume) => askCluster(clientsFor, volume, signal),
+      probeRepository: () => askRepository(restic, signal),
       outage: outageOf(options.patience),
       log,
     },
@@ -239,46 +212,4 @@ function everyClaim(
 ): PlannedVolume[] {
   const policy = policyOf({ ...options, ...notNarrowed, optIn: options.optIn }, env);
   return buildPlan(inventory, policy, new Date(clock())).volumes;
-}
-
-const oneAttempt = { patienceMs: 0 };
-
-/** @throws CephbackupError CEPH_UNREACHABLE; any other answer is one */
-async function askCluster(clientsFor: ClientsFor, volume: PlannedVolume, signal: AbortSignal): Promise<void> {
-  const { rbd, ceph } = clientsFor(volume.details?.monitors ?? null);
-  const options = { signal, patience: oneAttempt };
-  try {
-    if (volume.kind === 'cephfs') await ceph.json(['fs', 'ls'], options);
-    else await rbd.info((await locateImage(clientsFor)(volume, signal)).image, options);
-  } catch (thrown) {
-    if (asCephbackupError(thrown).code === 'CEPH_UNREACHABLE') throw thrown;
-  }
-}
-
-/** Nothing can be backed up: every volume says so. */
-function unusable(plan: Plan, error: CephbackupError): Ended {
-  const volumes = plan.volumes
-    .filter(({ backup }) => backup)
-    .map((volume) => notAttempted(volume, error).result);
-  return { volumes, errors: [error], leftovers: [], warnings: [] };
-}
-
-function finish(context: CommandContext<RunValues>, started: number, run: string, plan: Plan, ended: Ended) {
-  const { log } = context;
-  const code = exitCode(context.endedBy(), ended.errors, ended.leftovers);
-  // What made the whole run fail, not one volume.
-  const error = ended.errors.find(({ kind }) => kind !== 'failed');
-  if (error !== undefined) log.error(error.message, { code: error.code, guidance: error.guidance });
-  const report: RunReport = {
-    run,
-    started: new Date(started).toISOString(),
-    finished: new Date(context.clock()).toISOString(),
-    exitCode: code,
-    volumes: ended.volumes,
-    leftovers: ended.leftovers,
-    warnings: [...plan.warnings, ...ended.warnings, ...context.waits.warnings()],
-    ...(error === undefined ? {} : { error: error.report() }),
-  };
-  for (const warning of ended.warnings) log.warn(warning);
-  return { document: report, table: runTable(report), exitCode: code, metrics: runMetrics(report, plan) };
 }

@@ -1,7 +1,7 @@
 import type { Command } from '../../cli/command.js';
 import { openRepository, resticOf } from '../shared/repository.js';
 import { outageOf } from './outage.js';
-import type { RunValues } from './run.js';
+import type { RunValues } from './options.js';
 
 /** `run`: restic starts to open the repository, which takes longest, before the rest of the program is loaded. */
 export const startRun: Command<RunValues> = async (context) => {
