@@ -1,4 +1,4 @@
-import { platform } from 'node:process';
+import { platform } from 'node:os';
 import type { ClusterFields, ExecFields } from './kubeconfig.js';
 
 /** How long a credential plugin may take. */
@@ -15,7 +15,7 @@ export function contained(exec: ExecFields, cluster: ClusterFields, env: NodeJS.
   const told = { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(execInfo(exec, cluster)) };
   const own = { ...exec, env: [told, ...(exec.env ?? [])] };
   // Elsewhere (`list` runs wherever the kubeconfig is) these programs do not exist.
-  if (platform !== 'linux') return own;
+  if (platform() !== 'linux') return own;
   const unset = Object.keys(env).filter((name) => resticOnly.test(name));
   const wrapper = ['--pdeathsig', 'KILL', '--', 'env', ...unset.map((name) => `--unset=${name}`)];
   const deadline = ['timeout', '--foreground', '--kill-after=5', String(deadlineSeconds)];

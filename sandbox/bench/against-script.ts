@@ -1,7 +1,7 @@
 import type { Repository } from '../repository.js';
 import { backUpByHand, catSnapshot } from './by-hand.js';
 import { atMost, median, type Figure } from './figure.js';
-import { measure } from './stopwatch.js';
+import { measure, type Measured } from './stopwatch.js';
 import type { Scripted, TestBed } from './test-bed.js';
 
 /** What a run may take for each volume beyond 1.05 times the script's steps. */
@@ -14,9 +14,20 @@ export interface Allowed {
 export const usual: Allowed = { seconds: 0.3, proof: true };
 const factor = 1.05;
 
-/** Seconds a volume, one number a round. */
+/** What a volume cost, in seconds. */
+export interface Cost {
+  wall: number;
+  /** Of all processors, with all that runs on the machine: on a quiet one that is the backup, and Ceph. */
+  processor: number;
+}
+
+export function costOf({ seconds, processorSeconds }: Measured<unknown>, volumes: number): Cost {
+  return { wall: seconds / volumes, processor: processorSeconds / volumes };
+}
+
+/** One of each a round. */
 export interface Series {
-  script: number[];
+  script: Cost[];
   proof: number[];
 }
 
@@ -32,14 +43,14 @@ export async function scriptRound(
 ): Promise<{ snapshots: Map<string, string>; steps: Map<string, number> }> {
   const snapshots = new Map<string, string>();
   const steps = new Map<string, number>();
-  const { seconds } = await measure(async () => {
+  const measured = await measure(async () => {
     for (const volume of volumes) {
       const backup = await backUpByHand(bed, repository, volume, parents.get(volume.name) ?? null);
       snapshots.set(volume.name, backup.snapshot);
       for (const [step, took] of backup.steps) steps.set(step, (steps.get(step) ?? 0) + took);
     }
   });
-  series.script.push(seconds / volumes.length);
+  series.script.push(costOf(measured, volumes.length));
   const [first = ''] = snapshots.values();
   series.proof.push((await measure(() => catSnapshot(repository, first))).seconds);
   return { snapshots, steps };
@@ -48,18 +59,41 @@ export async function scriptRound(
 /** The wall of a run, per volume, against the script's plus, as a rule, one `restic cat snapshot` plus an allowance. */
 export function againstScript(
   what: string,
-  runs: readonly number[],
+  runs: readonly Cost[],
   { script, proof }: Series,
   allowed: Allowed = usual,
 ): Figure {
-  const [steps, cat] = [median(script), median(proof)];
+  const [steps, cat] = [walls(script), median(proof)];
   const beyond = [...(allowed.proof ? [cat] : []), allowed.seconds];
   const limit = beyond.reduce((sum, seconds) => sum + seconds, factor * steps);
   const formula = [
     `${factor} × ${steps.toFixed(2)} s`,
     ...beyond.map((seconds) => `${seconds.toFixed(2)} s`),
   ];
-  return atMost(what, median(runs), limit, 's', formula.join(' + '));
+  return atMost(what, walls(runs), limit, 's', formula.join(' + '));
+}
+
+/** What whole runs are to cost at most, as a multiple of the script, with everything that they do besides. */
+export interface Goal {
+  wall: number;
+  processor: number;
+}
+
+export function againstGoal(what: string, runs: readonly Cost[], { script }: Series, goal: Goal): Figure[] {
+  const processors = (costs: readonly Cost[]) => median(costs.map(({ processor }) => processor));
+  return [
+    atMost(`${what}, the whole against the script: wall`, walls(runs) / walls(script), goal.wall, '×'),
+    atMost(
+      `${what}, the whole against the script: processor`,
+      processors(runs) / processors(script),
+      goal.processor,
+      '×',
+    ),
+  ];
+}
+
+function walls(costs: readonly Cost[]): number {
+  return median(costs.map(({ wall }) => wall));
 }
 
 /** Interleaved, and in turn the one or the other first: what else the machine does then meets both. */

@@ -1,4 +1,14 @@
-import { againstScript, emptySeries, inTurn, scriptRound, type Allowed } from './against-script.js';
+import {
+  againstGoal,
+  againstScript,
+  costOf,
+  emptySeries,
+  inTurn,
+  scriptRound,
+  type Allowed,
+  type Cost,
+  type Goal,
+} from './against-script.js';
 import { catSnapshot } from './by-hand.js';
 import { atMost, information, type Figure, type Findings } from './figure.js';
 import { stepsTable } from './steps.js';
@@ -15,6 +25,7 @@ export interface OneVolume {
   rounds: number;
   tell: (text: string) => void;
   allowed: Allowed;
+  goals?: { first: Goal; unchanged: Goal };
   /** Surroundings of the last run, whose snapshot is looked at. */
   lastly?: <T>(run: () => Promise<T>) => Promise<T>;
 }
@@ -23,9 +34,9 @@ const asIs = <T>(run: () => Promise<T>): Promise<T> => run();
 
 /** A volume by the program and by the script, in turn: into an empty repository, then unchanged. */
 export async function oneVolume(options: OneVolume): Promise<Findings> {
-  const { bed, volume, rounds, tell, allowed, lastly = asIs } = options;
+  const { bed, volume, rounds, tell, allowed, goals, lastly = asIs } = options;
   const volumes = [volume];
-  const runs = { first: [] as number[], unchanged: [] as number[] };
+  const runs = { first: [] as Cost[], unchanged: [] as Cost[] };
   const script = { first: emptySeries(), unchanged: emptySeries() };
   let steps = new Map<string, number>();
   let repository: Repository | null = null;
@@ -37,7 +48,7 @@ export async function oneVolume(options: OneVolume): Promise<Findings> {
     for (const phase of ['first', 'unchanged'] as const) {
       await inTurn(round, [
         async () => {
-          runs[phase].push((await measure(() => bed.run({ repository: ours, volumes }))).seconds);
+          runs[phase].push(costOf(await measure(() => bed.run({ repository: ours, volumes })), 1));
         },
         async () => {
           const done = await scriptRound(bed, theirs, volumes, parents, script[phase]);
@@ -57,6 +68,12 @@ export async function oneVolume(options: OneVolume): Promise<Findings> {
     figures: [
       againstScript('first backup, wall', runs.first, script.first, allowed),
       againstScript('unchanged, wall', runs.unchanged, script.unchanged, allowed),
+      ...(goals === undefined
+        ? []
+        : [
+            ...againstGoal('first backup', runs.first, script.first, goals.first),
+            ...againstGoal('unchanged', runs.unchanged, script.unchanged, goals.unchanged),
+          ]),
       ...(await unchangedFigures(repository, report.volumes[0]?.snapshot ?? '')),
     ],
     notes: [

@@ -1,10 +1,18 @@
-import { againstScript, emptySeries, inTurn, scriptRound } from './against-script.js';
+import {
+  againstGoal,
+  againstScript,
+  costOf,
+  emptySeries,
+  inTurn,
+  scriptRound,
+  type Cost,
+} from './against-script.js';
 import { writeContents } from './contents.js';
 import type { Bench } from './figure.js';
 import { stepsTable } from './steps.js';
 import { measure } from './stopwatch.js';
 import { TestBed, type Scripted, type Volume } from './test-bed.js';
-import { timedCommands, totals } from './timeline.js';
+import { processesTable, timedCommands, totals, type TimedCommand } from './timeline.js';
 
 const MiB = 1024 ** 2;
 
@@ -40,12 +48,12 @@ async function compare(
   tell: (text: string) => void,
 ) {
   const modes = [
-    { name: 'four at a time (the default)', args: [] },
-    { name: 'one at a time', args: ['--concurrency', '1'] },
-  ].map((mode) => ({ ...mode, first: [] as number[], unchanged: [] as number[] }));
+    { name: 'four at a time (the default)', args: [], goal: { wall: 0.45, processor: 1.8 } },
+    { name: 'one at a time', args: ['--concurrency', '1'], goal: { wall: 1.08, processor: 1.8 } },
+  ].map((mode) => ({ ...mode, first: [] as Cost[], unchanged: [] as Cost[] }));
   const script = { first: emptySeries(), unchanged: emptySeries() };
   let steps = new Map<string, number>();
-  let commands = new Map<string, number>();
+  let commands: readonly TimedCommand[] = [];
   for (let round = 0; round < rounds; round += 1) {
     tell(`round ${round + 1} of ${rounds}`);
     const theirs = await bed.repository();
@@ -57,9 +65,9 @@ async function compare(
           const repository = ours[index] ?? theirs;
           const logged = [...args, '--log-level', 'debug', '--log-format', 'json'];
           const done = await measure(() => bed.run({ repository, volumes, args: logged }));
-          series.push(done.seconds / volumes.length);
+          series.push(costOf(done, volumes.length));
           // One at a time the commands do not wait for each other.
-          if (args.length > 0) commands = totals(timedCommands(done.result.stderr, done.result.began));
+          if (args.length > 0) commands = timedCommands(done.result.stderr, done.result.began);
         }),
         async () => {
           const done = await scriptRound(bed, theirs, volumes, parents, script[phase]);
@@ -70,10 +78,15 @@ async function compare(
     }
   }
   return {
-    figures: modes.flatMap(({ name, first, unchanged }) => [
+    figures: modes.flatMap(({ name, first, unchanged, goal }) => [
       againstScript(`a volume, first backup, ${name}`, first, script.first),
       againstScript(`a volume, unchanged, ${name}`, unchanged, script.unchanged),
+      ...againstGoal(`a volume, first backup, ${name}`, first, script.first, goal),
+      ...againstGoal(`a volume, unchanged, ${name}`, unchanged, script.unchanged, goal),
     ]),
-    notes: [`Seconds a volume of each step, unchanged:\n${stepsTable(steps, commands, volumes.length)}`],
+    notes: [
+      `Seconds a volume of each step, unchanged:\n${stepsTable(steps, totals(commands), volumes.length)}`,
+      `Processes a volume, unchanged, one at a time:\n${processesTable(commands, volumes.length)}`,
+    ],
   };
 }

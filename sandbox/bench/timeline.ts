@@ -51,6 +51,17 @@ export function totals(commands: readonly TimedCommand[]): Map<string, number> {
   return sums;
 }
 
+/** How many processes of each kind a volume took; what a run takes but once is shared among all. */
+export function processesTable(commands: readonly TimedCommand[], volumes: number): string {
+  const counts = new Map<string, number>();
+  for (const { name } of commands) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const rows = [...counts]
+    .filter(([name]) => name !== 'map')
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => [name, (count / volumes).toFixed(1)]);
+  return formatTable(['COMMAND', 'A VOLUME'], rows);
+}
+
 function parse(line: string): LogLine {
   if (!line.startsWith('{')) return {};
   try {

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { Values } from '../../cli/options.js';
 import type { runOptions } from '../run/options.js';
 import type { volumeOptions } from './options.js';
@@ -68,7 +67,7 @@ export function drivers(
       locate,
       restic,
       stream,
-      server: [ownProgram, program, serveViewCommand],
+      server: [...ownProgram, serveViewCommand],
       fullEveryMs: fullEveryOf(options),
     });
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
@@ -109,11 +108,9 @@ export function cephfsTools(
   return { ...tools, client, cephFsFor: cephFsClients(exec, clientsFor) };
 }
 
-const program = fileURLToPath(new URL('../../../bin/cephbackup.js', import.meta.url));
-
 /** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
 function producer(env: NodeJS.ProcessEnv): string[] {
-  return [...belowResticArgv(env), ownProgram, program, exportImageCommand];
+  return [...belowResticArgv(env), ...ownProgram, exportImageCommand];
 }
 
 /** What looks for leftovers of earlier runs, one for each kind of storage. */
