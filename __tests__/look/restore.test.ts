@@ -5,6 +5,7 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { run } from '../../sandbox/process.js';
+import { searchPath } from '../../sandbox/tools.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import { runCephbackup, startCephbackup } from '../support/cephbackup.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -190,6 +191,28 @@ describe('restore --partition', () => {
     const args = ['app/3', '--partition', '0', '--path', 'whole', '--to-directory', directory];
     expect(await restore(args)).toMatchObject({ code: 0, json: { files: 1, bytesWritten: 6 } });
     expect(readFileSync(path.join(directory, 'whole'), 'utf8')).toBe('whole\n');
+  });
+
+  test('sees what was written wrongly, and a disk that cannot be read to its end', async () => {
+    const programs = await temporaryFolder('programs');
+    const args = ['restore', 'app/3', '--partition', '0', '--path', 'whole', '-o', 'json'];
+    const withTar = async (script: string) => {
+      await writeFile(path.join(programs, 'tar'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      return runCephbackup([...args, '--to-directory', await target()], {
+        env: { ...env, PATH: `${programs}:${searchPath()}` },
+      });
+    };
+    const spoiled = await withTar(
+      `/usr/bin/tar "$@" || exit; case " $* " in *" --extract "*) printf other > /run/cephbackup/volume/whole;; esac`,
+    );
+    expect(spoiled).toMatchObject({
+      code: 1,
+      json: { error: { code: 'RESTORE_UNVERIFIED' }, verified: false, target: { state: 'incomplete' } },
+    });
+    const broken = await withTar(
+      `/usr/bin/tar "$@"; case " $* " in *" --create "*) echo 'tar: ./whole: Read error: Input/output error' >&2; exit 2;; esac`,
+    );
+    expect(broken).toMatchObject({ code: 1, json: { error: { code: 'RESTORE_FAILED' } } });
   });
 
   test('takes files out of a disk that was backed up in segments', async () => {
