@@ -3,6 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { commands } from '../../lib/commands/index.js';
+import { ownCluster } from '../../lib/commands/shared/own-cluster.js';
+import { silent as quiet } from '../../lib/log/logger.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -63,6 +65,17 @@ test.each(commands.map(({ name }) => name).filter((name) => !others.includes(nam
     for (const text of [stdout, stderr]) expect(text).not.toMatch(/bad-secret|99999999/);
   },
 );
+
+test('what needs no cluster waits 5 s for one that does not answer, and no longer', async () => {
+  const { PATH: path = '' } = process.env;
+  const context = { options: { kubeconfig, clusterName: null }, env: { PATH: path }, log: quiet };
+  const signal = new AbortController().signal;
+  const { api, warnings } = await ownCluster({ ...context, signal } as unknown as Parameters<
+    typeof ownCluster
+  >[0]);
+  expect(api).toBeNull();
+  expect(warnings).toEqual([expect.stringMatching(/^going on without Kubernetes: .* 5 s/)]);
+});
 
 test('every mistake is named once, also where a target of a restore is no target', async () => {
   const { code, json } = await command(['restore', 'a', '--to-pvc', 'x', '--as-of', 'yesterday']);

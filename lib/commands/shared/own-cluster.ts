@@ -32,7 +32,7 @@ export async function ownCluster(
     return { api: null, name: clusterName, warnings: [] };
   try {
     const api = await connectKube({ kubeconfig, env, log, signal, patienceMs });
-    const id = await readClusterId(api, { patienceMs });
+    const id = await readClusterId(api, { patienceMs, timeoutMs: patienceMs });
     return { api, name: clusterName ?? id, warnings: [] };
   } catch (thrown) {
     const error = asCephbackupError(thrown);
