@@ -14,12 +14,13 @@ const leases = (verbs: string[], namespace?: string): Rule => ({
 const cronJobs: Rule = { apiGroups: ['batch'], resources: ['cronjobs'], verbs: ['list'] };
 
 export function elsewhereSuite(context: KubeContext): void {
-  const places = ['ran-once', 'never-ran', 'other-lease', 'nothing'];
+  const places = ['ran-once', 'runs', 'never-ran', 'other-lease', 'nothing'];
 
   beforeAll(async () => {
     await context.kube.seed([
       ...places.map((name) => ({ kind: 'Namespace', metadata: { name } })),
       leaseIn('ran-once', 'cephbackup'),
+      { ...leaseIn('runs', 'cephbackup'), spec: { holderIdentity: 'somebody' } } as KubeObject,
       leaseIn('other-lease', 'some-controller'),
       cronJobIn('never-ran', 'backup'),
       cronJobIn('other-lease', 'verify'),
@@ -27,26 +28,35 @@ export function elsewhereSuite(context: KubeContext): void {
   });
 
   /** Other suites of this API have leases of their own. */
-  const among = ({ found }: { found: string[] }) => found.filter((namespace) => places.includes(namespace));
+  const among = (found: string[]) => found.filter((namespace) => places.includes(namespace));
 
   describe("where backups have their lease, other than in a context's namespace", () => {
     test('is where a Lease of the name is, also a free one, and where the chart has a CronJob', async () => {
       const api = await context.connectAs('looks-everywhere', [leases(['list']), cronJobs]);
       const answer = await leaseNamespaces(api, places);
-      expect(among(answer)).toEqual(['never-ran', 'ran-once']);
+      expect(among(answer.found)).toEqual(['never-ran', 'ran-once', 'runs']);
+      expect(among(answer.alive)).toEqual(['never-ran', 'runs']);
       expect(answer.everywhere).toBe(true);
     });
 
     test('who may only get them asks in each namespace', async () => {
       const api = await context.connectAs('gets', [leases(['get'])]);
-      expect(await leaseNamespaces(api, places)).toEqual({ found: ['ran-once'], everywhere: true });
+      expect(await leaseNamespaces(api, places)).toEqual({
+        found: ['ran-once', 'runs'],
+        alive: ['runs'],
+        everywhere: true,
+      });
     });
 
     test('who may look at some knows that this is not all', async () => {
       const api = await context.connectAs('gets-some', [leases(['get'], 'ran-once')]);
-      expect(await leaseNamespaces(api, places)).toEqual({ found: ['ran-once'], everywhere: false });
+      expect(await leaseNamespaces(api, places)).toEqual({
+        found: ['ran-once'],
+        alive: [],
+        everywhere: false,
+      });
       const nobody = await context.connectAs('gets-none', []);
-      expect(await leaseNamespaces(nobody, places)).toEqual({ found: [], everywhere: false });
+      expect(await leaseNamespaces(nobody, places)).toEqual({ found: [], alive: [], everywhere: false });
     });
 
     test('the paths are those of the API', async () => {

@@ -26,8 +26,10 @@ export async function leaseElsewhere(
 ): Promise<CephbackupError | null> {
   if (options.leaseNamespace !== null || api.inPod) return null;
   const namespaces = inventory.namespaces.flatMap(({ metadata }) => metadata?.name ?? []);
-  const { found, everywhere } = await leaseNamespaces(api, namespaces, { signal });
-  const others = found.filter((namespace) => namespace !== leaseNamespace);
+  const { found, alive, everywhere } = await leaseNamespaces(api, namespaces, { signal });
+  // Where the context's namespace has a lease, none is taken beside another; only which of two that live is not known.
+  const candidates = found.includes(leaseNamespace) ? alive : found;
+  const others = candidates.filter((namespace) => namespace !== leaseNamespace);
   if (others.length > 0) return elsewhere(leaseNamespace, others, found.includes(leaseNamespace));
   if (everywhere) return null;
   log.warn(

@@ -2,6 +2,7 @@ import type { KubeApi, RequestOptions } from '../api.js';
 import { hasStatus } from '../errors.js';
 import { allCronJobsPath, allLeasesPath } from '../paths.js';
 import type { KubeObject } from '../types.js';
+import { readRecord, type LeaseObject } from './record.js';
 import { leaseName, LeaseStore } from './store.js';
 
 /** Requests at a time. */
@@ -10,6 +11,8 @@ const width = 8;
 export interface LeaseNamespaces {
   /** Where an installation has its lease, or will have it once it runs; in order. */
   found: string[];
+  /** Those of them with a CronJob or a run in progress: a free lease may be all that is left of an installation. */
+  alive: string[];
   /** False where this account may not look everywhere. */
   everywhere: boolean;
 }
@@ -30,20 +33,33 @@ export async function leaseNamespaces(
     withLease(api, namespaces, options),
     withCronJob(api, options),
   ]);
-  return { found: [...new Set([...leases.found, ...cronJobs])].toSorted(), everywhere: leases.everywhere };
+  const sorted = (...names: string[]) => [...new Set(names)].toSorted();
+  return {
+    found: sorted(...namespacesOf(leases.found), ...cronJobs),
+    alive: sorted(...namespacesOf(leases.found.filter(isHeld)), ...cronJobs),
+    everywhere: leases.everywhere,
+  };
+}
+
+function isHeld(lease: LeaseObject): boolean {
+  return readRecord(lease).holder !== null;
+}
+
+interface FoundLeases {
+  found: LeaseObject[];
+  everywhere: boolean;
 }
 
 async function withLease(
   api: KubeApi,
   namespaces: readonly string[],
   options: RequestOptions,
-): Promise<LeaseNamespaces> {
+): Promise<FoundLeases> {
   const query = { fieldSelector: `metadata.name=${leaseName}` };
   try {
-    const found = namespacesOf(await api.list(allLeasesPath, { ...options, query }));
-    return { found, everywhere: true };
+    return { found: await api.list<LeaseObject>(allLeasesPath, { ...options, query }), everywhere: true };
   } catch (thrown) {
-    if (!hasStatus(thrown, 403)) throw thrown;
+    if (!hasStatus(thrown, 403, 404)) throw thrown;
     return askOneByOne(api, namespaces, options);
   }
 }
@@ -52,15 +68,15 @@ async function askOneByOne(
   api: KubeApi,
   namespaces: readonly string[],
   options: RequestOptions,
-): Promise<LeaseNamespaces> {
-  const found: string[] = [];
+): Promise<FoundLeases> {
+  const found: LeaseObject[] = [];
   let everywhere = true;
   const queue = namespaces.values();
   const work = async () => {
     for (const namespace of queue) {
       try {
         const lease = await new LeaseStore(api, namespace, 1).read(options);
-        if (lease !== null) found.push(namespace);
+        if (lease !== null) found.push(lease);
       } catch (thrown) {
         if (!hasStatus(thrown, 403)) throw thrown;
         everywhere = false;

@@ -19,7 +19,7 @@ function pick(env: NodeJS.ProcessEnv, wanted: RegExp): Environment {
 
 /** The clean environment of a child. Times that children print are UTC, and what they say is not translated: it is read. */
 export function childEnvironment(env: NodeJS.ProcessEnv): Environment {
-  return { ...pick(env, everyChild), TZ: 'UTC', LC_MESSAGES: 'C' };
+  return { ...pick(env, everyChild), TZ: 'UTC', ...(env.LANG === undefined ? {} : { LANG: 'C.UTF-8' }) };
 }
 
 /**
