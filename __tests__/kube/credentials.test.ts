@@ -106,7 +106,7 @@ describe('a credential plugin', () => {
       kind: 'ExecCredential',
       spec: { interactive: false },
     });
-    expect(environment).not.toMatch(/restic-secret|^NODE_OPTIONS/m);
+    expect(environment).not.toMatch(/restic-secret|^RESTIC_/m);
   });
 
   test('is asked again once what it gave has expired, and no sooner, also where requests are refused', async () => {

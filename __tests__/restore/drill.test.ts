@@ -85,6 +85,7 @@ test('the cluster is lost: everything comes back from the repository and its pas
 
   const old = await build(path.join(folder, 'old'));
   let oldName = '';
+  const oldFsid = old.cluster.fsid;
   try {
     await furnish(old, tree, folder);
     const env = stageEnvironment(old.cluster, old.kube, repository.env);
@@ -119,7 +120,12 @@ test('the cluster is lost: everything comes back from the repository and its pas
   const site = await build(path.join(folder, 'new'));
   try {
     const { cluster, kube } = site;
-    const env = stageEnvironment(cluster, kube, repository.env);
+    const plain = stageEnvironment(cluster, kube, repository.env);
+    // As the page says: ceph-csi's list names the new cluster's monitors for the old `clusterID`, too.
+    const clusters = path.join(folder, 'config.json');
+    const entries = [oldFsid, cluster.fsid].map((id) => ({ clusterID: id, monitors: cluster.monitors }));
+    await writeFile(clusters, JSON.stringify(entries));
+    const env = { ...plain, CEPHBACKUP_CEPH_CLUSTERS: clusters };
     /** As `kubectl apply`, and the controller that binds. */
     const apply = async (command: string) => {
       const { json } = await documented(command, env, '-o', 'json');
@@ -158,6 +164,9 @@ test('the cluster is lost: everything comes back from the repository and its pas
     // The new cluster is backed up beside the old one, and each sees its own.
     const again = await runCephbackup(['run', '-o', 'json'], { env });
     expect(again).toMatchObject({ code: 0 });
+    // Who does not give the list is told that these are another cluster's.
+    const unlisted = await runCephbackup(['run', '-o', 'json', '--pvc', 'vms/disk'], { env: plain });
+    expect(unlisted.json).toMatchObject({ volumes: [{ error: { code: 'CLUSTER_MISMATCH' } }] });
     expect((again.json as { volumes: unknown[] }).volumes).toHaveLength(3);
     const count = async (...args: string[]) => {
       const { json: found } = await runCephbackup(['snapshots', '-o', 'json', ...args], { env });
