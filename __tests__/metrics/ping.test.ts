@@ -2,6 +2,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { CommandContext, CommandOutput } from '../../lib/cli/command.js';
+import { resolveOptions } from '../../lib/cli/options.js';
+import { metricsOptions } from '../../lib/commands/shared/options.js';
 import { withMetrics } from '../../lib/commands/shared/metrics.js';
 import { CephbackupError } from '../../lib/errors/error.js';
 import { silent } from '../../lib/log/logger.js';
@@ -79,6 +81,17 @@ test('the number of a shard, a query and credentials find their place', async ()
   await run({ ping, shard: { index: 2, count: 3 } }, ends(1));
   const basic = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
   expect(seen).toEqual([`/x-2/start?rid=1 ${basic}`, `/x-2/fail?rid=1 ${basic}`]);
+});
+
+test('a password with a percent sign that begins no escape stops nothing', async () => {
+  await run({ ping: `http://user:100%@${url}/x` }, ends(0));
+  const basic = `Basic ${Buffer.from('user:100%').toString('base64')}`;
+  expect(seen).toEqual([`/x/start ${basic}`, `/x ${basic}`]);
+});
+
+test('a URL that is none is not quoted: whoever knows it can say that all is well', () => {
+  const { mistakes } = resolveOptions(metricsOptions, { ping: 'hc.example/secret-id' }, {});
+  expect(mistakes).toEqual(['--ping: expected a URL that begins with http:// or https://']);
 });
 
 test('what cannot be told is a warning that does not name the URL', async () => {

@@ -9,6 +9,8 @@ export interface OptionDefinition<T> {
   placeholder?: string;
   description: string;
   parse: Parser<T>;
+  /** Its value is not quoted where it cannot be used. */
+  secret?: true;
   /** May be repeated; the environment variable is comma-separated. */
   repeated?: true;
 }
@@ -53,7 +55,8 @@ export function resolveOptions<D extends Definitions>(
       const result = definition.parse(given);
       if ('value' in result) return [result.value];
       wrong.add(key);
-      mistakes.push(`${from} ${JSON.stringify(given)}: expected ${result.expected}`);
+      const shown = definition.secret === true ? '' : ` ${JSON.stringify(given)}`;
+      mistakes.push(`${from}${shown}: expected ${result.expected}`);
       return [];
     });
     values[key] = definition.repeated ? parsed : (parsed.at(-1) ?? null);

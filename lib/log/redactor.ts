@@ -35,6 +35,15 @@ export class Redactor {
   }
 }
 
+/** A part of a URL as whoever wrote it meant it; a `%` that begins no escape stands for itself. */
+export function decodedUrlPart(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** `scheme://user:password@host` without the password, for anything that looks like it. */
 export function redactUrls(text: string): string {
   return text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/]*@/gi, `$1:${mask}@`);

@@ -1,3 +1,5 @@
+import { decodedUrlPart } from '../log/redactor.js';
+
 /** How long the other side may take to answer: nothing waits for it that matters. */
 const patienceMs = 10_000;
 
@@ -12,7 +14,7 @@ export async function ping(url: string, moment: Moment, shard: number | null): P
   if (moment !== 'ok') target.pathname = `${target.pathname.replace(/\/+$/, '')}/${moment}`;
   const { username, password } = target;
   target.username = target.password = '';
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decodedUrlPart(username)}:${decodedUrlPart(password)}`;
   const headers: Record<string, string> =
     username === '' ? {} : { Authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
   let status: number;

@@ -2,7 +2,7 @@ import type { EpochMs } from '../../log/time.js';
 import type { metricsOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError } from '../../errors/error.js';
-import { redactUrls } from '../../log/redactor.js';
+import { decodedUrlPart, redactUrls } from '../../log/redactor.js';
 import { exitCodeOf } from '../../errors/exit-code.js';
 import type { Command, CommandContext } from '../../cli/command.js';
 import type { Family } from '../../metrics/family.js';
@@ -20,7 +20,7 @@ export function withMetrics<O extends MetricsValues>(name: string, command: Comm
     if ((metricsFile === null && metricsPush === null && ping === null) || dryRun === true)
       return command(context);
     for (const url of [metricsPush, ping])
-      if (url !== null) context.redactor.add(decodeURIComponent(new URL(url).password));
+      if (url !== null) context.redactor.add(decodedUrlPart(new URL(url).password));
     const started = context.clock();
     const told = tell(context, 'start');
     try {

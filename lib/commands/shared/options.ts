@@ -240,6 +240,7 @@ export const metricsOptions = {
     placeholder: 'URL',
     description: 'push metrics to this Pushgateway',
     parse: webUrl,
+    secret: true,
   },
   ping: {
     flag: '--ping',
@@ -247,6 +248,7 @@ export const metricsOptions = {
     description:
       "a dead man's switch, as healthchecks.io is one: asks URL/start, then URL, or URL/fail; {shard} in it is the shard's number",
     parse: webUrl,
+    secret: true,
   },
 } satisfies Definitions;
 
