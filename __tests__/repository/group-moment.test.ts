@@ -7,6 +7,8 @@ import type { Manifests } from '../../lib/repository/manifests.js';
 interface Run {
   at: number;
   members: string[];
+  /** Claims that the run knew as members of no group. */
+  others?: string[];
   backedUp: Record<string, number>;
   narrowed?: boolean;
 }
@@ -25,8 +27,9 @@ async function search(runs: Run[], asOf: number | null = null, unproven: string[
   ) as unknown as Backup[];
   const read = (saved: { id: string }) => {
     const run = runs.find(({ at }) => String(at) === saved.id);
-    const claims = [...(run?.members ?? []), 'other'].map((pvc) => ({
-      ...{ namespace: 'shop', pvc, uid: pvc, group: pvc === 'other' ? null : 'db' },
+    const { members = [], others = ['other'] } = run ?? {};
+    const claims = [...members, ...others].map((pvc) => ({
+      ...{ namespace: 'shop', pvc, uid: pvc, group: members.includes(pvc) ? 'db' : null },
     }));
     return Promise.resolve({ run: saved.id, narrowed: run?.narrowed, claims } as unknown as Manifests);
   };
@@ -92,5 +95,18 @@ describe('the moment of a group', () => {
       { at: 5000, members: ['data'], backedUp: { data: 6000 }, narrowed: true },
     ];
     expect(await search(runs)).toMatchObject({ time: 2000, warnings: [expect.stringContaining('shop/wal')] });
+  });
+
+  test('does without a claim that the same run knew as a member no more', async () => {
+    const runs = [
+      {
+        at: 1000,
+        members: [...both, 'left'],
+        backedUp: { data: 2000, wal: 2000, left: 2000 },
+        narrowed: true,
+      },
+      { at: 5000, members: both, others: ['left'], backedUp: { data: 6000, wal: 6000 }, narrowed: true },
+    ];
+    expect(await search(runs)).toMatchObject({ time: 6000, warnings: [] });
   });
 });

@@ -46,18 +46,19 @@ export async function findGroupMoment(
   const membersIn = async (one: SavedManifests) => {
     const { run, narrowed = false, claims } = await read(one);
     const members = claims.filter((claim) => claim.namespace === namespace && claim.group === name);
-    return { run, narrowed, members };
+    return { run, narrowed, members, told: new Set(claims.map(({ uid }) => uid)) };
   };
   const runs = new Set<string>();
   const incomplete: string[] = [];
   let end = Infinity;
   for (const [at, one] of ordered.entries()) {
-    const { run, narrowed, members: told } = await membersIn(one);
+    const { run, narrowed, members: own, told } = await membersIn(one);
     if (runs.add(run).size > mostRuns) break;
-    const members = [...told];
-    for (const older of narrowed && told.length > 0 ? ordered.slice(at + 1, at + 1 + mostRuns) : []) {
+    const members = [...own];
+    for (const older of narrowed && own.length > 0 ? ordered.slice(at + 1, at + 1 + mostRuns) : []) {
       const found = await membersIn(older);
-      members.push(...found.members.filter(({ uid }) => !members.some((known) => known.uid === uid)));
+      members.push(...found.members.filter(({ uid }) => !told.has(uid)));
+      for (const uid of found.told) told.add(uid);
       if (!found.narrowed) break;
     }
     const moment = momentOf(members, proven, one.time, end);
