@@ -178,6 +178,7 @@ export class Rig {
       bases: 'keep',
       everyClaim: [],
       thorough: true,
+      nodeOnly: false,
       dryRun,
       signal: new AbortController().signal,
       log: silent,

@@ -97,6 +97,8 @@ export interface SweepRequest {
   volumes: readonly PlannedVolume[];
   /** All claims of the cluster, also those that the run's options leave out. */
   everyClaim: readonly PlannedVolume[];
+  /** Only what is on this node: another member of the run looks into Ceph. */
+  nodeOnly: boolean;
   /** Looks everywhere, image by image, instead of only where leftovers are likely. */
   thorough: boolean;
   dryRun: boolean;

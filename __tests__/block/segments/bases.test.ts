@@ -20,6 +20,11 @@ function volume(reason: string, kind = 'rbd-block', image = 'i'): PlannedVolume 
   return { reason, kind, backup, source: { pool: 'p', radosNamespace: null, image } } as PlannedVolume;
 }
 
+function numbered(reason: string): PlannedVolume {
+  const named = volume(reason);
+  return { ...named, source: { ...named.source, pool: null } } as PlannedVolume;
+}
+
 test.each<[string, 'keep' | 'remove-selected' | 'remove-all', PlannedVolume[], PlannedVolume[], boolean]>([
   // [what, the option, the run's claims, all claims, whether it goes]
   ['of a claim that is backed up so', 'keep', [volume('default')], [volume('default')], false],
@@ -36,6 +41,7 @@ test.each<[string, 'keep' | 'remove-selected' | 'remove-all', PlannedVolume[], P
     [volume('pvc-false'), volume('default')],
     false,
   ],
+  ['of a claim that names its pool by number', 'keep', [numbered('default')], [numbered('default')], false],
   ['of no claim', 'keep', [volume('default', 'rbd-block', 'j')], [volume('default', 'rbd-block', 'j')], true],
   ['of what is a filesystem now', 'keep', [volume('default', 'rbd-filesystem')], [volume('default')], true],
   ['whatever it is', 'remove-all', [], [volume('default')], true],

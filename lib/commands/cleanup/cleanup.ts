@@ -42,6 +42,7 @@ export const cleanup: Command<CleanupValues> = async (context) => {
       volumes: plan.volumes,
       everyClaim: plan.volumes,
       thorough: true,
+      nodeOnly: false,
       dryRun,
       bases: options.bases === true ? 'remove-all' : 'keep',
       signal: lease === null ? signal : AbortSignal.any([signal, lease.lost]),

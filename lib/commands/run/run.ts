@@ -104,22 +104,22 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const numbers = objectNumbers(lease.ordinal);
 
   const liveRuns = new Set([lease.runId]);
-  // One member is enough: of two, each would take what the other is about to remove for something that is in use.
-  const sweep =
-    lease.ordinal > 0
-      ? Promise.resolve({ leftovers: [], warnings: [] })
-      : sweepEarlierRuns(sweeping, {
-          installation,
-          liveRuns,
-          volumes: plan.volumes,
-          everyClaim: everyClaim(context, cluster),
-          bases: options.keepBase === true ? 'keep' : 'remove-selected',
-          signal,
-          log,
-        });
+  const sweep = sweepEarlierRuns(sweeping, {
+    installation,
+    liveRuns,
+    volumes: plan.volumes,
+    everyClaim: everyClaim(context, cluster),
+    // One member is enough for Ceph: of two, each would take what the other is about to remove for something that is in
+    // use. A mapping is seen on its own node only.
+    nodeOnly: lease.ordinal > 0,
+    bases: options.keepBase === true ? 'keep' : 'remove-selected',
+    signal,
+    log,
+  });
   const manifests = new RunManifests(context, {
     ...execution,
-    narrowed: isNarrowed(options),
+    // A group lies in one namespace: what narrows by namespaces has all of it, or nothing.
+    narrowed: isNarrowed({ ...options, namespaces: [], excludeNamespaces: [] }),
     clientsFor,
     signal,
   });

@@ -35,6 +35,8 @@ export class CephfsSweeper implements Sweeper {
 
   async sweep(request: SweepRequest): Promise<SweepReport> {
     const report: SweepReport = { removed: [], leftovers: [], foreign: [], problems: [] };
+    // A mount of CephFS ends with its process.
+    if (request.nodeOnly) return report;
     const areas = await this.#areas(request, report);
     for (const area of areas) {
       try {
@@ -55,6 +57,7 @@ export class CephfsSweeper implements Sweeper {
           liveRuns: new Set(),
           volumes,
           thorough: false,
+          nodeOnly: false,
           bases: 'keep',
           everyClaim: [],
           dryRun: true,

@@ -41,5 +41,7 @@ export function isRetired(
 
 function has({ source }: PlannedVolume, { pool, namespace, image }: ClaimedImage): boolean {
   const found = source as Partial<RbdSource> | null;
-  return found?.image === image && found.pool === pool && found.radosNamespace === namespace;
+  // A claim may name its pool by number: better a base too many than one that goes at each sweep.
+  const samePool = found?.pool === pool || found?.pool === null;
+  return found?.image === image && samePool && found.radosNamespace === namespace;
 }

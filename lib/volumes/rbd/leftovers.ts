@@ -33,7 +33,8 @@ export class PlaceSweep {
   ) {}
 
   async run(): Promise<void> {
-    const { signal, thorough } = this.request;
+    const { signal, thorough, nodeOnly } = this.request;
+    if (nodeOnly) return this.#unmap();
     const contents = await contentsOf(this.place, { limit: this.limit, signal, thorough });
     this.report.problems.push(...contents.problems);
     await this.#unmap();

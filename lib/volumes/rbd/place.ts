@@ -10,7 +10,7 @@ export interface Place extends ImagePlace {
   cluster: string | null;
   /** Names of the images of all volumes that are known to be here. */
   known: Set<string>;
-  /** Those of volumes that are backed up. */
+  /** Those of volumes that are backed up, by this shard or another. */
   selected: Set<string>;
 }
 
@@ -29,7 +29,7 @@ export async function placesOf(
   const places = new Map<string, Place>();
   const problems = new Set<string>();
   for (const volume of volumes) {
-    const { source, details, kind, backup } = volume;
+    const { source, details, kind, backup, reason } = volume;
     if (source === null || kind === 'cephfs' || !('image' in source)) continue;
     try {
       const place = await placeOf(volume, source, clientsFor, signal);
@@ -39,7 +39,7 @@ export async function placesOf(
       places.set(key, known);
       if (source.image === null) continue;
       known.known.add(source.image);
-      if (backup) known.selected.add(source.image);
+      if (backup || reason === 'other-shard') known.selected.add(source.image);
     } catch (thrown) {
       problems.add(
         `could not look for leftovers where ${volume.namespace}/${volume.pvc} is: ${asCephbackupError(thrown).message}`,
