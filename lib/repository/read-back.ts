@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { CommandOptions } from '../tools/process/exec.js';
 import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
 
@@ -15,6 +16,8 @@ interface Asked {
 const windowMs = 5_000;
 /** One argument has 65 bytes; far fewer snapshots than this come within the window. */
 const most = 1_000;
+/** So many are read at a time where they are read one by one. */
+const width = 4;
 
 /**
  * Reads snapshots back from the repository, many with one restic, which takes half a second before it reads anything:
@@ -26,6 +29,7 @@ export class GroupReader {
   #asked: Asked[] = [];
   #reading = false;
   #timer: NodeJS.Timeout | null = null;
+  readonly #one = pLimit(width);
 
   constructor(
     private readonly restic: RepositoryReader,
@@ -74,7 +78,9 @@ export class GroupReader {
     const together = this.#together(group);
     const reads = group.map(({ id, options, settle }) => {
       // One that is not among them, or all where none could be read: each by itself, so that it says why.
-      const read = together.then((found) => found.get(id) ?? this.restic.catSnapshot(id, options));
+      const read = together.then(
+        (found) => found.get(id) ?? this.#one(() => this.restic.catSnapshot(id, options)),
+      );
       settle(read);
       return read;
     });

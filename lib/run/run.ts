@@ -6,6 +6,7 @@ import { GroupMoment } from './group-moment.js';
 import { OwnMoment, type Holding, type Moment } from './moment.js';
 import { Slots } from './slots.js';
 import type { Leftover } from '../ownership/scope.js';
+import type { Over } from './volume/attempt.js';
 import { backupVolume } from './volume/backup.js';
 import type { VolumeTools } from './volume/tools.js';
 
@@ -55,10 +56,11 @@ export async function executeVolumes<Look>(
   };
   const alone = async (volume: PlannedVolume): Promise<VolumeEnd> => {
     const giveBack = await slots.acquire();
-    // What is left to do then is to prove and to mark, which neither reads the volume nor takes a processor.
-    const over = () => {
-      unwound(volume);
-      giveBack();
+    const over = {
+      read: giveBack,
+      unwound: () => {
+        unwound(volume);
+      },
     };
     try {
       return released(volume, await one(request, gate, volume, new OwnMoment(holding, volume), over));
@@ -76,9 +78,13 @@ export async function executeVolumes<Look>(
     return members.map(async (volume) => {
       await slot;
       const seat = group.seat(volume, slots);
-      const over = () => {
-        unwound(volume);
-        seat.rest();
+      const over = {
+        read: () => {
+          seat.rest();
+        },
+        unwound: () => {
+          unwound(volume);
+        },
       };
       const end = await one(request, gate, volume, seat, over);
       seat.leave(end.error);
@@ -139,7 +145,7 @@ async function one(
   gate: Gate,
   volume: PlannedVolume,
   moment: Moment,
-  unwound: () => void,
+  over: Over,
 ): Promise<VolumeEnd> {
   const closed = await gate.admit(volume);
   if (closed !== null) return notAttempted(volume, closed);
@@ -150,7 +156,7 @@ async function one(
     await tools.recorder.failed(volume, { attempt: tools.clock(), error: refused });
     return { result: emptyResult(volume, 'failed', refused.report()), leftovers: [], error: refused };
   }
-  const end = await backupVolume(tools, volume, nextName(), moment, signal, unwound);
+  const end = await backupVolume(tools, volume, nextName(), moment, signal, over);
   if (end.error !== null) gate.learn(volume, end.error);
   return end;
 }

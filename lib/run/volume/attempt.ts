@@ -7,6 +7,14 @@ import type { Moment } from '../moment.js';
 import type { VolumeEnd } from '../report.js';
 import type { VolumeTools } from './tools.js';
 
+/** Who is told how far an attempt is; each may be told again. */
+export interface Over {
+  /** The volume is read: what is left to do neither reads it nor takes a processor. */
+  read(): void;
+  /** All that was acquired is released, and nothing stays in Ceph that is neither a leftover nor a base. */
+  unwound(): void;
+}
+
 /** One attempt to back up one volume: what the steps share, and what they have noted so far. */
 export class Attempt {
   readonly log: Logger;
@@ -31,7 +39,7 @@ export class Attempt {
     /** Of the snapshot and the clone. */
     readonly name: string,
     readonly moment: Moment,
-    private readonly unwound: () => void,
+    private readonly over: Over,
   ) {
     this.log = tools.log.with({ volume: `${volume.namespace}/${volume.pvc}` });
     this.scope = new Scope(tools.node, this.log);
@@ -71,8 +79,13 @@ export class Attempt {
   /** Releases what was acquired; calling it again tries again what was left. */
   async unwind(): Promise<Leftover[]> {
     const left = await this.scope.release();
-    this.#unwound = performance.now();
-    if (left.length === 0 && this.futureBase === null) this.unwound();
+    // A later call that found nothing more to release is not what ended it.
+    if (left.length > 0) this.#unwound = performance.now();
+    else this.#unwound ??= performance.now();
+    if (left.length === 0) {
+      this.over.read();
+      if (this.futureBase === null) this.over.unwound();
+    }
     return left;
   }
 

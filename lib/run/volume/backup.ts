@@ -3,7 +3,7 @@ import type { PlannedVolume } from '../../plan/types.js';
 import { deadline } from '../../waiting/deadline.js';
 import type { Moment } from '../moment.js';
 import type { VolumeEnd } from '../report.js';
-import { Attempt } from './attempt.js';
+import { Attempt, type Over } from './attempt.js';
 import { fail } from './fail.js';
 import { mark } from './mark.js';
 import { prepare } from './prepare.js';
@@ -15,7 +15,7 @@ import type { VolumeTools } from './tools.js';
  * One volume from snapshot to mark. Never throws: a volume's fault touches that volume alone.
  *
  * @param name of the snapshot and the clone
- * @param unwound is called when all that was acquired is released, which may be before the end
+ * @param over is told how far it is, which may be before the end
  */
 export async function backupVolume(
   tools: VolumeTools,
@@ -23,9 +23,9 @@ export async function backupVolume(
   name: string,
   moment: Moment,
   runSignal: AbortSignal,
-  unwound: () => void = () => undefined,
+  over: Over = { read: () => undefined, unwound: () => undefined },
 ): Promise<VolumeEnd> {
-  const attempt = new Attempt(tools, volume, name, moment, unwound);
+  const attempt = new Attempt(tools, volume, name, moment, over);
   const limit = deadline(tools.volumeTimeoutMs, () => timeout(tools.volumeTimeoutMs ?? 0), runSignal);
   try {
     const prepared = await prepare(attempt, limit.signal);
