@@ -31,6 +31,10 @@ export async function leaseElsewhere(
   const candidates = found.includes(leaseNamespace) ? alive : found;
   const others = candidates.filter((namespace) => namespace !== leaseNamespace);
   if (others.length > 0) return elsewhere(leaseNamespace, others, found.includes(leaseNamespace));
+  for (const namespace of found.filter((name) => name !== leaseNamespace))
+    log.warn(
+      `there is a free lease in namespace ${namespace}, too: if backups run there, pass --lease-namespace ${namespace}`,
+    );
   if (everywhere) return null;
   log.warn(
     `whether backups of this cluster have their lease in another namespace than ${leaseNamespace} is not known, since leases may not be listed: --lease-namespace says which it is`,

@@ -11,7 +11,10 @@ const width = 8;
 export interface LeaseNamespaces {
   /** Where an installation has its lease, or will have it once it runs; in order. */
   found: string[];
-  /** Those of them with a CronJob or a run in progress: a free lease may be all that is left of an installation. */
+  /**
+   * Those of them with a CronJob or a run in progress: a free lease may be all that is left of an installation. All of
+   * them where CronJobs may not be listed.
+   */
   alive: string[];
   /** False where this account may not look everywhere. */
   everywhere: boolean;
@@ -35,8 +38,11 @@ export async function leaseNamespaces(
   ]);
   const sorted = (...names: string[]) => [...new Set(names)].toSorted();
   return {
-    found: sorted(...namespacesOf(leases.found), ...cronJobs),
-    alive: sorted(...namespacesOf(leases.found.filter(isHeld)), ...cronJobs),
+    found: sorted(...namespacesOf(leases.found), ...(cronJobs ?? [])),
+    alive: sorted(
+      ...namespacesOf(cronJobs === null ? leases.found : leases.found.filter(isHeld)),
+      ...(cronJobs ?? []),
+    ),
     everywhere: leases.everywhere,
   };
 }
@@ -87,13 +93,13 @@ async function askOneByOne(
   return { found, everywhere };
 }
 
-/** None where they may not be listed: a lease that exists is the better evidence. */
-async function withCronJob(api: KubeApi, options: RequestOptions): Promise<string[]> {
+/** Null where they may not be listed. */
+async function withCronJob(api: KubeApi, options: RequestOptions): Promise<string[] | null> {
   const query = { labelSelector: 'app.kubernetes.io/name=cephbackup,app.kubernetes.io/component=backup' };
   try {
     return namespacesOf(await api.list(allCronJobsPath, { ...options, query }));
   } catch (thrown) {
-    if (hasStatus(thrown, 403, 404)) return [];
+    if (hasStatus(thrown, 403, 404)) return null;
     throw thrown;
   }
 }
