@@ -174,14 +174,14 @@ describeWithHelm('shards', () => {
 
 describeWithHelm('Jobs by hand', () => {
   const byHand = ['init', 'doctor', 'cleanup', 'restore'];
+  const indexed = ['completionMode', 'completions', 'parallelism', 'backoffLimitPerIndex'];
 
   test('have one pod, with the rights and mounts of a backup’s, however many shards that has', async () => {
     const objects = await render({ shards: 3, restore: { enabled: true } });
     const { container: backup } = programOf(objects);
     for (const name of byHand) {
       const job = jobOf(objects, `cephbackup-${name}`);
-      for (const field of ['completionMode', 'completions', 'parallelism', 'backoffLimitPerIndex'])
-        expect(job).not.toHaveProperty(field);
+      for (const field of [...indexed, 'activeDeadlineSeconds']) expect(job).not.toHaveProperty(field);
       expect(find(objects, 'CronJob', `cephbackup-${name}`).spec).toMatchObject({ suspend: true });
       const { container, env } = programOf(objects, `cephbackup-${name}`);
       expect(env).not.toHaveProperty('CEPHBACKUP_SHARDS');

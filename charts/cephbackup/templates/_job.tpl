@@ -17,7 +17,9 @@ A pod that the cluster took away (a drain, an eviction, a node that is gone) is 
 failed by itself is not. Takes a dict: root, indexed.
 */}}
 {{- define "cephbackup.jobSpec" -}}
+{{- if not .endless }}
 activeDeadlineSeconds: {{ .root.Values.activeDeadlineSeconds | int64 }}
+{{- end }}
 {{- if not (kindIs "invalid" .root.Values.ttlSecondsAfterFinished) }}
 ttlSecondsAfterFinished: {{ .root.Values.ttlSecondsAfterFinished | int64 }}
 {{- end }}
