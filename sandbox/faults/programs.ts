@@ -195,7 +195,7 @@ function action(
 ): string {
   const fail = `echo ${quote(stderr)} >&2; exit ${exitCode}`;
   // Whoever made the call is dead by then; and where that was not the program itself, nobody else would end this.
-  const end = '/bin/sleep 5; exit 1';
+  const end = `exec /usr/bin/perl -e 'sleep 5; exit 1'`;
   switch (mode) {
     case 'fail':
       return fail;
