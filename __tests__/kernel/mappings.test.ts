@@ -168,7 +168,7 @@ test('a clone that the kernel does not map is an error that says why', async () 
   const folder = await temporaryFolder('features');
   const lines = [
     '#!/bin/bash',
-    'exec /usr/bin/rbd "${@/%layering,exclusive-lock/layering,exclusive-lock,journaling}"',
+    'exec /usr/bin/rbd "${@/#layering,exclusive-lock/layering,exclusive-lock,journaling}"',
   ];
   await writeFile(path.join(folder, 'rbd'), `${lines.join('\n')}\n`);
   await chmod(path.join(folder, 'rbd'), 0o755);
