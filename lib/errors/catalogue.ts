@@ -318,7 +318,7 @@ export const catalogue = {
   ),
   VOLUME_EMPTY: entry(
     'failed',
-    'restic saves no snapshot of nothing, so there is no backup. If the volume should have content, look at it now; if it is not used yet, set the annotation `backup: "false"` on its claim until it is.',
+    'There was a backup before, and now there is nothing: restic saves no snapshot of nothing. If the volume should have content, look at it now; if it is not used yet, set the annotation `backup: "false"` on its claim until it is.',
   ),
   RESTIC_FAILED: entry(
     'failed',

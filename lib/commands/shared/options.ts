@@ -246,7 +246,7 @@ export const metricsOptions = {
     flag: '--ping',
     placeholder: 'URL',
     description:
-      "a dead man's switch, as healthchecks.io is one: asks URL/start, then URL, or URL/fail; {shard} in it is the shard's number",
+      "tell a dead man's switch (such as healthchecks.io) how it goes: asks URL/start, then URL, or URL/fail; {shard} in it becomes the shard's number",
     parse: webUrl,
     secret: true,
   },
