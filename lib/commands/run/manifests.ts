@@ -57,8 +57,10 @@ export class RunManifests {
    */
   async readKey(volume: PlannedVolume, signal: AbortSignal): Promise<void> {
     if (volume.kind !== 'rbd-block' || volume.details?.encrypted !== true) return;
+    const read = () => readFacts(volume, locateImage(this.request.clientsFor), signal);
     try {
-      this.#keys.set(volume.uid, await readFacts(volume, locateImage(this.request.clientsFor), signal));
+      // Once more for any reason, also one that is not known to pass.
+      this.#keys.set(volume.uid, await read().catch(read));
     } catch (thrown) {
       const { code, message, guidance } = asCephbackupError(thrown);
       const text = `the metadata of the encrypted image, its wrapped key perhaps, cannot be read: ${message}`;
