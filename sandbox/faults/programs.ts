@@ -66,6 +66,8 @@ export interface Fault {
 export interface FaultyOptions {
   /** Programs that are there and not recorded: what starts the others. With these, nothing else is on PATH. */
   sealed?: readonly string[];
+  /** Where its folder goes. Default: where temporary files of this process go. */
+  parent?: string;
   /** Gets the signal that is meant for the program, whoever made the call. Default: who made the call gets it. */
   onSignal?: (signal: 'SIGKILL' | 'SIGTERM') => void;
 }
@@ -75,9 +77,8 @@ export interface FaultyOptions {
  * every call that came by.
  */
 export class FaultyPrograms {
-  readonly folder = mkdtempSync(path.join(tmpdir(), 'cephbackup-faults-'));
-  readonly #log = path.join(this.folder, 'calls');
-
+  readonly folder: string;
+  readonly #log: string;
   readonly path: string;
   readonly #searchPath: string;
   readonly #byHand: boolean;
@@ -89,8 +90,10 @@ export class FaultyPrograms {
     searchPath = process.env.PATH ?? '',
     /** Programs whose calls are recorded although nothing happens to them. */
     recorded: readonly string[] = [],
-    { sealed, onSignal }: FaultyOptions = {},
+    { sealed, parent = tmpdir(), onSignal }: FaultyOptions = {},
   ) {
+    this.folder = mkdtempSync(path.join(parent, 'cephbackup-faults-'));
+    this.#log = path.join(this.folder, 'calls');
     this.#searchPath = searchPath;
     this.path = sealed === undefined ? `${this.folder}:${searchPath}` : this.folder;
     this.#sealed = sealed !== undefined;

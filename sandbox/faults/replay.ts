@@ -136,6 +136,7 @@ export class Replay {
   #programs(faults: readonly Fault[], onSignal?: (signal: 'SIGKILL' | 'SIGTERM') => void): FaultyPrograms {
     return new FaultyPrograms(faults, searchPath(), programs, {
       sealed: starters,
+      parent: this.bed.ground.folder,
       ...(onSignal === undefined ? {} : { onSignal }),
     });
   }
