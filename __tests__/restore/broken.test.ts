@@ -2,7 +2,7 @@ import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/p
 import { setTimeout as sleep } from 'node:timers/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { mountImage } from '../../sandbox/ceph.js';
+import { mountImage, whileMounted } from '../../sandbox/ceph.js';
 import type { Repository } from '../../sandbox/repository.js';
 import { observeWorld } from '../../sandbox/world.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
@@ -139,12 +139,9 @@ describe('interrupted', () => {
     const image = current.image(target);
     const answer = await current.command(['restore', 'app/files', '--to-image', image, '--force']);
     expect(answer).toMatchObject({ code: 0, json: { verified: true, target: { state: 'complete' } } });
-    const mounted = await mountImage(current.cluster, image, 'ext4');
-    try {
-      expect((await readFile(`${mounted.path}/large`)).equals(content)).toBe(true);
-    } finally {
-      await mounted.unmount();
-    }
+    await whileMounted(mountImage(current.cluster, image, 'ext4'), async (root) => {
+      expect((await readFile(`${root}/large`)).equals(content)).toBe(true);
+    });
   }
 
   test('by SIGTERM: says what state the image is in, keeps nothing open, and --force completes it', async () => {

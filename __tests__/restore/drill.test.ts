@@ -6,9 +6,9 @@ import {
   mountImage,
   mountShare,
   startCeph,
+  whileMounted,
   writeFilesystem,
   type CephCluster,
-  type MountedVolume,
   type RunningCeph,
 } from '../../sandbox/ceph.js';
 import { imageClaim, shareClaim } from '../../sandbox/claims.js';
@@ -57,7 +57,7 @@ async function furnish({ cluster, kube }: Site, tree: string, folder: string): P
   await cluster.run('rbd', ['import', '--no-progress', path.join(folder, 'disk'), 'rbd/old-disk']);
   const share = { filesystem: 'cephfs', group: 'csi', subvolume: 'old-share', size: 32 * MiB };
   const where = await createSubvolume(cluster, { ...share, name: 'old-share' });
-  await using(mountShare(cluster, 'cephfs', where), (root) => writeFile(`${root}/picture`, picture));
+  await whileMounted(mountShare(cluster, 'cephfs', where), (root) => writeFile(`${root}/picture`, picture));
   const database = { image: 'rbd/old-database', size: 96 * MiB, fsType: 'ext4' };
   const machine = { image: 'rbd/old-disk', size: 7 * MiB, fsType: null };
   await kube.seed([
@@ -65,15 +65,6 @@ async function furnish({ cluster, kube }: Site, tree: string, folder: string): P
     ...imageClaim(cluster, { namespace: 'vms', name: 'disk' }, machine),
     ...shareClaim(cluster, { namespace: 'team', name: 'share' }, { ...share, path: where }),
   ]);
-}
-
-async function using<T>(mounting: Promise<MountedVolume>, look: (root: string) => Promise<T>): Promise<T> {
-  const mounted = await mounting;
-  try {
-    return await look(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
 }
 
 test('the cluster is lost: everything comes back from the repository and its password, by the documented commands', async () => {
@@ -151,10 +142,10 @@ test('the cluster is lost: everything comes back from the repository and its pas
     await kube.seed(shareClaim(cluster, { namespace: 'team', name: 'share' }, { ...share, path: where }));
     await documented('cephbackup restore team/share --cluster OLD --to-pvc team/share', env);
 
-    await using(mountImage(cluster, 'rbd/shop-database', 'ext4'), (root) =>
+    await whileMounted(mountImage(cluster, 'rbd/shop-database', 'ext4'), (root) =>
       expectSameTree(tree, root, { except: (file) => file === 'lost+found' }),
     );
-    await using(mountShare(cluster, 'cephfs', where), async (root) => {
+    await whileMounted(mountShare(cluster, 'cephfs', where), async (root) => {
       expect((await readFile(`${root}/picture`)).equals(picture)).toBe(true);
     });
     const exported = path.join(folder, 'exported');

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { mountImage, writeFilesystem } from '../../sandbox/ceph.js';
+import { mountImage, whileMounted, writeFilesystem } from '../../sandbox/ceph.js';
 import { scene, type Answer } from './scene.js';
 
 const MiB = 1024 * 1024;
@@ -16,14 +16,10 @@ async function emptyClaim(name: string, fsType: 'ext4' | 'xfs' = 'ext4'): Promis
   await here.current.claim(name, name, { size, fsType });
 }
 
-async function namesIn(name: string): Promise<string[]> {
-  const mounted = await mountImage(here.current.cluster, here.current.image(name), 'ext4');
-  try {
-    return (await readdir(mounted.path)).filter((file) => file !== 'lost+found').toSorted();
-  } finally {
-    await mounted.unmount();
-  }
-}
+const namesIn = (name: string) =>
+  whileMounted(mountImage(here.current.cluster, here.current.image(name), 'ext4'), async (root) =>
+    (await readdir(root)).filter((file) => file !== 'lost+found').toSorted(),
+  );
 
 const metadata = (name: string) =>
   here.current.cluster.rbd('image-meta', 'ls', '--format', 'json', here.current.image(name));

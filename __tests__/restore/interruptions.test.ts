@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { mountImage } from '../../sandbox/ceph.js';
+import { mountImage, whileMounted } from '../../sandbox/ceph.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { FaultyPrograms, type Fault } from '../support/faults.js';
@@ -33,14 +33,8 @@ async function sameFiles(root: string): Promise<boolean> {
   return one?.equals(large) === true && other?.toString() === 'small';
 }
 
-async function sameFilesIn(name: string): Promise<boolean> {
-  const mounted = await mountImage(here.current.cluster, here.current.image(name), 'ext4');
-  try {
-    return await sameFiles(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const sameFilesIn = (name: string) =>
+  whileMounted(mountImage(here.current.cluster, here.current.image(name), 'ext4'), sameFiles);
 
 const targets: Record<string, (name: string) => Promise<Target>> = {
   'files to a directory': async () => {

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { mountImage, mountShare } from '../../sandbox/ceph.js';
+import { mountImage, mountShare, whileMounted } from '../../sandbox/ceph.js';
 import { run } from '../../sandbox/process.js';
 import {
   formatEntry,
@@ -47,27 +47,11 @@ async function describeRoot(root: string): Promise<Record<string, unknown>> {
   return { mode: (mode & 0o7777).toString(8), uid, gid, mtime: mtime.toISOString(), acl, lines };
 }
 
-async function inImage<T>(
-  name: string,
-  type: 'ext4' | 'xfs',
-  look: (root: string) => Promise<T>,
-): Promise<T> {
-  const mounted = await mountImage(here.current.cluster, here.current.image(name), type);
-  try {
-    return await look(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const inImage = <T>(name: string, type: 'ext4' | 'xfs', look: (root: string) => Promise<T>) =>
+  whileMounted(mountImage(here.current.cluster, here.current.image(name), type), look);
 
-async function inShare<T>(directory: string, look: (root: string) => Promise<T>): Promise<T> {
-  const mounted = await mountShare(here.current.cluster, 'cephfs', directory);
-  try {
-    return await look(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const inShare = <T>(directory: string, look: (root: string) => Promise<T>) =>
+  whileMounted(mountShare(here.current.cluster, 'cephfs', directory), look);
 
 const restore = (...args: string[]): Promise<Answer> => here.current.command(['restore', ...args]);
 

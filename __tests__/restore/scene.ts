@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { writeFilesystem, type FilesystemType } from '../../sandbox/ceph/images.js';
-import { createSubvolume, mountShare, type CephCluster } from '../../sandbox/ceph.js';
+import { createSubvolume, mountShare, whileMounted, type CephCluster } from '../../sandbox/ceph.js';
 import { imageClaim, shareClaim } from '../../sandbox/claims.js';
 import { startKube, type SandboxKube } from '../../sandbox/kube/index.js';
 import type { Repository } from '../../sandbox/repository.js';
@@ -134,12 +134,7 @@ export class Scene {
     const options = { ...source, subvolume: name, path: where, size };
     await this.seed(...shareClaim(this.cluster, { namespace: 'app', name }, options));
     if (fill === undefined) return where;
-    const share = await mountShare(this.cluster, 'cephfs', where);
-    try {
-      await fill(share.path);
-    } finally {
-      await share.unmount();
-    }
+    await whileMounted(mountShare(this.cluster, 'cephfs', where), fill);
     return where;
   }
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { attachImage, mountImage, mountShare } from '../../sandbox/ceph.js';
+import { attachImage, mountImage, mountShare, whileMounted } from '../../sandbox/ceph.js';
 import { imageClaim, shareClaim } from '../../sandbox/claims.js';
 import { run } from '../../sandbox/process.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
@@ -20,18 +20,8 @@ const restore = (claim: string, ...args: string[]): Promise<Answer> =>
   here.current.command(['restore', `app/${claim}`, ...args]);
 
 /** Looks at the filesystem of an image as a pod's node would: writable, with its journal. */
-async function inside<T>(
-  image: string,
-  type: 'ext4' | 'xfs',
-  look: (root: string) => Promise<T>,
-): Promise<T> {
-  const mounted = await mountImage(here.current.cluster, here.current.image(image), type);
-  try {
-    return await look(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const inside = <T>(image: string, type: 'ext4' | 'xfs', look: (root: string) => Promise<T>) =>
+  whileMounted(mountImage(here.current.cluster, here.current.image(image), type), look);
 
 /** An image that nobody ever formatted, and its claim. */
 async function emptyClaim(name: string, size: number, fsType: string | null): Promise<void> {
@@ -42,14 +32,8 @@ async function emptyClaim(name: string, size: number, fsType: string | null): Pr
 const newShare = (name: string) => here.current.shareClaim(name, group, 64 * MiB);
 
 /** Fills a share, or reads it. */
-async function inShare<T>(directory: string, look: (root: string) => Promise<T>): Promise<T> {
-  const mounted = await mountShare(here.current.cluster, 'cephfs', directory);
-  try {
-    return await look(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const inShare = <T>(directory: string, look: (root: string) => Promise<T>) =>
+  whileMounted(mountShare(here.current.cluster, 'cephfs', directory), look);
 
 const copyTree = async (root: string) => {
   await run('cp', ['--archive', '--sparse=always', `${tree}/.`, root]);

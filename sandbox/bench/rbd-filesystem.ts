@@ -1,4 +1,4 @@
-import { mountImage } from '../ceph.js';
+import { mountImage, whileMounted } from '../ceph.js';
 import { usual } from './against-script.js';
 import { writeContents } from './contents.js';
 import type { Bench } from './figure.js';
@@ -30,10 +30,5 @@ export const rbdFilesystem: Bench = async ({ folder, quick, tell }) => {
 /** While another volume has the loop device that all runs before had, the next run gets one with another number. */
 async function onAnotherDevice<T>(bed: TestBed, action: () => Promise<T>): Promise<T> {
   const other = await bed.volume('in-the-way', 16 * MiB, () => undefined);
-  const mounted = await mountImage(bed.cluster, other.image, 'ext4');
-  try {
-    return await action();
-  } finally {
-    await mounted.unmount();
-  }
+  return whileMounted(mountImage(bed.cluster, other.image, 'ext4'), action);
 }

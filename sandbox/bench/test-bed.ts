@@ -3,7 +3,14 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunReport } from '../../lib/run/report.js';
 import { startCephbackup } from '../cephbackup.js';
-import { createSubvolume, mountShare, startCeph, writeFilesystem, type CephCluster } from '../ceph.js';
+import {
+  createSubvolume,
+  mountShare,
+  startCeph,
+  whileMounted,
+  writeFilesystem,
+  type CephCluster,
+} from '../ceph.js';
 import { imageClaim, shareClaim } from '../claims.js';
 import { startKube, type SandboxKube } from '../kube/index.js';
 import { Repository } from '../repository.js';
@@ -90,9 +97,10 @@ export class TestBed {
   async share(name: string, fill: (root: string) => void): Promise<Scripted> {
     const [filesystem, group, subvolume] = ['cephfs', 'csi', `csi-vol-${randomUUID()}`];
     const where = await createSubvolume(this.cluster, { filesystem, group, name: subvolume });
-    const mounted = await mountShare(this.cluster, filesystem, where);
-    fill(mounted.path);
-    await mounted.unmount();
+    await whileMounted(mountShare(this.cluster, filesystem, where), (root) => {
+      fill(root);
+      return Promise.resolve();
+    });
     const options = { filesystem, group, subvolume, path: where, size: 1024 ** 3 };
     await this.kube.seed(shareClaim(this.cluster, { namespace, name }, options));
     return { name, byHand: ['by-hand-cephfs.sh', where] };

@@ -105,9 +105,17 @@ export async function writeFilesystem(
     await attached.detach();
     throw thrown;
   }
-  const mounted = await mount(attached, type);
+  await whileMounted(mount(attached, type), fill);
+}
+
+/** Looks into a volume, or writes to it; it is unmounted whatever comes of that. */
+export async function whileMounted<T>(
+  mounting: Promise<MountedVolume>,
+  look: (root: string) => Promise<T>,
+): Promise<T> {
+  const mounted = await mounting;
   try {
-    await fill(mounted.path);
+    return await look(mounted.path);
   } finally {
     await mounted.unmount();
   }

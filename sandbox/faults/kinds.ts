@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { KubeObject } from '../../lib/kube/types.js';
-import { writeFilesystem, type CephCluster, type MountedVolume } from '../ceph.js';
+import { whileMounted, writeFilesystem, type CephCluster } from '../ceph.js';
 import { createSubvolume, mountShare } from '../ceph/shares.js';
 import { directoryClaim, imageClaim, shareClaim } from '../claims.js';
 import { randomBytesOf } from '../workload/random.js';
@@ -60,13 +60,13 @@ export async function sow(kind: Kind, name: string, ground: Ground): Promise<Sow
     case 'cephfs-subvolume': {
       const subvolume = `csi-vol-${randomUUID()}`;
       const at = await createSubvolume(cluster, { filesystem, group, name: subvolume });
-      await inShare(cluster, at, (root) => fill(root));
+      await whileMounted(mountShare(cluster, filesystem, at), fill);
       const where = { filesystem, group, subvolume, path: at, size: 64 * mebibyte };
       return { objects: shareClaim(cluster, claim, where), at };
     }
     case 'cephfs-directory': {
       const at = `/plain-${group}/${name}`;
-      await inShare(cluster, '/', async (root) => {
+      await whileMounted(mountShare(cluster, filesystem, '/'), async (root) => {
         await mkdir(root + at, { recursive: true });
         await fill(root + at);
       });
@@ -81,17 +81,4 @@ async function fill(root: string): Promise<void> {
   await writeFile(path.join(root, 'folder/data'), randomBytesOf(1, 100_000), { flush: true });
   await writeFile(path.join(root, 'folder/below/text'), 'text\n', { flush: true });
   await symlink('folder/data', path.join(root, 'link'));
-}
-
-async function inShare(
-  cluster: CephCluster,
-  directory: string,
-  work: (root: string) => Promise<void>,
-): Promise<void> {
-  const mounted: MountedVolume = await mountShare(cluster, filesystem, directory);
-  try {
-    await work(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
 }

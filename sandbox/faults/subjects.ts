@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { installationId } from '../../lib/ownership/names.js';
-import { mountImage } from '../ceph.js';
+import { mountImage, whileMounted } from '../ceph.js';
 import { createSubvolume, mountShare } from '../ceph/shares.js';
 import { imageClaim, shareClaim } from '../claims.js';
 import type { Repository } from '../repository.js';
@@ -65,23 +65,11 @@ const treeBelow = async (root: string): Promise<Tree> => {
   return tree;
 };
 
-async function treeOfImage(bed: Bed, image: string): Promise<Tree> {
-  const mounted = await mountImage(bed.ground.cluster, image, 'ext4');
-  try {
-    return await treeBelow(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const treeOfImage = (bed: Bed, image: string) =>
+  whileMounted(mountImage(bed.ground.cluster, image, 'ext4'), treeBelow);
 
-async function treeOfShare(bed: Bed, at: string): Promise<Tree> {
-  const mounted = await mountShare(bed.ground.cluster, filesystem, at);
-  try {
-    return await treeBelow(mounted.path);
-  } finally {
-    await mounted.unmount();
-  }
-}
+const treeOfShare = (bed: Bed, at: string) =>
+  whileMounted(mountShare(bed.ground.cluster, filesystem, at), treeBelow);
 
 const hashOf = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
