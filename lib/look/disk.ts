@@ -1,11 +1,10 @@
-import { mkdtemp, open, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
 import { diskFolder } from '../volumes/block/segments/format.js';
-import { mountedAt } from '../tools/node/mount.js';
-import { exportDirectory, pathInside, serverCommand } from '../tools/node/namespace.js';
+import { exportDirectory, pathInside } from '../tools/node/namespace.js';
+import { exportDisk } from '../tools/node/storage-daemon.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import { lastLine } from '../tools/process/exec.js';
 import { parseContent, type Content } from './filesystem.js';
@@ -22,7 +21,6 @@ export interface OpenDisk {
 }
 
 const exported = `${exportDirectory}/disk`;
-const readyWithinMs = 60_000;
 
 /**
  * Shows the disk of a snapshot as a raw file: QEMU reads the backup through restic's mount. What is written (the replay of
@@ -32,8 +30,8 @@ const readyWithinMs = 60_000;
  * @throws CephbackupError BACKUP_DAMAGED, MAP_FAILED, VIEW_FAILED
  */
 export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: string): Promise<OpenDisk> {
-  const { exec, startDaemon, env, scope, signal } = tools;
-  const { sizeBytes, blockdev } = await sourceOf(tools, namespace, root);
+  const { exec, scope, signal } = tools;
+  const { sizeBytes, blockdev: backing } = await sourceOf(tools, namespace, root);
   const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-look-'));
   const layer = path.join(folder, 'layer.qcow2');
   scope.add(null, () => rm(folder, { recursive: true, force: true }));
@@ -43,21 +41,16 @@ export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: 
   });
   if (made.exitCode !== 0)
     throw new CephbackupError('MAP_FAILED', `qemu-img create: ${lastLine(made.stderr)}`);
-  await writeFile(pathInside(namespace, exported), '');
-  const daemon = startDaemon(...serverCommand('qemu-storage-daemon', storageArguments(blockdev, layer)), {
-    env,
+  await exportDisk(tools, {
     namespace,
+    blockdev: { driver: 'qcow2', file: { driver: 'file', filename: layer }, backing },
+    file: exported,
+    of: '',
+    started: (daemon) => {
+      scope.add(null, () => daemon.stop());
+    },
+    signal,
   });
-  scope.add(null, () => daemon.stop());
-  const deadline = performance.now() + readyWithinMs;
-  while ((await mountedAt(namespace, exported)) === null) {
-    signal.throwIfAborted();
-    if (!daemon.alive())
-      throw new CephbackupError('MAP_FAILED', `qemu-storage-daemon: ${await daemon.ended}`);
-    if (performance.now() > deadline)
-      throw new CephbackupError('MAP_FAILED', 'qemu-storage-daemon: nothing after 60 s');
-    await sleep(20);
-  }
   // QEMU has it open: it goes with QEMU, however that ends.
   await rm(layer, { force: true });
   await rmdir(folder).catch(() => undefined);
@@ -109,17 +102,6 @@ async function sourceOf(tools: LookTools, namespace: NamespaceRef, root: string)
   const image = `${root}/disk.qcow2`;
   const sizeBytes = await virtualSize(pathInside(namespace, image));
   return { sizeBytes, blockdev: { driver: 'qcow2', 'read-only': true, backing: null, file: file(image) } };
-}
-
-function storageArguments(backing: object, layer: string): string[] {
-  const node = { driver: 'qcow2', 'node-name': 'disk', file: { driver: 'file', filename: layer }, backing };
-  const target = { type: 'fuse', id: 'export', 'node-name': 'disk', mountpoint: exported, writable: true };
-  return [
-    '--blockdev',
-    JSON.stringify(node),
-    '--export',
-    JSON.stringify({ ...target, 'allow-other': 'off' }),
-  ];
 }
 
 /** The partitions of a disk; the disk itself where it has no table. @throws CephbackupError COMMAND_… */

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../errors/error.js';
 import type { Backup } from '../repository/claims.js';
 import { mountLocally, safeMountOptions } from '../tools/node/mount.js';
 import { exportDirectory, pathInside, serverCommand } from '../tools/node/namespace.js';
+import { untilServed } from '../tools/node/served.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import type { LookTools } from './tools.js';
 
@@ -34,14 +34,15 @@ export async function mountSnapshot(
   scope.add(null, () => daemon.stop());
   const root = `${mountPoint}/${id}`;
   log.info('opening the repository', { snapshot: id.slice(0, 8) });
-  const deadline = performance.now() + readyWithinMs;
-  while ((await stat(pathInside(namespace, root)).catch(() => null)) === null) {
-    signal.throwIfAborted();
-    if (!daemon.alive()) throw new CephbackupError('RESTIC_FAILED', `restic mount: ${await daemon.ended}`);
-    if (performance.now() > deadline)
-      throw new CephbackupError('MOUNT_FAILED', 'restic mount: nothing after 5 min');
-    await sleep(50);
-  }
+  await untilServed({
+    daemon,
+    namespace,
+    isServed: async () => (await stat(pathInside(namespace, root)).catch(() => null)) !== null,
+    withinMs: readyWithinMs,
+    dead: async () => new CephbackupError('RESTIC_FAILED', `restic mount: ${await daemon.ended}`),
+    late: () => new CephbackupError('MOUNT_FAILED', 'restic mount: nothing after 5 min'),
+    signal,
+  });
   const flags = ['remount', 'bind', 'ro', ...safeMountOptions()].join(',');
   await mountLocally(exec, namespace, ['-o', flags, '--', mountPoint], signal);
   return root;

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { connectionArguments } from '../../tools/ceph/connection.js';
 import { within } from '../../waiting/within.js';
 import type { Daemon } from '../../tools/process/daemon.js';
 import { mountedAt } from '../../tools/node/mount.js';
-import { expectNamespace, pathInside } from '../../tools/node/namespace.js';
+import { pathInside } from '../../tools/node/namespace.js';
+import { untilServed } from '../../tools/node/served.js';
 import {
   clientDirectory,
   mountTimeoutSeconds,
@@ -70,19 +70,18 @@ class FuseMount implements CephfsMount {
     await restrict(exec, namespace, clientDirectory, writable ? 'rw' : 'ro', signal);
   }
 
-  async #mounted(daemon: Daemon): Promise<void> {
+  #mounted(daemon: Daemon): Promise<void> {
     const { namespace, signal } = this.request;
-    const end = performance.now() + mountedWithin;
-    while ((await mountedAt(namespace, clientDirectory)) === null) {
-      signal.throwIfAborted();
-      await expectNamespace(namespace);
-      if (!daemon.alive()) throw mountError(this.request, daemon.stderr());
-      if (performance.now() > end) {
-        const message = `ceph-fuse: nothing is mounted after ${mountedWithin / 1000} s`;
-        throw new CephbackupError('CEPHFS_UNAVAILABLE', message, { retryable: true });
-      }
-      await sleep(10);
-    }
+    const late = `ceph-fuse: nothing is mounted after ${mountedWithin / 1000} s`;
+    return untilServed({
+      daemon,
+      namespace,
+      isServed: async () => (await mountedAt(namespace, clientDirectory)) !== null,
+      withinMs: mountedWithin,
+      dead: () => mountError(this.request, daemon.stderr()),
+      late: () => new CephbackupError('CEPHFS_UNAVAILABLE', late, { retryable: true }),
+      signal,
+    });
   }
 
   alive(): boolean {
