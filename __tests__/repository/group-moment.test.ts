@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { isNarrowed } from '../../lib/commands/shared/cluster.js';
 import type { Backup } from '../../lib/repository/claims.js';
 import { findGroupMoment } from '../../lib/repository/group-moment.js';
 import type { Manifests } from '../../lib/repository/manifests.js';
@@ -44,6 +45,19 @@ async function search(runs: Run[], asOf: number | null = null, unproven: string[
 }
 
 const both = ['data', 'wal'];
+
+test('options that choose whole namespaces leave groups whole; those that choose claims may not', () => {
+  const all = {
+    namespaces: ['shop'],
+    excludeNamespaces: ['test'],
+    pvcs: [],
+    selector: null,
+    storageClasses: [],
+  };
+  expect(isNarrowed(all)).toBe(false);
+  for (const some of [{ pvcs: ['shop/data'] }, { selector: 'app=db' }, { storageClasses: ['fast'] }])
+    expect(isNarrowed({ ...all, ...some })).toBe(true);
+});
 
 describe('the moment of a group', () => {
   test('is the newest, or the newest as of a time', async () => {

@@ -36,9 +36,13 @@ export class CephbackupError extends Error {
   }
 }
 
+/** What any thrown value says. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 /** Any thrown value as one of ours; what nobody foresaw becomes `INTERNAL`. */
 export function asCephbackupError(thrown: unknown): CephbackupError {
   if (thrown instanceof CephbackupError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CephbackupError('INTERNAL', message, { cause: thrown });
+  return new CephbackupError('INTERNAL', messageOf(thrown), { cause: thrown });
 }

@@ -1,3 +1,5 @@
+import { messageOf } from '../errors/error.js';
+
 /** A document within a text, as far as brackets tell. */
 interface Part {
   start: number;
@@ -51,7 +53,7 @@ function scan(text: string): { parts: Part[]; stop: number } {
 
 /** JavaScript's own message has a position only sometimes; where it has none, it quotes what surrounds the place. */
 function located(text: string, part: Part, stop: number, cause: unknown): JsonError {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   const position = /at position (\d+)/.exec(message)?.[1];
   const what = message.replace(/ in JSON at .*| \(line \d.*/s, '');
   if (position !== undefined) return at(part.start + Number(position), what);

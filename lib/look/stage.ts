@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, readdir, realpath } from 'node:fs/promises';
-import { CephbackupError } from '../errors/error.js';
+import { CephbackupError, messageOf } from '../errors/error.js';
 import { lastLine } from '../tools/process/exec.js';
 import type { LookTools } from './tools.js';
 
@@ -57,7 +57,7 @@ async function emptyDirectory(given: string): Promise<string> {
     directory = await realpath(given);
     names = await readdir(directory);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CephbackupError('TARGET_NOT_FOUND', `the directory cannot be used: ${why}`, { cause });
   }
   if (names.length > 0) throw new CephbackupError('TARGET_EXISTS', `the directory ${given} has content`);

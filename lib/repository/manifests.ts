@@ -38,7 +38,7 @@ export interface Manifests {
   run: string;
   /** RFC 3339, UTC. */
   time: string;
-  /** Whether the run left out claims by `--namespace`, `--pvc` and the like, so that its groups may have had more members. */
+  /** Whether the run left out claims by `--pvc` and the like, so that its groups may have had more members. */
   narrowed?: boolean;
   claims: ClaimManifest[];
   storageClasses: StorageClass[];

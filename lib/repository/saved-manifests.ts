@@ -1,5 +1,5 @@
 import type { EpochMs } from '../log/time.js';
-import { CephbackupError } from '../errors/error.js';
+import { CephbackupError, messageOf } from '../errors/error.js';
 import { manifestsFile, manifestsHost, type ClaimManifest, type Manifests } from './manifests.js';
 import { tagValue } from './tags.js';
 import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
@@ -89,7 +89,7 @@ export async function readManifests(restic: Restic, id: string, signal: AbortSig
     if (manifests?.version !== 1 || !Array.isArray(manifests.claims)) throw new Error('not of version 1');
     return manifests as Manifests;
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CephbackupError('MANIFESTS_INVALID', `snapshot ${id.slice(0, 8)} holds no manifests: ${why}`, {
       cause,
     });

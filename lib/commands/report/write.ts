@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 
 /**
  * Writes a file so that whoever reads it meanwhile finds the old one or the new one, whole. What is no regular file (a
@@ -27,7 +27,7 @@ export async function writeWhole(file: string, text: string): Promise<void> {
       throw thrown;
     }
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CephbackupError('REPORT_UNWRITABLE', `the page cannot be written: ${why}`, { cause });
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { bytes, formatTable } from '../../cli/output/table.js';
 import type { CommandOutput } from '../../cli/command.js';
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 import { exitCode } from '../../errors/exit-code.js';
 import { rfc3339 } from '../../log/time.js';
 import type { Backup } from '../../repository/claims.js';
@@ -107,7 +107,7 @@ async function prepareFolder(folder: string, force: boolean): Promise<void> {
     });
     names = await readdir(folder);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CephbackupError('TARGET_UNSUITABLE', `${folder}: ${why}`, { cause });
   }
   if (names.length > 0 && !force)

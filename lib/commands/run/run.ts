@@ -118,8 +118,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   });
   const manifests = new RunManifests(context, {
     ...execution,
-    // A group lies in one namespace: what narrows by namespaces has all of it, or nothing.
-    narrowed: isNarrowed({ ...options, namespaces: [], excludeNamespaces: [] }),
+    narrowed: isNarrowed(options),
     clientsFor,
     signal,
   });

@@ -50,16 +50,16 @@ export const notNarrowed = {
   optIn: null,
 };
 
-/** Whether options leave out claims that the policy selects; `--shard` and `--min-age` leave them for other runs. */
+/**
+ * Whether options leave out some claims of a namespace, and with them members of a group, that the policy selects;
+ * `--shard` and `--min-age` leave them for other runs.
+ */
 export function isNarrowed({
-  namespaces,
-  excludeNamespaces,
   pvcs,
   selector,
   storageClasses,
-}: SelectionValues): boolean {
-  const lists = [namespaces, excludeNamespaces, pvcs, storageClasses];
-  return selector !== null || lists.some((list) => list.length > 0);
+}: Pick<SelectionValues, 'pvcs' | 'selector' | 'storageClasses'>): boolean {
+  return selector !== null || pvcs.length > 0 || storageClasses.length > 0;
 }
 
 /** The Kubernetes cluster of this start of the program. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 import { connectKube } from '../../kube/client.js';
 import { parseDump } from '../../kube/dump/read.js';
 import { readInventory } from '../../kube/inventory.js';
@@ -37,7 +37,7 @@ async function readDump(from: string, stdin: Readable): Promise<string> {
     // The asynchronous one keeps a second copy of a large file until the next garbage collection.
     return readFileSync(from, 'utf8');
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CephbackupError('INPUT_UNREADABLE', `cannot read ${from}: ${why}`, { cause });
   }
 }

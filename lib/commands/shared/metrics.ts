@@ -1,7 +1,7 @@
 import type { EpochMs } from '../../log/time.js';
 import type { metricsOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
-import { asCephbackupError } from '../../errors/error.js';
+import { asCephbackupError, messageOf } from '../../errors/error.js';
 import { decodedUrlPart, redactUrls } from '../../log/redactor.js';
 import { exitCodeOf } from '../../errors/exit-code.js';
 import type { Command, CommandContext } from '../../cli/command.js';
@@ -50,7 +50,7 @@ async function tell(context: CommandContext<MetricsValues>, moment: Moment | nul
   try {
     await ping(options.ping, moment, index);
   } catch (thrown) {
-    log.warn(`--ping (${moment}): ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    log.warn(`--ping (${moment}): ${messageOf(thrown)}`);
   }
 }
 
@@ -83,7 +83,7 @@ async function deliver(
     try {
       await action();
     } catch (thrown) {
-      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      const why = messageOf(thrown);
       log.warn(redactUrls(`metrics could not be ${what}: ${why}`));
     }
   };

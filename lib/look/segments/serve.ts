@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
+import { messageOf } from '../../errors/error.js';
 import { connectionDescriptor } from '../../fuse/mount.js';
 import { serve } from '../../fuse/server.js';
 import { imageFile, parseFacts } from '../../volumes/block/segments/format.js';
@@ -16,7 +17,7 @@ export async function serveSegments(folder: string, output: Writable): Promise<n
   try {
     tree = new SegmentedFile(folder, parseFacts(await readFile(path.join(folder, imageFile), 'utf8')));
   } catch (thrown) {
-    output.write(`unreadable ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+    output.write(`unreadable ${messageOf(thrown)}\n`);
     return 1;
   }
   output.write(`ready ${tree.sizeBytes}\n`);

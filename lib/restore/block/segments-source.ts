@@ -1,4 +1,4 @@
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 import type { Piece, Range } from '../../qcow2/index.js';
 import type { Restic } from '../../tools/restic/restic.js';
 import {
@@ -134,7 +134,7 @@ function factsOf(id: string, text: string): DiskFacts {
   try {
     return parseFacts(text);
   } catch (thrown) {
-    throw damaged(id, `${imageFile}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    throw damaged(id, `${imageFile}: ${messageOf(thrown)}`);
   }
 }
 

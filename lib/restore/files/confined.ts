@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 import type { StartDaemon } from '../../tools/process/daemon.js';
 import type { Environment } from '../../tools/process/environment.js';
 import type { NamespaceRef } from '../../tools/process/exec.js';
@@ -75,7 +75,7 @@ async function requireWritable(directory: string): Promise<void> {
   try {
     await access(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new CephbackupError('TARGET_UNSUITABLE', `cannot be written: ${why}`, { cause });
   }
 }

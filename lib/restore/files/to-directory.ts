@@ -1,6 +1,6 @@
 import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { restoreRoot } from './root-directory.js';
 import { decide, unlessRefused } from '../overwrite.js';
@@ -92,8 +92,4 @@ async function makeFolders(folder: string): Promise<void> {
   const parent = path.dirname(folder);
   if (parent !== folder && (await stat(parent).catch(() => null)) === null) await makeFolders(parent);
   await mkdir(folder, { mode: 0o700 });
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,4 +1,4 @@
-import { CephbackupError } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
 import { ExtentList } from '../../qcow2/extents.js';
 
 /** The text that is looked at together; also the longest that is kept while its end has not come yet. Characters. */
@@ -78,7 +78,7 @@ export class DiffParser {
       if (this.#extents instanceof WholeObjects) this.#extents.add(offset, length);
       else this.#extents.push(offset, length);
     } catch (cause) {
-      throw invalid(cause instanceof Error ? cause.message : String(cause));
+      throw invalid(messageOf(cause));
     }
   }
 
