@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { resolveProgram } from '../lib/tools/process/exec.js';
+import { resolveProgram } from '../lib/tools/process/launch.js';
 
 /** A shell pattern for all arguments, and the shell commands that are run then: `"$real" "$@"` is what was asked for. */
 export type RbdCase = [pattern: string, commands: string];

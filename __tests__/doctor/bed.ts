@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { DoctorReport } from '../../lib/commands/doctor/table.js';
-import { resolveProgram } from '../../lib/tools/process/exec.js';
+import { resolveProgram } from '../../lib/tools/process/launch.js';
 import type { KubeObject } from '../../lib/kube/types.js';
 import { createSubvolume } from '../../sandbox/ceph/shares.js';
 import type { CephCluster } from '../../sandbox/ceph.js';

@@ -30,6 +30,10 @@ async function failure(promise: Promise<unknown>): Promise<CephbackupError> {
   throw new Error('it did not fail');
 }
 
+async function untilItsEnd(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of chunks) expect(chunk.length).toBeGreaterThan(0);
+}
+
 async function ended(pid: number): Promise<boolean> {
   for (let tries = 0; tries < 50; tries += 1) {
     try {
@@ -80,6 +84,20 @@ describe('a command', () => {
     expect(error.code).toBe('COMMAND_TIMEOUT');
     expect(await ended(Number(readFileSync(pids, 'utf8')))).toBe(true);
   });
+
+  test('that leaves a daemon with its output behind is not waited for beyond its deadline, whatever takes the output', async () => {
+    const pids = path.join(folder, 'daemon');
+    const file = script('leaves', `setsid sh -c 'echo $$ > ${pids}; exec sleep 1000' &`);
+    const taken = { deadlineMs: 500, killGraceMs: 200, output: untilItsEnd };
+    const error = await failure(exec(file, [], taken));
+    process.kill(Number(readFileSync(pids, 'utf8')), 'SIGKILL');
+    expect(error).toMatchObject({
+      code: 'COMMAND_TIMEOUT',
+      message: expect.stringContaining(
+        'something that it started holds its output open',
+      ) as unknown as string,
+    });
+  }, 30_000);
 
   test('is stopped by its signal, and the reason is what is thrown', async () => {
     const abort = new AbortController();

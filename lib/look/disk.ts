@@ -6,7 +6,7 @@ import { diskFolder } from '../volumes/block/segments/format.js';
 import { exportDirectory, pathInside } from '../tools/node/namespace.js';
 import { exportDisk } from '../tools/node/storage-daemon.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
-import { lastLine } from '../tools/process/exec.js';
+import { lastLine } from '../tools/process/outcome.js';
 import { parseContent, type Content } from './filesystem.js';
 import { serveAsOneFile } from './segments/start.js';
 import { parsePartitions, type DiskPart } from './partitions.js';

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { CephbackupError } from '../errors/error.js';
-import { lastLine } from '../tools/process/exec.js';
+import { lastLine } from '../tools/process/outcome.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import type { OpenDisk } from './disk.js';
 import { mountOptions, type Content } from './filesystem.js';

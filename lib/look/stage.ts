@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, readdir, realpath } from 'node:fs/promises';
 import { CephbackupError, messageOf } from '../errors/error.js';
-import { lastLine } from '../tools/process/exec.js';
+import { lastLine } from '../tools/process/outcome.js';
 import type { LookTools } from './tools.js';
 
 /** A directory of the node at which something is shown. */

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { resolveProgram } from '../../lib/tools/process/exec.js';
+import { resolveProgram } from '../../lib/tools/process/launch.js';
 
 /** What a faulty program does instead of, or besides, the real thing. */
 export type FaultMode =

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { resolveProgram } from '../../../lib/tools/process/exec.js';
+import { resolveProgram } from '../../../lib/tools/process/launch.js';
 import { serveViewCommand } from '../../../lib/volumes/block/internal-command.js';
 import { run } from '../../../sandbox/process.js';
 import { resticProgram, searchPath } from '../../../sandbox/tools.js';

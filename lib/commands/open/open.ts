@@ -16,7 +16,7 @@ import type { LookTools } from '../../look/tools.js';
 import type { Backup } from '../../repository/claims.js';
 import { contentOf as contentOfKind } from '../../restore/target.js';
 import { mountLocally } from '../../tools/node/mount.js';
-import { lastLine } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { chosenBackup } from '../shared/chosen.js';
 import { lookTools } from '../shared/look.js';
 import { openTable, type OpenReport } from './table.js';

@@ -5,7 +5,7 @@ import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume, VolumeKind } from '../../plan/types.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { belowResticArgv, childEnvironment } from '../../tools/process/environment.js';
-import { resolveProgram } from '../../tools/process/exec.js';
+import { resolveProgram } from '../../tools/process/launch.js';
 import { ownProgram } from '../../tools/process/own.js';
 import type { Sweeper, VolumeDriver } from '../../volumes/driver.js';
 import { CephfsDriver, type CephfsTools } from '../../volumes/cephfs/driver.js';

@@ -2,7 +2,7 @@ import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { rfc3339 } from '../../log/time.js';
 import type { Scope } from '../../ownership/scope.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
-import { lastLine } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { printable } from '../../log/logger.js';
 import { makeFilesystem } from '../../tools/node/mkfs.js';
 import { parseMkfsOptions } from '../../tools/node/new-filesystem.js';

@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandResult } from '../process/exec.js';
+import type { CommandResult } from '../process/exec.js';
+import { lastLine } from '../process/outcome.js';
 
 /** How the Ceph programs reach a cluster. Keys travel through the keyring file only, never through argv. */
 export interface CephConnection {

@@ -1,6 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import { queryDeadlineMs } from '../../waiting/deadline.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { lastLine } from '../process/outcome.js';
 
 /**
  * The first bytes of a device, at least `leastBytes` of them. Read by a child, because a read from a dead Ceph does not end.

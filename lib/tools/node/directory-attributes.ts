@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { lastLine } from '../process/outcome.js';
 
 /** What a directory is besides its content. */
 export interface DirectoryAttributes {

@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { lastLine } from '../process/outcome.js';
 import { mkfsArguments, type FormattableType, type Making } from './new-filesystem.js';
 
 /** Makes a filesystem on a device that holds nothing. @throws CephbackupError RESTORE_FAILED, TOOL_MISSING */

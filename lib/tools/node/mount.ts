@@ -2,7 +2,8 @@ import { readFile, readlink } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { lastLine } from '../process/outcome.js';
 import { readMounts, type MountEntry } from './namespace.js';
 
 /** A mount may replay a journal, an unmount has next to nothing to write. */

@@ -2,7 +2,9 @@ import { execa } from 'execa';
 import { CephbackupError } from '../../errors/error.js';
 import { redactCephKeys } from '../../log/redactor.js';
 import { within } from '../../waiting/within.js';
-import { lastLine, resolveProgram, wrapper, type NamespaceRef } from './exec.js';
+import type { NamespaceRef } from './exec.js';
+import { resolveProgram, wrapper } from './launch.js';
+import { lastLine } from './outcome.js';
 import type { Environment } from './environment.js';
 
 export interface Daemon {

@@ -10,8 +10,11 @@ export type Ending =
   | { how: 'unstartable' }
   /** Stopped by this program: why. */
   | { how: StopCause; exitCode: number | null }
-  /** In the kernel: not even SIGKILL ended it. */
-  | { how: 'stuck' };
+  /**
+   * Not even SIGKILL brought its end: it waits in the kernel, or (`outlived`) it is gone, and what it has started in
+   * another process group holds its output open.
+   */
+  | { how: 'stuck'; outlived: boolean };
 
 /** `late`: its time was over · `silent`: it said nothing for too long · `enough`: the caller has seen enough · `overflowed`: it printed too much. */
 export type StopCause = 'late' | 'silent' | 'aborted' | 'enough' | 'overflowed';
@@ -35,6 +38,10 @@ const stuckAfterMs = 5_000;
 /** What this module uses of execa's subprocess. */
 interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
   readonly pid?: number;
+  /** Null until it has ended by itself. */
+  readonly exitCode: number | null;
+  /** Null until it was ended by a signal. */
+  readonly signalCode: string | null;
 }
 
 /** Ends a process group: at the deadline, on abort, or because the caller has seen enough. */
@@ -52,7 +59,8 @@ export class Stopper {
   async supervise(deadlineMs: number, signal: AbortSignal | undefined): Promise<Ending> {
     const stuck = new Promise<Ending>((resolve) => {
       this.#declareStuck = () => {
-        resolve({ how: 'stuck' });
+        const { exitCode, signalCode } = this.child;
+        resolve({ how: 'stuck', outlived: exitCode !== null || signalCode !== null });
       };
     });
     const onAbort = () => {

@@ -1,13 +1,13 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { CephbackupError } from '../../errors/error.js';
-import { printable, type Logger } from '../../log/logger.js';
+import type { Logger } from '../../log/logger.js';
 import { redactCephKeys, type Redactor } from '../../log/redactor.js';
 import type { Patience } from '../../waiting/persist.js';
-import { CommandFailure, Stopper, type Ending } from './ending.js';
+import { collect } from './collect.js';
+import { Stopper, type Ending } from './ending.js';
 import type { Environment } from './environment.js';
 import { drain, feed, type Flow, type FlowFailure } from './flow.js';
+import { resolveProgram, wrapper } from './launch.js';
+import { exitCodeOf, shownCommand } from './outcome.js';
 
 /** A private mount namespace, kept alive by the process `pid`. */
 export interface NamespaceRef {
@@ -80,8 +80,6 @@ export type Exec = (
 
 const defaultStdoutLimitBytes = 64 * 1024 * 1024;
 const stderrLimitBytes = 64 * 1024;
-const longestLineBytes = 1024 * 1024;
-const longestShown = 1_000;
 
 export interface ExecDependencies {
   env: Environment;
@@ -140,7 +138,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       });
     const stderr = collect(child.stderr, onLine, stop, stderrLimitBytes, 'tail');
     const ending = await stop.supervise(options.deadlineMs, options.signal);
-    const failure = (await Promise.all(flows.map(({ done }) => done))).find((end) => end !== null);
+    const failure = await endOfFlows(child, flows, ending);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
     const exitCode = 'exitCode' in ending ? ending.exitCode : null;
@@ -150,147 +148,32 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
   };
 }
 
-interface Told {
-  shown: string;
-  /** What it wrote to stderr. */
-  output: string;
-  options: CommandOptions;
-  stdoutLimitBytes: number;
+interface Pipes {
+  readonly stdin: Writable | null;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
 }
 
-/**
- * The exit code of a command that ended by itself, or because the caller had seen enough. A command that failed by itself
- * says more than the flow that it cut short, unless the flow failed first.
- * @throws what else its end means
- */
-function exitCodeOf(ending: Ending, failure: FlowFailure | undefined, told: Told): number {
-  const { shown, output, options, stdoutLimitBytes } = told;
-  const said = output.trim() === '' ? '' : `: ${lastLine(output)}`;
-  const failed = (code: 'COMMAND_FAILED' | 'COMMAND_TIMEOUT', what: string) =>
-    new CommandFailure(code, `${shown}: ${what}`, ending, output);
-  switch (ending.how) {
-    case 'stuck':
-      throw failed('COMMAND_TIMEOUT', 'does not end, not even after SIGKILL');
-    case 'exited':
-      if (failure !== undefined && (failure.first || ending.exitCode === 0)) throw failure.error;
-      return ending.exitCode;
-    case 'unstartable':
-      if (failure?.first === true) throw failure.error;
-      throw failed('COMMAND_FAILED', `could not be started: ${lastLine(output)}`);
-    case 'killed':
-      if (failure?.first === true) throw failure.error;
-      throw failed('COMMAND_FAILED', `was killed by ${ending.signal}: ${lastLine(output)}`);
-    case 'aborted':
-      throw abortReason(options.signal);
-    case 'silent':
-      throw failed(
-        'COMMAND_TIMEOUT',
-        `made no progress for ${Math.round((options.silenceMs ?? 0) / 1000)} s`,
-      );
-    case 'late':
-      throw failed('COMMAND_TIMEOUT', `not finished after ${Math.round(options.deadlineMs / 1000)} s${said}`);
-    case 'overflowed':
-      if (failure?.first === true) throw failure.error;
-      throw failed('COMMAND_FAILED', `printed more than ${stdoutLimitBytes} bytes`);
-    case 'enough':
-      if (failure !== undefined) throw failure.error;
-      return ending.exitCode ?? 130;
-  }
-}
-
-/** A command as messages and the log show it. */
-export function shownCommand(program: string, args: readonly string[]): string {
-  return printable([program, ...args].join(' ')).slice(0, longestShown);
-}
-
-function startFlows(
-  child: { stdin: Writable | null; stdout: Readable | null },
-  { input, output }: CommandOptions,
-  stop: Stopper,
-): Flow[] {
+function startFlows(child: Pipes, { input, output }: CommandOptions, stop: Stopper): Flow[] {
   const end = () => {
     stop.stop('enough', 'SIGINT');
   };
   const flows: Flow[] = [];
   if (typeof input === 'object' && child.stdin !== null) flows.push(feed(child.stdin, input, end));
-  if (output !== undefined && child.stdout !== null) flows.push(drain(child.stdout, output, end));
+  if (output !== undefined) flows.push(drain(child.stdout, output, end));
   return flows;
 }
 
-/** The last line that says something, for an error message. */
-export function lastLine(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return printable(lines.at(-1) ?? 'no message').slice(0, 500);
-}
-
-/** argv of `setpriv` in front of a program: it dies with this one, and runs in the mount namespace given. */
-export function wrapper({ namespace, cwd }: Pick<CommandOptions, 'namespace' | 'cwd'>): string[] {
-  const dieWithParent = ['--pdeathsig', 'KILL', '--'];
-  if (namespace === undefined) return dieWithParent;
-  const enter = ['nsenter', `--mount=/proc/${namespace.pid}/ns/mnt`];
-  return [...dieWithParent, ...enter, ...(cwd === undefined ? [] : [`--wdns=${cwd}`]), '--'];
-}
-
-/** @throws CephbackupError TOOL_MISSING */
-export function resolveProgram(program: string, searchPath = ''): string {
-  if (program.includes('/')) return program;
-  for (const folder of searchPath.split(':')) {
-    const file = path.join(folder === '' ? '.' : folder, program);
-    try {
-      accessSync(file, constants.X_OK);
-      if (statSync(file).isFile()) return file;
-    } catch {
-      continue;
-    }
+/** What went wrong first in what flowed. Nothing ends the flows of a command that is stuck: they are cut off. */
+async function endOfFlows(
+  { stdin, stdout, stderr }: Pipes,
+  flows: readonly Flow[],
+  { how }: Ending,
+): Promise<FlowFailure | undefined> {
+  if (how === 'stuck') {
+    for (const pipe of [stdin, stdout, stderr]) pipe?.destroy();
+    return undefined;
   }
-  throw new CephbackupError('TOOL_MISSING', `the program ${program} is not on PATH`);
-}
-
-function abortReason(signal: AbortSignal | undefined): unknown {
-  return signal?.reason ?? new CephbackupError('CANCELLED', 'stopped');
-}
-
-/** Reads a stream to its end, by lines where somebody listens; returns what was kept. */
-function collect(
-  stream: NodeJS.ReadableStream | null,
-  onLine: ((line: string, stop: () => void) => void) | undefined,
-  stopper: Stopper,
-  limitBytes: number,
-  keep: 'head' | 'tail',
-): () => string {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  let pending = '';
-  let cut = false;
-  const stop = () => {
-    stopper.stop('enough', 'SIGINT');
-  };
-  const decoder = new TextDecoder();
-  stream?.on('data', (chunk: Buffer) => {
-    if (onLine !== undefined) {
-      const lines = (pending + decoder.decode(chunk, { stream: true })).split('\n');
-      pending = (lines.pop() ?? '').slice(0, longestLineBytes);
-      for (const line of lines) onLine(line, stop);
-      if (keep === 'head') return;
-    }
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size <= limitBytes) return;
-    if (keep === 'head') stopper.stop('overflowed', 'SIGTERM');
-    else
-      while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) > limitBytes) {
-        size -= chunks.shift()?.length ?? 0;
-        cut = true;
-      }
-  });
-  stream?.on('end', () => {
-    if (onLine !== undefined && pending !== '') onLine(pending, stop);
-  });
-  // A broken pipe ends the command by itself.
-  stream?.on('error', () => undefined);
-  return () => {
-    const text = Buffer.concat(chunks).toString();
-    // Half a line may be half a secret, which nobody would know for one.
-    return cut ? text.slice(text.indexOf('\n') + 1) : text;
-  };
+  const ends = await Promise.all(flows.map(({ done }) => done));
+  return ends.find((end) => end !== null) ?? undefined;
 }

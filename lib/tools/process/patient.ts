@@ -3,7 +3,8 @@ import { nextPause, persist, type Ended, type Patience } from '../../waiting/per
 import { passing, retrying, type Answer } from '../../waiting/passing.js';
 import type { Waits } from '../../waiting/waits.js';
 import { CommandFailure } from './ending.js';
-import { lastLine, shownCommand, type CommandOptions, type CommandResult, type Exec } from './exec.js';
+import type { CommandOptions, CommandResult, Exec } from './exec.js';
+import { lastLine, shownCommand } from './outcome.js';
 
 /** Two minutes, with pauses that grow to ten seconds. */
 export const defaultPatience: Patience = {

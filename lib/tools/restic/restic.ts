@@ -1,7 +1,8 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
 import type { Environment } from '../process/environment.js';
-import { lastLine, type CommandOptions, type CommandResult, type Exec } from '../process/exec.js';
+import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
+import { lastLine } from '../process/outcome.js';
 import { asObject, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 import { CommandFailure } from '../process/ending.js';
 import { retriedReason } from '../../waiting/passing.js';

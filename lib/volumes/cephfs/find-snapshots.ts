@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type NamespaceRef } from '../../tools/process/exec.js';
+import type { NamespaceRef } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { clientDirectory, type ClientTools } from './client.js';
 import { isUuid } from './place.js';
 

@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { forbidden } from '../../tools/ceph/fs.js';
-import { lastLine } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import type { CephfsMountRequest } from './client.js';
 import { subvolumesDirectory } from './place.js';
 

@@ -1,5 +1,6 @@
 import { asCephbackupError } from '../../errors/error.js';
-import { lastLine, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
+import type { Exec, NamespaceRef } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { mountedAt, mountLocally, safeMountOptions } from '../../tools/node/mount.js';
 
 /** That a mount or umount may take which asks no server. */

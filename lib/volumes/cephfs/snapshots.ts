@@ -1,7 +1,8 @@
 import { CephbackupError } from '../../errors/error.js';
 import { forbidden } from '../../tools/ceph/fs.js';
 import type { Environment } from '../../tools/process/environment.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { clientDirectory } from './client.js';
 import { queryDeadlineMs } from '../../waiting/deadline.js';
 

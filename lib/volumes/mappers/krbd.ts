@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { kernelAtLeast } from '../../tools/node/mount.js';
 import { stateDirectory } from '../../tools/node/namespace.js';
 import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';

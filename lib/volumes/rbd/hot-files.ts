@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
-import { lastLine, type CommandOptions, type Exec, type NamespaceRef } from '../../tools/process/exec.js';
+import type { CommandOptions, Exec, NamespaceRef } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
 
 /**

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { asCephbackupError } from '../../../errors/error.js';
-import { lastLine } from '../../../tools/process/exec.js';
+import { lastLine } from '../../../tools/process/outcome.js';
 import { openNamespace } from '../../../tools/node/namespace.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
 import type { Setup } from '../setup.js';

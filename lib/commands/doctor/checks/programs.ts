@@ -1,5 +1,6 @@
 import type { VolumeKind } from '../../../plan/types.js';
-import { lastLine, resolveProgram } from '../../../tools/process/exec.js';
+import { resolveProgram } from '../../../tools/process/launch.js';
+import { lastLine } from '../../../tools/process/outcome.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
 import type { Setup } from '../setup.js';
 
