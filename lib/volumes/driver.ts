@@ -95,7 +95,7 @@ export interface SweepRequest {
   liveRuns: ReadonlySet<string>;
   /** The volumes that are known: where to look. */
   volumes: readonly PlannedVolume[];
-  /** All claims of the cluster, also those that the run's options leave out. */
+  /** All claims of the cluster, also those that the run's options leave out; judged as if `--opt-in` were not given. */
   everyClaim: readonly PlannedVolume[];
   /** Only what is on this node: another member of the run looks into Ceph. */
   nodeOnly: boolean;

@@ -16,8 +16,14 @@ beforeAll(async () => {
 });
 
 function volume(reason: string, kind = 'rbd-block', image = 'i'): PlannedVolume {
-  const backup = !['pvc-false', 'not-bound', 'other-shard', 'recent'].includes(reason);
-  return { reason, kind, backup, source: { pool: 'p', radosNamespace: null, image } } as PlannedVolume;
+  const backup = !['pvc-false', 'not-bound', 'not-opted-in', 'other-shard', 'recent'].includes(reason);
+  return {
+    uid: image,
+    reason,
+    kind,
+    backup,
+    source: { pool: 'p', radosNamespace: null, image },
+  } as PlannedVolume;
 }
 
 function numbered(reason: string): PlannedVolume {
@@ -42,6 +48,8 @@ test.each<[string, 'keep' | 'remove-selected' | 'remove-all', PlannedVolume[], P
     false,
   ],
   ['of a claim that names its pool by number', 'keep', [numbered('default')], [numbered('default')], false],
+  ['of one that --opt-in leaves out', 'keep', [volume('not-opted-in')], [volume('default')], true],
+  ['of a claim that a narrowed run with --opt-in does not look at', 'keep', [], [volume('default')], false],
   ['of no claim', 'keep', [volume('default', 'rbd-block', 'j')], [volume('default', 'rbd-block', 'j')], true],
   ['of what is a filesystem now', 'keep', [volume('default', 'rbd-filesystem')], [volume('default')], true],
   ['whatever it is', 'remove-all', [], [volume('default')], true],
@@ -97,6 +105,11 @@ test('at most one base stays: without the option, opted out, deleted, in the tra
   // Nothing keeps the image from being deleted for good.
   await scenario.cluster.rbd('trash', 'rm', '--no-progress', `${scenario.place}/${id}`);
   expect((await rig.bases(other)).length).toBe(2);
+  // What others back up is not known by this run's --opt-in.
+  const named = await rig.run('kept', ['--keep-base', '--opt-in', '--allow-empty']);
+  expect([named.exitCode, (await rig.bases(other)).length]).toEqual([0, 2]);
+  expect(await rig.bases(kept)).toEqual([]);
+  await rig.backUp('kept');
 
   // Without the option, of those that are backed up.
   await rig.backUp('kept', []);

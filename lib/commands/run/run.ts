@@ -204,11 +204,11 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
  */
 const defaultVolumeTimeoutMs = 20 * 3_600_000;
 
-/** What the plan would be if nothing narrowed it. */
+/** What the plan would be if nothing narrowed it, `--opt-in` included: others may back up what this run does not. */
 function everyClaim(
   { options, env, clock }: CommandContext<RunValues>,
   { inventory }: Cluster,
 ): PlannedVolume[] {
-  const policy = policyOf({ ...options, ...notNarrowed, optIn: options.optIn }, env);
+  const policy = policyOf({ ...options, ...notNarrowed }, env);
   return buildPlan(inventory, policy, new Date(clock())).volumes;
 }

@@ -1,14 +1,13 @@
 import type { PlannedVolume, RbdSource } from '../../plan/types.js';
 import type { SweepRequest } from '../driver.js';
 
-/** Why a claim is not backed up now, and will not be in the next run. */
+/** Why a claim is not backed up now, and will not be in the next run, whatever options that has. */
 const endedReasons: ReadonlySet<string> = new Set([
   'not-bound',
   'claim-mismatch',
   'pv-false',
   'namespace-false',
   'pvc-false',
-  'not-opted-in',
 ]);
 
 /** An image that lies where claims have theirs. */
@@ -27,9 +26,13 @@ export function isRetired(
   { bases, volumes, everyClaim }: Pick<SweepRequest, 'bases' | 'volumes' | 'everyClaim'>,
 ): boolean {
   if (bases === 'remove-all') return true;
-  // By no option of this run it is known what others back up; that nobody does is known from all claims.
-  if (everyClaim.filter((claim) => has(claim, at)).every(({ reason }) => endedReasons.has(reason)))
-    return true;
+  // By no option of this run it is known what others back up; that nobody does is known from all claims. `--opt-in` speaks
+  // of those that the run looks at.
+  const optedOut = new Set(
+    volumes.filter(({ reason }) => reason === 'not-opted-in').map((claim) => claim.uid),
+  );
+  const isEnded = ({ reason, uid }: PlannedVolume) => endedReasons.has(reason) || optedOut.has(uid);
+  if (everyClaim.filter((claim) => has(claim, at)).every(isEnded)) return true;
   // One member of a run sweeps for all shards.
   const selected = volumes.filter(
     (claim) => (claim.backup || claim.reason === 'other-shard') && has(claim, at),
