@@ -88,17 +88,17 @@ describe('what has an effect, and is taken for failed after it', () => {
 
   test('a snapshot that the second attempt finds is the first one’s', async () => {
     const { exec } = rig({ rbd: `[ $n -eq 1 ] && { ${late}; }; echo "File exists" >&2; exit 17` });
-    expect(await new Rbd(exec, connection).createSnapshot(image, 's')).toBe(1);
+    expect(await new Rbd(exec, connection).snapshots.create(image, 's')).toBe(1);
   });
 
   test('a snapshot that the second attempt makes is its own', async () => {
     const { exec } = rig({ rbd: `[ $n -eq 1 ] && { ${late}; }; exit 0` });
-    expect(await new Rbd(exec, connection).createSnapshot(image, 's')).toBe(2);
+    expect(await new Rbd(exec, connection).snapshots.create(image, 's')).toBe(2);
   });
 
   test('a snapshot that the first attempt finds is somebody else’s', async () => {
     const { exec } = rig({ rbd: 'echo "File exists" >&2; exit 17' });
-    await expect(new Rbd(exec, connection).createSnapshot(image, 's')).rejects.toMatchObject({
+    await expect(new Rbd(exec, connection).snapshots.create(image, 's')).rejects.toMatchObject({
       code: 'SNAPSHOT_FAILED',
     });
   });

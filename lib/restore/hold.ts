@@ -4,7 +4,8 @@ import { startAnnouncing, type StartDaemon } from '../tools/process/daemon.js';
 import { unlessAborted } from '../waiting/within.js';
 import type { Environment } from '../tools/process/environment.js';
 import type { RbdWriter } from '../tools/rbd/write.js';
-import { formatImage, type ImageSpec, type Rbd } from '../tools/rbd/images.js';
+import { formatImage, type ImageSpec } from '../tools/rbd/image-spec.js';
+import type { Rbd } from '../tools/rbd/images.js';
 import type { RestoreJob } from './job.js';
 
 export interface HoldTools {

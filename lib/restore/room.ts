@@ -1,7 +1,8 @@
 import { CephbackupError } from '../errors/error.js';
 import type { Ceph } from '../tools/ceph/ceph.js';
 import { asObject, parseJson } from '../tools/process/json.js';
-import type { ImageSpec, Rbd } from '../tools/rbd/images.js';
+import type { ImageSpec } from '../tools/rbd/image-spec.js';
+import type { Rbd } from '../tools/rbd/images.js';
 
 /**
  * Refuses to write more into a pool than it has room for. Ceph does not fail writes to a full pool: it lets them wait

@@ -1,5 +1,6 @@
 import { persist, steady, whilePassing } from '../waiting/persist.js';
-import type { ImageSpec, Rbd } from '../tools/rbd/images.js';
+import type { ImageSpec } from '../tools/rbd/image-spec.js';
+import type { Rbd } from '../tools/rbd/images.js';
 import { deadClientPatienceMs, pollIntervalMs } from './hold.js';
 
 /** Removes a drill's image, also one whose writer was killed just now. Succeeds where it does not exist. */

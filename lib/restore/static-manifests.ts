@@ -1,6 +1,6 @@
 import type { KubeObject, ObjectMeta } from '../kube/types.js';
 import type { ClaimManifest } from '../repository/manifests.js';
-import type { ImageSpec } from '../tools/rbd/images.js';
+import type { ImageSpec } from '../tools/rbd/image-spec.js';
 
 export interface StaticRequest {
   claim: ClaimManifest;

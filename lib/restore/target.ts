@@ -1,6 +1,5 @@
 import { CephbackupError } from '../errors/error.js';
-import { formatImage } from '../tools/rbd/images.js';
-import type { ImageSpec } from '../tools/rbd/image-spec.js';
+import { formatImage, type ImageSpec } from '../tools/rbd/image-spec.js';
 
 /** Where to restore to. */
 export type Target =

@@ -3,7 +3,7 @@ import { diskToFile, type FileTarget } from '../../restore/block/to-file.js';
 import { diskToImage } from '../../restore/block/to-image.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
-import type { ImageSpec } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
 import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
 import type { ClaimManifest } from '../../repository/manifests.js';
 import { concealKeys, refuseOtherEncryption, warnOfNewImage } from './encryption.js';

@@ -6,7 +6,7 @@ import type { FilesImageTarget } from '../../restore/files/image-filesystem.js';
 import { filesToImage } from '../../restore/files/to-image.js';
 import { filesToShare } from '../../restore/files/to-share.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
-import type { ImageSpec } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
 import { supportedType } from '../../volumes/rbd/filesystem.js';
 import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
 import { cephfsTools, mapperOf } from '../shared/drivers.js';

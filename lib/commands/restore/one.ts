@@ -8,7 +8,7 @@ import { toldBy } from '../../repository/told.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { contentOf, describeTarget, type Target } from '../../restore/target.js';
 import type { ResticSnapshot } from '../../tools/restic/restic.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage } from '../../tools/rbd/image-spec.js';
 import { resticOf } from '../shared/repository.js';
 import { perform } from './methods.js';
 import type { Place, RestoreContext } from './place.js';

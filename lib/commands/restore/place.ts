@@ -11,7 +11,7 @@ import type { ImageTools } from '../../restore/block/to-image.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';
 import { RbdWriter } from '../../tools/rbd/write.js';
-import type { ImageSpec } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { CephClients, ClientsFor } from '../../volumes/rbd/image.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import { cephClients } from '../shared/ceph.js';

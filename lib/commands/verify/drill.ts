@@ -16,7 +16,7 @@ import { removeScratch } from '../../restore/scratch.js';
 import { Scope } from '../../ownership/scope.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage } from '../../tools/rbd/image-spec.js';
 import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
 import type { ProofJob } from '../../verify/prove-claims.js';
 import type { DrillTarget } from '../../verify/report.js';

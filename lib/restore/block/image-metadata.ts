@@ -1,4 +1,4 @@
-import type { ImageSpec } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { RbdWriter } from '../../tools/rbd/write.js';
 
 /**

@@ -1,6 +1,6 @@
 import { ExportDiffParser } from '../../volumes/block/export-diff.js';
 import type { RbdWriter } from '../../tools/rbd/write.js';
-import type { ImageSpec } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
 import { ContentDigest } from './content-digest.js';
 
 interface ReadOptions {

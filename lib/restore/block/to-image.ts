@@ -1,6 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
-import { formatImage, type ImageSpec } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { NewImage } from '../../tools/rbd/write.js';
 import { holdImage, type HoldTools, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';

@@ -1,6 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { volumeDirectory } from '../../tools/node/namespace.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage } from '../../tools/rbd/image-spec.js';
 import type { RestoreJob } from '../job.js';
 import { compareFiles } from './compare-files.js';
 import { compareRoot } from './root-directory.js';

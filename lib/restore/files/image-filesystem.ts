@@ -8,7 +8,7 @@ import { makeFilesystem } from '../../tools/node/mkfs.js';
 import { parseMkfsOptions } from '../../tools/node/new-filesystem.js';
 import { unmount } from '../../tools/node/mount.js';
 import { openNamespace, volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
-import { formatImage, type ImageSpec } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { NewImage } from '../../tools/rbd/write.js';
 import type { FilesystemType } from '../../volumes/rbd/filesystem.js';
 import type { MappedDevice, Mapper } from '../../volumes/mappers/mapper.js';

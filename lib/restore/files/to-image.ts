@@ -1,5 +1,5 @@
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage } from '../../tools/rbd/image-spec.js';
 import { isBlank } from '../block/read-image.js';
 import { holdImage, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';

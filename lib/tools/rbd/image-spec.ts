@@ -45,3 +45,13 @@ export function imageSpec(pool: string, namespace: string | null, image: string)
 export function formatImage({ pool, namespace, image }: ImageSpec): string {
   return `${formatPlace({ pool, namespace })}/${image}`;
 }
+
+/** An image by its id: reaches one in the trash as well, and one that was renamed. */
+export interface ImageById extends ImagePlace {
+  imageId: string;
+}
+
+/** As arguments of `rbd`. */
+export function addressOf(image: ImageSpec | ImageById): string[] {
+  return 'imageId' in image ? [...placeArguments(image), '--image-id', image.imageId] : [formatImage(image)];
+}

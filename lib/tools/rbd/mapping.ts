@@ -1,9 +1,10 @@
 import { CephbackupError } from '../../errors/error.js';
-import { cephError, type CephConnection } from '../ceph/connection.js';
+import { cephError } from '../ceph/connection.js';
 import { kernelRefusesKey } from '../ceph/unreadable-key.js';
 import { steady } from '../../waiting/persist.js';
-import type { CommandOptions, CommandResult } from '../process/exec.js';
+import type { CommandOptions } from '../process/exec.js';
 import { asObject, parseJson, stringField } from '../process/json.js';
+import type { RbdCommand } from './command.js';
 import { formatImage, type ImageSpec } from './image-spec.js';
 
 export interface MappedImage extends ImageSpec {
@@ -16,19 +17,13 @@ const unmapDeadlineMs = 60_000;
 /** In which a mapped device that is in use becomes free. */
 const busyPatience = steady(15_000, 500);
 
-/** Runs `rbd` with one connection. */
-export type RunRbd = (args: readonly string[], options?: Partial<CommandOptions>) => Promise<CommandResult>;
-
 /** `rbd device`: what this node maps through its kernel. Mappings are host-global. */
 export class RbdMapping {
-  constructor(
-    private readonly run: RunRbd,
-    private readonly connection: CephConnection,
-  ) {}
+  constructor(private readonly rbd: RbdCommand) {}
 
   /** Those of other programs, too. */
   async list(options?: Partial<CommandOptions>): Promise<MappedImage[]> {
-    const result = await this.run(['device', 'list', '--format', 'json'], options);
+    const result = await this.rbd.run(['device', 'list', '--format', 'json'], options);
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', 'rbd device list', result);
     // Nothing mapped is an empty text for some versions, and an object by id for old ones.
     if (result.stdout.trim() === '') return [];
@@ -58,7 +53,7 @@ export class RbdMapping {
     options?: Partial<CommandOptions>,
   ): Promise<string> {
     const chosen = ['noudev', ...mapOptions].join(',');
-    const result = await this.run(['device', 'map', '-o', chosen, formatImage(image)], options);
+    const result = await this.rbd.run(['device', 'map', '-o', chosen, formatImage(image)], options);
     const device = result.stdout.trim();
     if (result.exitCode === 0 && device.startsWith('/dev/')) return device;
     const withoutFile = mappedWithoutFile.exec(result.stderr)?.[1];
@@ -66,7 +61,7 @@ export class RbdMapping {
     // What it knows better than its last line, it says on stdout.
     const said = `${result.stdout}\n${result.stderr}`;
     const refusal =
-      refusals.find(({ text }) => text.test(said)) ?? kernelRefusesKey(this.connection, result.stderr);
+      refusals.find(({ text }) => text.test(said)) ?? kernelRefusesKey(this.rbd.connection, result.stderr);
     if (refusal === null) throw cephError('MAP_FAILED', `mapping of ${formatImage(image)}`, result);
     const reason = 'reason' in refusal ? refusal.reason : refusal.message;
     const { guidance } = refusal;
@@ -82,7 +77,11 @@ export class RbdMapping {
   async unmap(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
     // Without noudev the unmapping, too, waits for a udev that a container does not have.
     const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
-    const result = await this.run(args, { deadlineMs: unmapDeadlineMs, patience: busyPatience, ...options });
+    const result = await this.rbd.run(args, {
+      deadlineMs: unmapDeadlineMs,
+      patience: busyPatience,
+      ...options,
+    });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
   }

@@ -2,7 +2,8 @@ import { CephbackupError } from '../../errors/error.js';
 import { cephError, errno } from '../ceph/connection.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
-import { formatImage, type ImageSpec, type Rbd } from './images.js';
+import { formatImage, type ImageSpec } from './image-spec.js';
+import type { Rbd } from './images.js';
 import { queryDeadlineMs, unlimitedMs } from '../../waiting/deadline.js';
 
 export interface NewImage {

@@ -1,7 +1,9 @@
 import { CephbackupError } from '../../errors/error.js';
 import { planLayout } from '../../qcow2/layout.js';
 import type { ExtentList } from '../../qcow2/extents.js';
-import { formatImage, type ImageSpec, type Rbd, type RbdSnapshot } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
+import type { RbdSnapshot } from '../../tools/rbd/snapshots.js';
 import { DiffParser } from './diff.js';
 import { listExtents, type SnapshotFacts } from './listing.js';
 import { writePlanFile } from './plan-file.js';
@@ -46,7 +48,7 @@ export class RbdBlockDriver implements VolumeDriver {
       {
         exportArgs: rbd.exportArgv(image, name, wholeObject),
         // By its id it is found in the trash, too: where its claim is deleted meanwhile.
-        snapListArgs: rbd.snapshotListArgv(typeof imageId === 'string' ? { ...image, imageId } : image),
+        snapListArgs: rbd.snapshots.listArgv(typeof imageId === 'string' ? { ...image, imageId } : image),
         snapshot: name,
         snapshotId,
         sizeBytes: facts.size,
@@ -106,13 +108,13 @@ export async function takeSnapshot(
   );
   job.step('taking snapshot');
   await job.takeSnapshot((begin, during) =>
-    rbd.createSnapshot(image, name, { signal: during, beforeAttempt: begin }),
+    rbd.snapshots.create(image, name, { signal: during, beforeAttempt: begin }),
   );
 
   job.step('listing extents');
   const [snapshots, info] = await Promise.all([
-    rbd.snapshots(image, { signal }),
-    rbd.snapshotInfo(image, name, { signal }),
+    rbd.snapshots.list(image, { signal }),
+    rbd.snapshots.info(image, name, { signal }),
   ]);
   const snapshotId = snapshotNumber(snapshots, name);
   return { rbd, image, imageId, cluster, snapshotId, facts: snapshotFacts(info), snapshots };
@@ -124,7 +126,7 @@ async function imageInfo(rbd: Rbd, image: ImageSpec, signal: AbortSignal): Promi
     return await rbd.info(image, { signal });
   } catch (thrown) {
     const missing = thrown instanceof CephbackupError && thrown.code === 'IMAGE_NOT_FOUND';
-    if (!missing || !(await rbd.isMigrationSource(image, { signal }))) throw thrown;
+    if (!missing || !(await rbd.places.isMigrationSource(image, { signal }))) throw thrown;
     const message = `the image ${formatImage(image)} is the source of a migration`;
     throw new CephbackupError('IMAGE_MIGRATING', message, { cause: thrown });
   }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { completeConf } from '../../tools/ceph/conf.js';
 import { exportDirectory, pathInside, stateDirectory } from '../../tools/node/namespace.js';
 import { exportDisk } from '../../tools/node/storage-daemon.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage } from '../../tools/rbd/image-spec.js';
 import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
 
 /**

@@ -4,7 +4,8 @@ import { CephbackupError } from '../../errors/error.js';
 import { lastLine } from '../../tools/process/outcome.js';
 import { kernelAtLeast } from '../../tools/node/mount.js';
 import { stateDirectory } from '../../tools/node/namespace.js';
-import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
 
 /** The kernel's own RBD client. A mapping is global to the node and outlives its process: the sweep knows it, too. */

@@ -4,7 +4,8 @@ import type { Environment } from '../../tools/process/environment.js';
 import type { StartDaemon } from '../../tools/process/daemon.js';
 import type { Exec } from '../../tools/process/exec.js';
 import type { MountNamespace } from '../../tools/node/namespace.js';
-import type { ImageSpec, Rbd } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 
 export interface MapRequest {
   image: ImageSpec;

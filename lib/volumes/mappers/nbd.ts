@@ -4,7 +4,7 @@ import { CephbackupError } from '../../errors/error.js';
 import { startAnnouncing } from '../../tools/process/daemon.js';
 import type { Exec } from '../../tools/process/exec.js';
 import { lastLine } from '../../tools/process/outcome.js';
-import { formatImage } from '../../tools/rbd/images.js';
+import { formatImage } from '../../tools/rbd/image-spec.js';
 import { unlessAborted } from '../../waiting/within.js';
 import { cloneFeatures, type Mapper, type MapperTools } from './mapper.js';
 

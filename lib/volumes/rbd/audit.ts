@@ -1,7 +1,7 @@
 import { asCephbackupError } from '../../errors/error.js';
 import type { Resource } from '../../ownership/scope.js';
-import { formatPlace } from '../../tools/rbd/image-spec.js';
-import { formatImage, type ImageById, type ImageSpec, type RbdSnapshot } from '../../tools/rbd/images.js';
+import { formatImage, formatPlace, type ImageById, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { RbdSnapshot } from '../../tools/rbd/snapshots.js';
 import type { Limit } from './contents.js';
 import { kindOf } from './parentage.js';
 import type { Place } from './place.js';
@@ -23,8 +23,8 @@ export async function auditPlace(
 ): Promise<Audited> {
   const { rbd, pool, namespace } = place;
   const [present, trashed] = await Promise.all([
-    limit(() => rbd.names(place, { signal })),
-    limit(() => rbd.trash(place, { signal })),
+    limit(() => rbd.places.names(place, { signal })),
+    limit(() => rbd.places.trash(place, { signal })),
   ]);
   const spec = (image: string): ImageSpec => ({ pool, namespace, image });
   const left: Audited['left'] = [
@@ -39,7 +39,7 @@ export async function auditPlace(
   const there = new Set(present);
   let wanted = [...place.known].filter((image) => there.has(image));
   if (present.length <= worthOfACall * wanted.length) {
-    const listed = await limit(() => rbd.list(place, present.length, { signal })).catch(() => []);
+    const listed = await limit(() => rbd.places.images(place, present.length, { signal })).catch(() => []);
     for (const { image, snapshot } of listed) {
       if (snapshot !== null && names.has(snapshot))
         left.push({ kind: 'snapshot', name: `${formatImage(spec(image))}@${snapshot}` });
@@ -49,7 +49,7 @@ export async function auditPlace(
   }
   const look = async (image: ImageSpec | ImageById, shown: string): Promise<void> => {
     try {
-      const snapshots = await limit(() => rbd.snapshots(image, { signal }));
+      const snapshots = await limit(() => rbd.snapshots.list(image, { signal }));
       for (const name of ours(snapshots, names)) left.push({ kind: 'snapshot', name: `${shown}@${name}` });
     } catch (thrown) {
       signal.throwIfAborted();

@@ -1,8 +1,8 @@
 import type pLimit from 'p-limit';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { ownerOf } from '../../ownership/names.js';
-import { formatPlace } from '../../tools/rbd/image-spec.js';
-import type { ImageSpec, ListedImage, TrashedImage } from '../../tools/rbd/images.js';
+import { formatPlace, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { ListedImage, TrashedImage } from '../../tools/rbd/places.js';
 import type { Place } from './place.js';
 
 /** What is in a pool or RADOS namespace. */
@@ -28,14 +28,16 @@ export async function contentsOf(
 ): Promise<Contents> {
   const { rbd } = place;
   const [names, trashed] = await Promise.all([
-    limit(() => rbd.names(place, { signal })),
-    limit(() => rbd.trash(place, { signal })),
+    limit(() => rbd.places.names(place, { signal })),
+    limit(() => rbd.places.trash(place, { signal })),
   ]);
   const problems: string[] = [];
-  const together = await limit(() => rbd.list(place, names.length, { signal })).catch((thrown: unknown) => {
-    signal.throwIfAborted();
-    return asCephbackupError(thrown);
-  });
+  const together = await limit(() => rbd.places.images(place, names.length, { signal })).catch(
+    (thrown: unknown) => {
+      signal.throwIfAborted();
+      return asCephbackupError(thrown);
+    },
+  );
   const listed = together instanceof CephbackupError ? [] : together;
   const opened = new Set(listed.map(({ image }) => image));
   const missing = names.filter((name) => !opened.has(name));
@@ -69,7 +71,7 @@ export async function contentsOf(
 async function lookAt({ rbd }: Place, image: ImageSpec, signal: AbortSignal): Promise<ListedImage[]> {
   const [parent, snapshots] = await Promise.all([
     rbd.parent(image, { signal }),
-    rbd.snapshots(image, { signal }),
+    rbd.snapshots.list(image, { signal }),
   ]);
   const own = snapshots.filter(({ trashedFrom }) => trashedFrom === null);
   return [

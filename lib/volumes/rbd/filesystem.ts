@@ -6,7 +6,8 @@ import { checkExt, checkXfs, probeFilesystem, xfsUnmounted, type FsckPolicy } fr
 import { readLayout } from '../../tools/node/filesystem-layout.js';
 import { extErrors, mount, mountedAt, remount, safeMountOptions, unmount } from '../../tools/node/mount.js';
 import { volumeDirectory, type MountNamespace } from '../../tools/node/namespace.js';
-import { formatImage, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 import { filesystemNote } from '../../repository/filesystem-note.js';
 import type { DirectorySource } from '../../repository/source.js';
 import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
@@ -46,7 +47,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
     const readingPool = dataPoolOf(rbd, image, signal);
     readingPool.catch(() => undefined);
     const pointInTime = await job.takeSnapshot((begin, during) =>
-      rbd.createSnapshot(image, job.name, { signal: during, beforeAttempt: begin }),
+      rbd.snapshots.create(image, job.name, { signal: during, beforeAttempt: begin }),
     );
     const dataPool = await readingPool;
     const features = await this.tools.mapper.cloneFeatures();

@@ -2,7 +2,8 @@ import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume, RbdSource } from '../../plan/types.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
 import { expectOwnCluster } from '../own-cluster.js';
-import { imageSpec, type ImageSpec, type Rbd } from '../../tools/rbd/images.js';
+import { imageSpec, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 
 export interface LocatedImage {
   rbd: Rbd;

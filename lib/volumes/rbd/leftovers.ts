@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asCephbackupError } from '../../errors/error.js';
 import { baseOwner, ownerOf } from '../../ownership/names.js';
 import type { Resource } from '../../ownership/scope.js';
-import { formatPlace } from '../../tools/rbd/image-spec.js';
-import { formatImage, type ImageById, type ImageSpec, type Watcher } from '../../tools/rbd/images.js';
+import { formatImage, formatPlace, type ImageById, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Watcher } from '../../tools/rbd/images.js';
 import type { SweepReport, SweepRequest } from '../driver.js';
 import { unmapAll } from '../mappers/krbd.js';
 import { isRetired } from './bases.js';
@@ -143,7 +143,7 @@ export class PlaceSweep {
       const base = this.#baseGoes(snapshot, shown, () => isRetired(spec, this.request));
       if (!(base ?? this.#isOurs(snapshot, 'snapshot', shown))) continue;
       await this.#remove('snapshot', shown, async () => {
-        await rbd.removeSnapshot(spec, snapshot, { signal: this.request.signal });
+        await rbd.snapshots.remove(spec, snapshot, { signal: this.request.signal });
       });
     }
   }
@@ -179,7 +179,7 @@ export class PlaceSweep {
   ): Promise<void> {
     const { rbd } = this.place;
     const options = { signal: this.request.signal };
-    for (const { id, name, trashedFrom } of await rbd.snapshots(image, options)) {
+    for (const { id, name, trashedFrom } of await rbd.snapshots.list(image, options)) {
       if ((which === 'hidden' && trashedFrom === null) || kept.has(trashedFrom ?? name)) continue;
       const shown = `${shownImage}@${trashedFrom ?? name} (id ${id})`;
       // A base that is hidden, or of an image in the trash, is of no use to anybody.
@@ -187,8 +187,8 @@ export class PlaceSweep {
       if (!(base ?? this.#isOurs(trashedFrom ?? name, 'snapshot', shown))) continue;
       await this.#remove('snapshot', shown, () =>
         trashedFrom === null && 'imageId' in image
-          ? rbd.removeSnapshotOfTrashed(image, name, options)
-          : rbd.removeTrashedSnapshot(image, id, options),
+          ? rbd.snapshots.removeOfTrashed(image, name, options)
+          : rbd.snapshots.removeTrashed(image, id, options),
       );
     }
   }

@@ -1,5 +1,6 @@
 import { isScratchName } from '../../ownership/names.js';
-import type { ImageById, ImageSpec, Rbd } from '../../tools/rbd/images.js';
+import type { ImageById, ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 
 /** What an image with a name of ours is. */
 export function kindOf(image: string): 'clone' | 'image' {
@@ -24,7 +25,7 @@ export async function whyNotOurs(
     return empty ? null : 'it has no parent, but data of its own';
   }
   if (parent.snapshot === name) return null;
-  const snapshots = await rbd.snapshots(
+  const snapshots = await rbd.snapshots.list(
     parent.id === null ? parent : { ...parent, imageId: parent.id },
     options,
   );

@@ -1,4 +1,5 @@
-import type { ImageSpec, Rbd } from '../../tools/rbd/images.js';
+import type { ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 import type { CommandOptions } from '../../tools/process/exec.js';
 
 /**
@@ -11,9 +12,9 @@ export async function removeOwnSnapshot(
   snapshot: string,
   options?: Partial<CommandOptions>,
 ): Promise<void> {
-  if (await rbd.removeSnapshot(image, snapshot, options)) return;
-  for (const { id, name } of await rbd.trash(image, options)) {
+  if (await rbd.snapshots.remove(image, snapshot, options)) return;
+  for (const { id, name } of await rbd.places.trash(image, options)) {
     if (name !== image.image) continue;
-    await rbd.removeSnapshotOfTrashed({ ...image, imageId: id }, snapshot, options);
+    await rbd.snapshots.removeOfTrashed({ ...image, imageId: id }, snapshot, options);
   }
 }

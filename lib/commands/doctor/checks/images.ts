@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { asCephbackupError } from '../../../errors/error.js';
 import type { PlannedVolume } from '../../../plan/types.js';
-import { formatPlace } from '../../../tools/rbd/image-spec.js';
-import { formatImage, type ImageSpec, type Rbd } from '../../../tools/rbd/images.js';
+import { formatImage, formatPlace, type ImageSpec } from '../../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../../tools/rbd/images.js';
 import { locateImage } from '../../../volumes/rbd/image.js';
 import { failed, ok, type Check, type Finding } from '../check.js';
 import { cephDeadlineMs, type Setup } from '../setup.js';
@@ -62,7 +62,7 @@ function places(setup: Setup): Promise<Places> {
 async function imagesIn(place: Place, user: string, signal: AbortSignal): Promise<Set<string> | Finding> {
   const { rbd, pool, namespace } = place;
   try {
-    return new Set(await rbd.names({ pool, namespace }, { signal, deadlineMs: cephDeadlineMs }));
+    return new Set(await rbd.places.names({ pool, namespace }, { signal, deadlineMs: cephDeadlineMs }));
   } catch (thrown) {
     const error = asCephbackupError(thrown);
     const where = formatPlace(place);
@@ -143,7 +143,7 @@ async function mayWrite(place: Place, user: string, signal: AbortSignal): Promis
   const example = volumes.find(({ image }) => listed instanceof Set && listed.has(image.image));
   try {
     await rbd.removeImage({ pool, namespace, image: nobody }, options);
-    if (example !== undefined) await rbd.removeSnapshot(example.image, nobody, options);
+    if (example !== undefined) await rbd.snapshots.remove(example.image, nobody, options);
     return ok(`client.${user} may make snapshots and clones in ${formatPlace(place)}`);
   } catch (thrown) {
     const { code, message } = asCephbackupError(thrown);
@@ -172,7 +172,9 @@ async function mayReadData(place: Place, user: string, signal: AbortSignal): Pro
   const denied = await Promise.all(
     dataPools.map(async (pool) => {
       // What a pool for data answers to a client that may read it is an error of its own.
-      const error = await rbd.names({ pool, namespace: null }, options).then(() => null, asCephbackupError);
+      const error = await rbd.places
+        .names({ pool, namespace: null }, options)
+        .then(() => null, asCephbackupError);
       return error?.code === 'CEPH_FORBIDDEN' ? [pool] : [];
     }),
   );

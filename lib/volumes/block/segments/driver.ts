@@ -8,7 +8,8 @@ import { openNamespace, volumeDirectory, type MountNamespace } from '../../../to
 import type { StartDaemon } from '../../../tools/process/daemon.js';
 import type { Environment } from '../../../tools/process/environment.js';
 import type { Exec } from '../../../tools/process/exec.js';
-import { formatImage, type RbdSnapshot } from '../../../tools/rbd/images.js';
+import { formatImage } from '../../../tools/rbd/image-spec.js';
+import type { RbdSnapshot } from '../../../tools/rbd/snapshots.js';
 import type { Restic } from '../../../tools/restic/restic.js';
 import type { VolumeDriver, VolumeJob } from '../../driver.js';
 import type { Mapper } from '../../mappers/mapper.js';
@@ -216,7 +217,7 @@ export class SegmentsDriver implements VolumeDriver {
         if (missed.length > 0)
           throw new CephbackupError('READ_INCOMPLETE', `${missed.length} changed segments were not read`);
         // One that was removed meanwhile would have read as zeros.
-        if (snapshotNumber(await rbd.snapshots(image, { signal }), job.name) !== snapshotId)
+        if (snapshotNumber(await rbd.snapshots.list(image, { signal }), job.name) !== snapshotId)
           throw new CephbackupError('SNAPSHOT_VANISHED', `the snapshot ${job.name} was replaced`);
       },
       disk: {

@@ -1,7 +1,7 @@
 import { baseName, baseOwner, ownerOf } from '../../../ownership/names.js';
 import type { FutureBase } from '../../../repository/source.js';
 import { asCephbackupError } from '../../../errors/error.js';
-import { formatImage } from '../../../tools/rbd/images.js';
+import { formatImage } from '../../../tools/rbd/image-spec.js';
 import type { VolumeJob } from '../../driver.js';
 import { removeOwnSnapshot } from '../../rbd/removal.js';
 import type { TakenSnapshot } from '../driver.js';
@@ -26,11 +26,11 @@ export function futureBase(
     drop: () => removeOwnSnapshot(rbd, image, name),
     keep: async (id) => {
       const kept = baseName(installation, id);
-      await rbd.renameSnapshot(image, name, kept);
+      await rbd.snapshots.rename(image, name, kept);
       // From here on there is a base; an older one that stays only takes space.
       try {
-        for (const { name: other } of await rbd.snapshots(image))
-          if (baseOwner(other) === installation && other !== kept) await rbd.removeSnapshot(image, other);
+        for (const { name: other } of await rbd.snapshots.list(image))
+          if (baseOwner(other) === installation && other !== kept) await rbd.snapshots.remove(image, other);
       } catch (thrown) {
         warn(`an older base of ${formatImage(image)} stays: ${asCephbackupError(thrown).message}`);
       }

@@ -1,5 +1,5 @@
 import { ExtentList } from '../../../qcow2/extents.js';
-import type { RbdSnapshot } from '../../../tools/rbd/images.js';
+import type { RbdSnapshot } from '../../../tools/rbd/snapshots.js';
 import type { VolumeJob } from '../../driver.js';
 import { listSnapshot, type TakenSnapshot } from '../driver.js';
 import { snapshotFacts } from '../snapshot-facts.js';
@@ -10,7 +10,9 @@ type Context = [job: Pick<VolumeJob, 'name' | 'signal'>, taken: TakenSnapshot, b
 /** Null where the base was removed or renamed meanwhile. @throws CephbackupError */
 export function baseFacts(...context: Context): Promise<SnapshotFacts | null> {
   const [{ signal }, { rbd, image }, base] = context;
-  return whileThere(context, async () => snapshotFacts(await rbd.snapshotInfo(image, base.name, { signal })));
+  return whileThere(context, async () =>
+    snapshotFacts(await rbd.snapshots.info(image, base.name, { signal })),
+  );
 }
 
 /**
@@ -35,7 +37,9 @@ async function whileThere<T>(
   ask: () => Promise<T>,
 ): Promise<T | null> {
   const isThere = async () =>
-    (await rbd.snapshots(image, { signal })).some(({ id, name }) => id === base.id && name === base.name);
+    (await rbd.snapshots.list(image, { signal })).some(
+      ({ id, name }) => id === base.id && name === base.name,
+    );
   let answer;
   try {
     answer = await ask();
