@@ -6,7 +6,8 @@ import type { KeepRules } from '../../lib/retention/keep.js';
 import { storedClaims, forgottenIds, planRetention } from '../../lib/retention/plan.js';
 import { verdictsOf } from '../../lib/retention/rules.js';
 import type { CommandResult } from '../../lib/tools/process/exec.js';
-import type { Restic, ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { Restic } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 import type { Random } from '../plan/random.js';
 
 export const cluster = 'c';

@@ -7,7 +7,7 @@ import { manifestsHost, manifestTags, recordNote } from '../../lib/repository/ma
 import { judge, proofNote, proofsHost, proofTags } from '../../lib/repository/proofs.js';
 import { applyRules } from '../../lib/retention/rules.js';
 import type { KeepRules } from '../../lib/retention/keep.js';
-import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 import { Random } from '../plan/random.js';
 import { cluster, World } from './history.js';
 

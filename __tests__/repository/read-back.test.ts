@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { CephbackupError } from '../../lib/errors/error.js';
 import { GroupReader } from '../../lib/repository/read-back.js';
-import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 
 const stored = (id: string): ResticSnapshot => ({
   ...{ id, time: '2026-01-31T12:00:00Z', tree: `tree of ${id}`, paths: [], hostname: 'h', tags: [] },

@@ -3,7 +3,7 @@ import { asCephbackupError } from '../../lib/errors/error.js';
 import { backupsOf, groupByClaim, type Backup } from '../../lib/repository/claims.js';
 import { chooseBackup, type Wanted } from '../../lib/repository/choose.js';
 import { clusterScope } from '../../lib/repository/clusters.js';
-import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 
 let number = 0;
 const backup = (time: string, fields: Partial<Backup> = {}): Backup => ({

@@ -6,7 +6,7 @@ import { checkClock } from '../../lib/kube/skew.js';
 import { lockGuidance, describeLock, parseLock } from '../../lib/tools/restic/locks.js';
 import { parseStatistics } from '../../lib/tools/restic/prune.js';
 import { decideUnlock } from '../../lib/tools/restic/unlock.js';
-import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 
 const hours = 3_600_000;
 

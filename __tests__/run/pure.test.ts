@@ -13,7 +13,7 @@ import {
   scratchName,
 } from '../../lib/ownership/names.js';
 import { Scope } from '../../lib/ownership/scope.js';
-import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 
 describe('names', () => {
   test('the installation is the first 8 hex digits of a SHA-256', () => {

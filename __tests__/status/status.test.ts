@@ -3,7 +3,7 @@ import { statusOf, type StatusRequest } from '../../lib/plan/status.js';
 import { crossCheck } from '../../lib/repository/cross-check.js';
 import { proofNote, proofsHost, proofTags } from '../../lib/repository/proofs.js';
 import { statusTable } from '../../lib/commands/status/table.js';
-import type { ResticSnapshot } from '../../lib/tools/restic/restic.js';
+import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
 import { now, planOf, prefix, type Entry } from '../plan/world.js';
 
 const hour = 3_600_000;

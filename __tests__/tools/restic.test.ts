@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Exec } from '../../lib/tools/process/exec.js';
-import { readError, Restic } from '../../lib/tools/restic/restic.js';
+import { readError } from '../../lib/tools/restic/errors.js';
+import { Restic } from '../../lib/tools/restic/restic.js';
 
 /** A restic that succeeds at once, and the argv it was given. */
 function recording(): { exec: Exec; calls: (readonly string[])[] } {

@@ -1,7 +1,8 @@
 import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
 import type { CommandOptions } from '../tools/process/exec.js';
-import { repositoryError, type BackupSummary, type Restic } from '../tools/restic/restic.js';
+import { repositoryError } from '../tools/restic/errors.js';
+import type { BackupSummary, Restic } from '../tools/restic/restic.js';
 import { count, parseMessage } from '../tools/restic/messages.js';
 import { readFailure, type ReadFailure } from './read-failure.js';
 import { parseProducerError } from './producer-error.js';

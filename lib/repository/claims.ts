@@ -1,7 +1,7 @@
 import type { EpochMs } from '../log/time.js';
 import { counts, judge, type Marks, type Proof } from './proofs.js';
 import { tagValue } from './tags.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** One backup of one claim: a snapshot, read by its tags. */
 export interface Backup {

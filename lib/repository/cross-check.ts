@@ -2,7 +2,7 @@ import { markedSnapshot } from '../plan/marks.js';
 import type { Stored } from '../plan/status.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { rfc3339 } from '../log/time.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { counts, judge, type Marks } from './proofs.js';
 import { tagValue } from './tags.js';
 

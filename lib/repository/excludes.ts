@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { writeUnnamedFile } from '../tools/process/unnamed-file.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** What a filesystem's backup leaves out. */
 export interface ExcludeRules {

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../errors/error.js';
 import { rfc3339, type EpochMs } from '../log/time.js';
 import { clockToleranceMs } from '../plan/last-backup.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { tagValue } from './tags.js';
 
 /** What the repository holds of one cluster, by the UID of the claim. */

@@ -1,6 +1,7 @@
 import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
-import type { BackupSummary, ResticSnapshot } from '../tools/restic/restic.js';
+import type { BackupSummary } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import type { SnapshotReader } from './read-back.js';
 
 export interface ProofRequest {

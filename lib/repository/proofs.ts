@@ -1,7 +1,7 @@
 import type { EpochMs } from '../log/time.js';
 import { manifestsHost, recordNote } from './manifests.js';
 import { areManifestTags, tagValue } from './tags.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /**
  * What is known of a claim's snapshot:

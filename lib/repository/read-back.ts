@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type { CommandOptions } from '../tools/process/exec.js';
-import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import type { Restic } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** What reads a snapshot back from the repository itself. */
 export type SnapshotReader = Pick<Restic, 'catSnapshot'>;

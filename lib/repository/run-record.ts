@@ -1,6 +1,7 @@
 import type { EpochMs } from '../log/time.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
-import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import type { Restic } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { judge, proofNote, proofsFile, proofsHost, proofTags, type Marks } from './proofs.js';
 import { saveText } from './save-text.js';
 

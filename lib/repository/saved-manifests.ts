@@ -2,7 +2,8 @@ import type { EpochMs } from '../log/time.js';
 import { CephbackupError, messageOf } from '../errors/error.js';
 import { manifestsFile, manifestsHost, type ClaimManifest, type Manifests } from './manifests.js';
 import { tagValue } from './tags.js';
-import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import type { Restic } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** A snapshot that holds the manifests of a run. */
 export interface SavedManifests {

@@ -1,6 +1,6 @@
 import type { DirectoryAttributes } from '../tools/node/directory-attributes.js';
 import type { FilesystemLayout } from '../tools/node/filesystem-layout.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { filesystemIn } from './filesystem-note.js';
 import { rootIn } from './root-note.js';
 

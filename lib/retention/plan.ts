@@ -10,7 +10,7 @@ import {
   type StoredClaim,
 } from '../repository/claims.js';
 import { isRecord } from '../repository/proofs.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { neededManifests } from './manifests.js';
 import { neededRecords } from './records.js';
 import type { Verdict } from './rules.js';

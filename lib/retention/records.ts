@@ -1,5 +1,5 @@
 import { entriesOf } from '../repository/proofs.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** The records of proofs that tell of any of these snapshots, by id. */
 export function neededRecords(

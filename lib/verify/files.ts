@@ -1,5 +1,6 @@
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
-import type { Restic, ResticSnapshot } from '../tools/restic/restic.js';
+import type { Restic } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { TarReader } from '../restore/tar.js';
 import { unlimitedMs } from '../waiting/deadline.js';
 

@@ -3,7 +3,7 @@ import type { PlannedVolume } from '../plan/types.js';
 import { printable, type Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
 import type { BackupSource } from '../repository/source.js';
-import type { ResticSnapshot } from '../tools/restic/restic.js';
+import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** One volume's backup while it is in progress. */
 export interface VolumeJob {

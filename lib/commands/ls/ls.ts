@@ -4,7 +4,7 @@ import type { Values } from '../../cli/options.js';
 import { CephbackupError } from '../../errors/error.js';
 import { rfc3339 } from '../../log/time.js';
 import type { Backup } from '../../repository/claims.js';
-import { readError } from '../../tools/restic/restic.js';
+import { readError } from '../../tools/restic/errors.js';
 import { parseMessage } from '../../tools/restic/messages.js';
 import { chosenBackup } from '../shared/chosen.js';
 import { resticOf } from '../shared/repository.js';

@@ -11,7 +11,8 @@ import { allDecisions, forgottenIds, type Decisions, type RetentionPlan } from '
 import { markedIds } from '../../plan/marks.js';
 import { exitCode } from '../../errors/exit-code.js';
 import { tagValue } from '../../repository/tags.js';
-import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
+import type { Restic } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import {
   estimatePrune,
   forgetSnapshots,

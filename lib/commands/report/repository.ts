@@ -4,7 +4,7 @@ import { markedIds } from '../../plan/marks.js';
 import { counts } from '../../repository/proofs.js';
 import type { GoneClaim, PageBackup, PageRepository, PrunePreview } from '../../page/data.js';
 import { newest, type StoredClaim } from '../../repository/claims.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import type { StatusSurvey } from '../shared/status.js';
 import type { ReportContext } from './report.js';
 import { keepDeletedMs, keepRules, planPrune } from '../prune/rules.js';

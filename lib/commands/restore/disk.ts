@@ -2,7 +2,7 @@ import type { PlannedVolume } from '../../plan/types.js';
 import { diskToFile, type FileTarget } from '../../restore/block/to-file.js';
 import { diskToImage } from '../../restore/block/to-image.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import type { ImageSpec } from '../../tools/rbd/image-spec.js';
 import { locateImage, type CephClients } from '../../volumes/rbd/image.js';
 import type { ClaimManifest } from '../../repository/manifests.js';

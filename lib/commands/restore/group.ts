@@ -10,7 +10,7 @@ import { clusterScope } from '../../repository/clusters.js';
 import { findGroupMoment, type GroupMoment } from '../../repository/group-moment.js';
 import { readManifests, savedManifests, type SavedManifests } from '../../repository/saved-manifests.js';
 import { contentOf, type Target } from '../../restore/target.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { readBackups } from '../shared/backups.js';
 import { resticOf } from '../shared/repository.js';
 import { restoreOne, type Restored } from './one.js';

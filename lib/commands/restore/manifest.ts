@@ -4,7 +4,7 @@ import type { RestoreJob } from '../../restore/job.js';
 import { findManifest, nearestFirst, savedManifests } from '../../repository/saved-manifests.js';
 import type { Ceph } from '../../tools/ceph/ceph.js';
 import type { NewImage } from '../../tools/rbd/write.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 
 /**
  * The manifest that was saved with a backup, as far as there is one: a backup can be restored without it.

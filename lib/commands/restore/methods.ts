@@ -5,7 +5,7 @@ import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { describeTarget, type Content, type Target } from '../../restore/target.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { diskIntoClaim, diskIntoFile, diskIntoNewImage } from './disk.js';
 import { filesIntoClaim, filesIntoNewImage, filesIntoShare } from './files.js';
 import { partitionIntoDirectory } from './partition.js';

@@ -7,7 +7,7 @@ import type { Backup } from '../../repository/claims.js';
 import { toldBy } from '../../repository/told.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { contentOf, describeTarget, type Target } from '../../restore/target.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { formatImage } from '../../tools/rbd/image-spec.js';
 import { resticOf } from '../shared/repository.js';
 import { perform } from './methods.js';

@@ -6,7 +6,7 @@ import { buildPlan } from '../../plan/plan.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import { refuseUsedClaim } from '../../restore/in-use.js';
 import type { RestoreJob } from '../../restore/job.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import type { ImageTools } from '../../restore/block/to-image.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';

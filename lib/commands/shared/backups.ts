@@ -7,7 +7,7 @@ import type { PersistentVolume } from '../../kube/types.js';
 import { markedIds } from '../../plan/marks.js';
 import { backupsOf, type Backup } from '../../repository/claims.js';
 import type { Marks } from '../../repository/proofs.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { defaultPrefix } from './cluster.js';
 import type { commonOptions } from './options.js';
 import { ownCluster, type OwnCluster } from './own-cluster.js';

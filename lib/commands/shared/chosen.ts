@@ -4,7 +4,7 @@ import { chooseBackup, type Wanted } from '../../repository/choose.js';
 import type { Backup } from '../../repository/claims.js';
 import { clusterScope } from '../../repository/clusters.js';
 import { counts } from '../../repository/proofs.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { readBackups, type KnownValues } from './backups.js';
 import { wantedOf } from './wanted.js';
 

@@ -2,7 +2,8 @@ import type { Values } from '../../cli/options.js';
 import type { volumeOptions } from './options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { resticEnvironment } from '../../tools/process/environment.js';
-import { Restic, type ResticSnapshot } from '../../tools/restic/restic.js';
+import { Restic } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import type { CommandContext } from '../../cli/command.js';
 import { persist, steady, type Patience } from '../../waiting/persist.js';
 

@@ -5,7 +5,7 @@ import type { Inventory } from '../../kube/types.js';
 import { buildPlan } from '../../plan/plan.js';
 import { statusOf, type StatusReport } from '../../plan/status.js';
 import { crossCheck } from '../../repository/cross-check.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import type { statusOptions } from '../status/options.js';
 import { defaultPrefix, policyOf } from './cluster.js';
 import { inventoryOf, stuckJobs } from './inventory.js';

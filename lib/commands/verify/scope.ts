@@ -16,7 +16,8 @@ import {
 } from '../../repository/claims.js';
 import { clusterScope, elsewhere, type ClusterScope } from '../../repository/clusters.js';
 import type { Marks } from '../../repository/proofs.js';
-import type { Restic, ResticSnapshot } from '../../tools/restic/restic.js';
+import type { Restic } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { lostSnapshots, type LostSnapshot, type MarkedVolume } from '../../verify/damage/lost.js';
 import { byAgeOfProof, candidate, type Candidate } from '../../verify/rotation.js';
 import { marksOf } from '../shared/backups.js';

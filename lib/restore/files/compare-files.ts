@@ -1,6 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
-import { readError } from '../../tools/restic/restic.js';
+import { readError } from '../../tools/restic/errors.js';
 import { count, parseMessage } from '../../tools/restic/messages.js';
 import type { RestoreJob } from '../job.js';
 import type { WritableDirectory } from './confined.js';

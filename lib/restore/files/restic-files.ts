@@ -3,7 +3,7 @@ import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import type { ErrorCode } from '../../errors/catalogue.js';
 import { printable } from '../../log/logger.js';
-import { isDamage, readError } from '../../tools/restic/restic.js';
+import { isDamage, readError } from '../../tools/restic/errors.js';
 import { count, errorItem, errorText, parseMessage } from '../../tools/restic/messages.js';
 import type { RestoreJob } from '../job.js';
 import { reach, type WritableDirectory } from './confined.js';

@@ -8,7 +8,7 @@ import { filesAreDue } from '../../plan/full-read.js';
 import { pointInTime, type History } from '../../repository/history.js';
 import type { BackupSource } from '../../repository/source.js';
 import { claimTags } from '../../repository/tags.js';
-import type { ResticSnapshot } from '../../tools/restic/restic.js';
+import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { unlessAborted } from '../../waiting/within.js';
 import type { Attempt } from './attempt.js';
 import { volumeJob } from './job.js';

@@ -1,6 +1,7 @@
 import type { CommandOptions } from '../process/exec.js';
 import { asObject, parseJson } from '../process/json.js';
-import { repositoryError, type Restic } from './restic.js';
+import { repositoryError } from './errors.js';
+import type { Restic } from './restic.js';
 import { listIds } from './ids.js';
 
 type Options = Partial<CommandOptions>;

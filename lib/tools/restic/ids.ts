@@ -1,5 +1,6 @@
 import type { CommandOptions } from '../process/exec.js';
-import { repositoryError, type Restic } from './restic.js';
+import { repositoryError } from './errors.js';
+import type { Restic } from './restic.js';
 
 /** Ids of the files of one kind; no lock is taken. @throws CephbackupError REPOSITORY_… */
 export async function listIds(

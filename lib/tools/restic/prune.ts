@@ -1,6 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { CommandOptions, CommandResult } from '../process/exec.js';
-import { repositoryError, type Restic } from './restic.js';
+import { repositoryError } from './errors.js';
+import type { Restic } from './restic.js';
 
 export interface PruneOptions {
   /** As restic takes it: bytes, `5%` or `unlimited`. */

@@ -1,6 +1,7 @@
 import { readLocks, type LockFile } from './lock-files.js';
 import { deadAfterMs } from './locks.js';
-import { repositoryError, type Restic } from './restic.js';
+import { repositoryError } from './errors.js';
+import type { Restic } from './restic.js';
 import type { Options } from './prune.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { Restic } from '../../../tools/restic/restic.js';
-import { readError } from '../../../tools/restic/restic.js';
+import { readError } from '../../../tools/restic/errors.js';
 import { parseMessage } from '../../../tools/restic/messages.js';
 import { diskFolder, imageFile, segmentIndex, type Time } from './format.js';
 import type { ParentDisk } from './base.js';

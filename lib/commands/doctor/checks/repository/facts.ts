@@ -2,7 +2,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { CommandOptions } from '../../../../tools/process/exec.js';
 import { asObject, numberField, parseJson, stringField } from '../../../../tools/process/json.js';
-import { repositoryError, type Restic } from '../../../../tools/restic/restic.js';
+import { repositoryError } from '../../../../tools/restic/errors.js';
+import type { Restic } from '../../../../tools/restic/restic.js';
 import { listIds } from '../../../../tools/restic/ids.js';
 
 /** Nothing is written, neither to the repository (a lock) nor here (a cache). */
