@@ -46,6 +46,12 @@ export function ownerOf(name: string): ObjectOwner | null {
     : { installation: match[1], run: match[2] };
 }
 
+/** The name of one of this program's objects in a text that tells of it, e.g. `pool/image@NAME (id 3)`; null where there is none. */
+export function ownNameIn(text: string): string | null {
+  const names = text.match(/cephbackup-[0-9a-f]{8}-(base-[0-9a-f]{16}|[0-9a-f]{8}-\d+(-scratch)?)/g);
+  return names?.at(-1) ?? null;
+}
+
 /** More volumes than one member of a run ever backs up. */
 const numbersPerMember = 1_000_000;
 

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
-import type { CommandOptions } from '../tools/process/exec.js';
+import type { CommandOptions, CommandPatience } from '../tools/process/exec.js';
 import { repositoryError } from '../tools/restic/errors.js';
 import type { BackupSummary, Restic } from '../tools/restic/restic.js';
 import { count, parseMessage } from '../tools/restic/messages.js';
@@ -22,6 +22,8 @@ export interface BackupRequest {
   /** What is left out of a filesystem, and a folder for temporary files; default: nothing. */
   excludes?: { rules: ExcludeRules; temporary: string };
   deadlineMs: number;
+  /** For a source that reads the same each time; default: this is the only attempt. */
+  patience?: CommandPatience;
   signal: AbortSignal;
   /** Called now and then. */
   onProgress: (progress: BackupProgress) => void;
@@ -66,6 +68,10 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
   const options: Partial<CommandOptions> = {
     deadlineMs: request.deadlineMs,
     signal: request.signal,
+    ...(request.patience === undefined ? {} : { patience: request.patience }),
+    beforeAttempt: () => {
+      Object.assign(seen, { error: null, producer: null, summary: null });
+    },
     onStderrLine: (line, stop) => {
       // Beside a directory, a tenant's file names may be in any line.
       if (request.source.type === 'stream') seen.producer ??= parseProducerError(line);

@@ -38,6 +38,8 @@ export async function saveText(
       },
       time: Math.floor(time / 1000) * 1000,
       parent: null,
+      // Made again, it says the same.
+      patience: { ownRetries: true },
       deadlineMs: 600_000,
       signal,
       onProgress: () => undefined,

@@ -2,6 +2,7 @@ import type { cleanupOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
 import { CephbackupError } from '../../errors/error.js';
 import { readLease } from '../../kube/lease/acquire.js';
+import { ownNameIn } from '../../ownership/names.js';
 import { buildPlan } from '../../plan/plan.js';
 import { cleanupTable } from './table.js';
 import { leaseNamespaceOf } from './installation.js';
@@ -10,6 +11,7 @@ import { cephClients } from '../shared/ceph.js';
 import { notNarrowed, policyOf, readCluster, type Cluster } from '../shared/cluster.js';
 import type { Command } from '../../cli/command.js';
 import { sweepers } from '../shared/drivers.js';
+import { auditNames, type Swept } from '../shared/sweeping.js';
 import { leaseElsewhere } from '../shared/lease-namespace.js';
 import { ownLease } from '../shared/own-lease.js';
 
@@ -48,12 +50,14 @@ export const cleanup: Command<CleanupValues> = async (context) => {
       signal: lease === null ? signal : AbortSignal.any([signal, lease.lost]),
       log,
     };
-    const found = await Promise.all(
-      sweepers(context, cephClients(context)).map((sweeper) => sweeper.sweep(request)),
-    );
+    const all = sweepers(context, cephClients(context));
+    const found = await Promise.all(all.map((sweeper) => sweeper.sweep(request)));
     signal.throwIfAborted();
     for (const problem of found.flatMap(({ problems }) => problems)) log.warn(problem);
-    return output(installation, dryRun, found);
+    const gone = dryRun ? [] : found.flatMap(({ removed }) => removed);
+    const names = new Set(gone.flatMap(({ name }) => ownNameIn(name) ?? []));
+    const audited = await auditNames(all, names, plan.volumes, log, request.signal);
+    return output(installation, dryRun, found, audited);
   } finally {
     await lease?.release();
   }
@@ -84,14 +88,17 @@ function clusterOf(cluster: Cluster, installation: string, force: boolean): Clus
   );
 }
 
-function output(installation: string, dryRun: boolean, found: SweepReport[]) {
+function output(installation: string, dryRun: boolean, found: SweepReport[], audited: Swept) {
+  const stayed = new Set(audited.leftovers.map(({ kind, name }) => `${kind} ${ownNameIn(name) ?? ''}`));
   const report = {
     installation,
     dryRun,
-    removed: found.flatMap(({ removed }) => removed),
-    leftovers: found.flatMap(({ leftovers }) => leftovers),
+    removed: found
+      .flatMap(({ removed }) => removed)
+      .filter(({ kind, name }) => !stayed.has(`${kind} ${ownNameIn(name) ?? ''}`)),
+    leftovers: [...found.flatMap(({ leftovers }) => leftovers), ...audited.leftovers],
     foreign: found.flatMap(({ foreign }) => foreign),
-    warnings: found.flatMap(({ problems }) => problems),
+    warnings: [...found.flatMap(({ problems }) => problems), ...audited.warnings],
   };
   const incomplete = report.leftovers.length > 0 || report.warnings.length > 0;
   return { document: report, table: cleanupTable(report), exitCode: incomplete ? 5 : 0 };

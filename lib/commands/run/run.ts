@@ -32,7 +32,7 @@ import { reportRun, unusable, type Ended } from './report.js';
 import { clusterRecorder } from './recorder.js';
 import type { OpeningRepository } from '../shared/repository.js';
 import { outageOf } from './outage.js';
-import { auditRun, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
+import { auditNames, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
 
 interface Start {
   started: EpochMs;
@@ -148,7 +148,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       outage: outageOf(options.patience),
       log,
     },
-    lastLook: () => auditRun(sweeping, names, volumes, log),
+    lastLook: () => auditNames(sweeping, names, volumes, log),
     nextName: () => {
       const name = objectName(installation, lease.runId, numbers.next().value);
       names.add(name);

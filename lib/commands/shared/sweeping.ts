@@ -26,16 +26,16 @@ export async function sweepEarlierRuns(
 /** What cannot be audited by then is named in a warning. */
 const auditLimitMs = 60_000;
 
-/** Looks once more, after the last volume, whether everything that this run made is gone. Never throws. */
-export async function auditRun(
+/** Looks once more whether everything that a run made, or that was removed, is gone. Never throws. */
+export async function auditNames(
   sweepers: readonly Sweeper[],
   names: ReadonlySet<string>,
   volumes: readonly PlannedVolume[],
   log: Logger,
+  // One of its own: a run that was stopped must know, too.
+  signal = AbortSignal.timeout(auditLimitMs),
 ): Promise<Swept> {
   if (names.size === 0) return { leftovers: [], warnings: [] };
-  // A signal of its own: a run that was stopped must know, too.
-  const signal = AbortSignal.timeout(auditLimitMs);
   const ends = await Promise.allSettled(sweepers.map((sweeper) => sweeper.audit({ names, volumes, signal })));
   const warnings = ends.flatMap((end) =>
     end.status === 'rejected'

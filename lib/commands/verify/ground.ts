@@ -6,7 +6,7 @@ import type { Candidate } from '../../verify/rotation.js';
 import { RbdSweeper } from '../../volumes/rbd/sweep.js';
 import { isCephConfigured } from '../shared/ceph.js';
 import { openOwnPlace, type OwnPlace } from '../restore/place.js';
-import { auditRun } from '../shared/sweeping.js';
+import { auditNames } from '../shared/sweeping.js';
 import type { VerifyContext } from './scope.js';
 
 /** A volume in whose pool there may be a scratch image. */
@@ -68,7 +68,7 @@ export class DrillGround {
     const place = this.#place;
     if (place === null) return;
     const sweeper = new RbdSweeper(place.clientsFor, this.context.hostname);
-    const audit = await auditRun([sweeper], this.#names, place.volumes, this.context.log);
+    const audit = await auditNames([sweeper], this.#names, place.volumes, this.context.log);
     const known = new Set(this.leftovers.map(({ name }) => name));
     this.leftovers.push(...audit.leftovers.filter(({ name }) => !known.has(name)));
     this.warnings.push(...audit.warnings);

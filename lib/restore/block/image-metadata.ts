@@ -1,4 +1,6 @@
-import type { ImageSpec } from '../../tools/rbd/image-spec.js';
+import { CephbackupError } from '../../errors/error.js';
+import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
+import type { Rbd } from '../../tools/rbd/images.js';
 import type { RbdWriter } from '../../tools/rbd/write.js';
 
 /**
@@ -40,13 +42,27 @@ export function hasWrappedKey(metadata: Readonly<Record<string, string>>): boole
   return Object.keys(metadata).some((key) => encryptionKey.test(key) && key.endsWith('/dek'));
 }
 
-/** Does what the plan says; repeated, it changes nothing. @throws CephbackupError COMMAND_FAILED, CEPH_… */
+/**
+ * Does what the plan says, and looks whether it is done: without its key a disk is lost. Repeated, it changes nothing.
+ * @throws CephbackupError COMMAND_FAILED, CEPH_…
+ */
 export async function applyMetadata(
-  writer: RbdWriter,
+  { rbd, writer }: { rbd: Rbd; writer: RbdWriter },
   image: ImageSpec,
   { set, remove }: MetadataPlan,
   signal: AbortSignal,
 ): Promise<void> {
   for (const key of remove) await writer.removeMetadata(image, key, { signal });
   for (const [key, value] of set) await writer.setMetadata(image, key, value, { signal });
+  if (set.length + remove.length === 0) return;
+  const now = await rbd.metadata(image, { signal });
+  const wrong = [
+    ...remove.filter((key) => key in now),
+    ...set.flatMap(([key, value]) => (now[key] === value ? [] : [key])),
+  ];
+  if (wrong.length === 0) return;
+  throw new CephbackupError(
+    'COMMAND_FAILED',
+    `rbd image-meta says that it has changed ${wrong.join(', ')} of ${formatImage(image)}, and has not`,
+  );
 }

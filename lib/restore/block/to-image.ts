@@ -172,5 +172,5 @@ async function adoptMetadata(job: RestoreJob, { image, tools, kind, metadata }: 
   const { signal } = job;
   if (metadata === null) return;
   const current = await tools.rbd.metadata(image, { signal });
-  await applyMetadata(tools.writer, image, planMetadata(kind, metadata, current), signal);
+  await applyMetadata(tools, image, planMetadata(kind, metadata, current), signal);
 }

@@ -2,8 +2,10 @@ import { lstat } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { describeExcludes, tagNames, type ExcludeRules } from '../../repository/excludes.js';
 import type { DirectorySource } from '../../repository/source.js';
+import { escapeGlob, findBelow } from '../../tools/node/find.js';
 import { pathInside } from '../../tools/node/namespace.js';
 import type { Exec } from '../../tools/process/exec.js';
+import { lastLine } from '../../tools/process/outcome.js';
 
 /** Finding one file takes long only where there are millions of directories, and hardly one. */
 const deadlineMs = 600_000;
@@ -23,9 +25,14 @@ export async function refuseEverythingExcluded(
   const present = await Promise.all(tags.map((name) => exists(pathInside(namespace, `${path}/${name}`))));
   if (files > present.filter(Boolean).length) return;
   const others = tags.flatMap((name) => ['!', '-name', escapeGlob(name)]);
-  const args = [path, '-xdev', '-type', 'f', ...others, '-print', '-quit'];
-  const { stdout } = await exec('find', args, { namespace, deadlineMs });
-  if (stdout.length === 0) return;
+  const one = ['-type', 'f', ...others, '-printf', 'f', '-quit'];
+  const { exitCode, stdout, stderr } = await findBelow(exec, { directory: path }, one, {
+    namespace,
+    deadlineMs,
+  });
+  if (exitCode !== 0)
+    throw new CephbackupError('COMMAND_FAILED', `find in what is excluded: ${lastLine(stderr)}`);
+  if (stdout === '') return;
   throw new CephbackupError('EXCLUDES_ALL', 'the volume has files, and every one of them is excluded');
 }
 
@@ -34,8 +41,4 @@ function exists(file: string): Promise<boolean> {
     (found) => found.isFile(),
     () => false,
   );
-}
-
-function escapeGlob(name: string): string {
-  return name.replace(/[\\*?[]/g, '\\$&');
 }

@@ -2,6 +2,7 @@ import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { Leftover } from '../../ownership/scope.js';
 import { proveSnapshot } from '../../repository/proof.js';
 import type { DirectorySource } from '../../repository/source.js';
+import { findBelow } from '../../tools/node/find.js';
 import type { Exec } from '../../tools/process/exec.js';
 import { lastLine } from '../../tools/process/outcome.js';
 import type { BackupSummary } from '../../tools/restic/restic.js';
@@ -99,8 +100,9 @@ async function confirmSource(
 
 /** Files and directories directly below the volume's root. */
 async function rootEntries(exec: Exec, { namespace, path }: DirectorySource): Promise<number> {
-  const args = [path, '-mindepth', '1', '-maxdepth', '1', '-type', 'f,d', '-printf', 'x'];
-  const { stdout, stderr, exitCode } = await exec('find', args, { namespace, deadlineMs: proofLimitMs });
+  const options = { namespace, deadlineMs: proofLimitMs };
+  const each = ['-type', 'f,d', '-printf', 'x'];
+  const { stdout, stderr, exitCode } = await findBelow(exec, { directory: path, depth: 1 }, each, options);
   if (exitCode !== 0)
     throw new CephbackupError('COMMAND_FAILED', `find in the volume's root: ${lastLine(stderr)}`);
   return stdout.length;

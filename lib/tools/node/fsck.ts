@@ -1,5 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import type { CommandOptions, CommandResult, Exec, NamespaceRef } from '../process/exec.js';
 import { lastLine } from '../process/outcome.js';
 import { readHead } from './device-head.js';
 
@@ -99,10 +99,15 @@ export async function checkExt(
   const args = ['-p', ...(policy === 'full' ? ['-f'] : []), '--', device];
   const result = await exec('e2fsck', args, { deadlineMs: fsckDeadlineMs, ...options });
   const { exitCode } = result;
-  if (exitCode === 0) return null;
+  if (exitCode === 0 && hasChecked(result)) return null;
   const said = lastLine(result.stdout + result.stderr);
   if (exitCode > 0 && exitCode < 4) return `e2fsck repaired the clone (exit code ${exitCode}): ${said}`;
   throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck: exit code ${exitCode}: ${said}`);
+}
+
+/** e2fsck ends with how many files and blocks there are; where it says nothing, it has looked at nothing. */
+function hasChecked({ stdout }: CommandResult): boolean {
+  return /\d+\/\d+ files/.test(stdout);
 }
 
 /** Looks through an ext2, ext3 or ext4 filesystem that was unmounted, and writes nothing. @throws CephbackupError FILESYSTEM_CORRUPT */
@@ -112,7 +117,7 @@ export async function examineExt(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<void> {
   const result = await exec('e2fsck', ['-f', '-n', '--', device], { deadlineMs: fsckDeadlineMs, ...options });
-  if (result.exitCode === 0) return;
+  if (result.exitCode === 0 && hasChecked(result)) return;
   const said = lastLine(result.stdout + result.stderr);
   throw new CephbackupError('FILESYSTEM_CORRUPT', `e2fsck -n: exit code ${result.exitCode}: ${said}`);
 }
@@ -132,7 +137,7 @@ export async function checkXfs(
       ...options,
     },
   );
-  if (result.exitCode === 0) return;
+  if (result.exitCode === 0 && /^Phase 1\b/m.test(result.stdout + result.stderr)) return;
   const said = lastLine(result.stdout + result.stderr);
   throw new CephbackupError('FILESYSTEM_CORRUPT', `xfs_repair -n: exit code ${result.exitCode}: ${said}`);
 }

@@ -82,7 +82,7 @@ export async function mountLocally(
 export async function unmount(exec: Exec, namespace: NamespaceRef, directory: string): Promise<void> {
   if ((await mountedAt(namespace, directory)) === null) return;
   const result = await exec('umount', ['--', directory], { deadlineMs: unmountDeadlineMs, namespace });
-  if (result.exitCode === 0 || (await mountedAt(namespace, directory)) === null) return;
+  if ((await mountedAt(namespace, directory)) === null) return;
   throw new CephbackupError('COMMAND_FAILED', `umount of ${directory}: ${lastLine(result.stderr)}`);
 }
 

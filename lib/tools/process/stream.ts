@@ -65,13 +65,20 @@ function* readChunks(fd: number): Generator<Buffer, void> {
   }
 }
 
+/** To make a pipe, on a machine that has hardly any time for it. */
+const pipeDeadlineMs = 60_000;
+
 /** Both ends of a kernel pipe: a named one, because Node cannot make others, that loses its name at once. */
 function openPipe(env: Environment): { input: number; output: number } {
   const folder = mkdtempSync(path.join(env.TMPDIR ?? '/tmp', 'cephbackup-'));
   try {
     const name = path.join(folder, 'pipe');
-    const { status, stderr } = spawnSync('mkfifo', ['-m', '600', '--', name], { env, encoding: 'utf8' });
-    if (status !== 0) throw new CephbackupError('COMMAND_FAILED', `mkfifo: ${stderr}`);
+    const { exitCode, late, stderr } = runBlocking('mkfifo', ['-m', '600', '--', name], {
+      env,
+      deadlineMs: pipeDeadlineMs,
+    });
+    if (late) throw new CephbackupError('COMMAND_TIMEOUT', 'mkfifo: not finished in its time');
+    if (exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `mkfifo: ${stderr}`);
     // Opening one end waits for the other, unless both are opened together.
     const both = openSync(name, 'r+');
     const output = openSync(name, 'r');

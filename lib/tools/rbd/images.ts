@@ -177,9 +177,13 @@ export class Rbd {
 
   /** Key-value metadata; may hold the wrapped key of an encrypted volume. */
   async metadata(image: ImageSpec, options?: Partial<CommandOptions>): Promise<Record<string, string>> {
-    const text = await this.#rbd.json(['image-meta', 'list', formatImage(image)], options);
-    // An image without metadata prints nothing at all.
-    if (text.trim() === '') return {};
+    const list = ['image-meta', 'list', formatImage(image)];
+    const text = await this.#rbd.json(list, options);
+    // Of an image without metadata it prints nothing at all: asked for words, it says so.
+    if (text.trim() === '') {
+      const { exitCode, stdout } = await this.#rbd.run(list, options);
+      if (exitCode === 0 && /^There are 0 metadata/m.test(stdout)) return {};
+    }
     const entries = Object.entries(asObject(parseJson(text, 'rbd image-meta list'), 'rbd image-meta list'));
     return Object.fromEntries(entries.map(([key, value]) => [key, String(value)]));
   }

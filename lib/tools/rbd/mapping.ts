@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { cephError } from '../ceph/connection.js';
 import { kernelRefusesKey } from '../ceph/unreadable-key.js';
@@ -25,8 +26,8 @@ export class RbdMapping {
   async list(options?: Partial<CommandOptions>): Promise<MappedImage[]> {
     const result = await this.rbd.run(['device', 'list', '--format', 'json'], options);
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', 'rbd device list', result);
-    // Nothing mapped is an empty text for some versions, and an object by id for old ones.
-    if (result.stdout.trim() === '') return [];
+    // Nothing mapped is an empty text for some versions, and an object by id for old ones. The kernel knows better.
+    if (result.stdout.trim() === '' && (await mappedByKernel()) === 0) return [];
     const value = parseJson(result.stdout, 'rbd device list');
     const entries = Array.isArray(value) ? value : Object.values(asObject(value, 'rbd device list'));
     return entries.map((entry) => {
@@ -85,6 +86,11 @@ export class RbdMapping {
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
   }
+}
+
+/** How many images this node maps [Linux Documentation/ABI/testing/sysfs-bus-rbd]. */
+async function mappedByKernel(): Promise<number> {
+  return (await readdir('/sys/bus/rbd/devices').catch(() => [])).length;
 }
 
 /** rbd exits 22 where a container's /dev has no file for the device, which is mapped all the same [src/krbd.cc]. */

@@ -1,7 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import { cephError, errno } from '../ceph/connection.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
-import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
+import { asObject, numberField, parseJson, parseJsonObjects } from '../process/json.js';
 import { formatImage, type ImageSpec } from './image-spec.js';
 import type { Rbd } from './images.js';
 import { queryDeadlineMs, unlimitedMs } from '../../waiting/deadline.js';
@@ -74,7 +74,10 @@ export class RbdWriter {
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `rbd du ${formatImage(image)}`, result);
     const { images } = asObject(parseJson(result.stdout, 'rbd du'), 'rbd du');
     const entries = Array.isArray(images) ? images.map((entry) => asObject(entry, 'rbd du')) : [];
-    return entries.reduce((sum, { used_size: used }) => sum + (typeof used === 'number' ? used : 0), 0);
+    // What takes nothing is formatted: it must have been counted.
+    if (entries.length === 0)
+      throw new CephbackupError('COMMAND_OUTPUT_INVALID', `rbd du: nothing of ${formatImage(image)}`);
+    return entries.reduce((sum, entry) => sum + numberField(entry, 'used_size', 'rbd du'), 0);
   }
 
   async setMetadata(
@@ -102,7 +105,6 @@ export class RbdWriter {
     const args = this.rbd.argv(['lock', 'ls', '--format', 'json', formatImage(image)]);
     const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, patience: {}, ...options });
     if (result.exitCode !== 0) throw cephError('COMMAND_FAILED', `locks of ${formatImage(image)}`, result);
-    if (result.stdout.trim() === '') return [];
     return parseJsonObjects(result.stdout, 'rbd lock ls').flatMap(({ id }) =>
       typeof id === 'string' && !id.startsWith('auto ') ? [id] : [],
     );

@@ -1,3 +1,4 @@
+import { CephbackupError } from '../../errors/error.js';
 import type { CommandOptions } from '../process/exec.js';
 import { asObject, parseJson } from '../process/json.js';
 import { repositoryError } from './errors.js';
@@ -50,6 +51,9 @@ export async function snapshotsWith(
     },
   });
   if (result.exitCode !== 0) throw repositoryError('restic find', result, 'RESTIC_FAILED');
+  // Where it finds nothing it prints an empty list.
+  if (!rest.trimEnd().endsWith(']'))
+    throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'restic find: no end of a list');
   return found;
 }
 

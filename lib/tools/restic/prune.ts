@@ -57,7 +57,12 @@ export async function pruneRepository(
   pruning: PruneOptions,
   options: Options & { onPhase?: (text: string) => void },
 ): Promise<PruneStatistics> {
-  return prune(restic, ['prune', restic.retryLock, ...pruneArguments(pruning)], options);
+  const done = await prune(restic, ['prune', restic.retryLock, ...pruneArguments(pruning)], options);
+  if (done.remaining !== null) return done;
+  throw new CephbackupError(
+    'COMMAND_OUTPUT_INVALID',
+    'restic prune: exit code 0, but it does not say what it left',
+  );
 }
 
 /** What `pruneRepository` would free once these snapshots are forgotten; takes no lock and touches nothing. */

@@ -18,6 +18,16 @@ export interface FoundSnapshot {
 /** In which the manager keeps what it knows of a subvolume; those of the first releases have none [pybind/mgr/volumes]. */
 const metadataFile = '.meta';
 
+/** What `find` found: how deep below which of its starting points, and its path from there. */
+interface Entry {
+  depth: number;
+  start: string;
+  path: string;
+}
+
+type Find = (places: readonly string[], args: readonly string[]) => Promise<Entry[]>;
+const print = ['-printf', '%d\\0%H\\0%P\\0'];
+
 const deadlineMs = 600_000;
 /** Directories looked at by one command: far below the limit of its arguments. */
 const batch = 500;
@@ -32,25 +42,42 @@ export async function findSnapshots(
   of: 'itself' | 'children',
   signal: AbortSignal,
 ): Promise<FoundSnapshot[]> {
-  const find = async (args: readonly string[]): Promise<string[]> => {
+  const find: Find = async (places, args) => {
     const options = { namespace, signal, deadlineMs, env: { ...env, LC_ALL: 'C' } };
-    const { exitCode, stdout, stderr } = await exec('find', args, options);
+    const { exitCode, stdout, stderr } = await exec('find', [...places, ...args], options);
     // What is removed meanwhile is no error.
     const lines = stderr.split('\n').filter((line) => line !== '');
     if (exitCode !== 0 && !lines.every((line) => line.endsWith('No such file or directory'))) {
       throw new CephbackupError('COMMAND_FAILED', `find: ${lastLine(stderr)}`);
     }
-    return stdout.split('\0').slice(0, -1);
+    const fields = stdout.split('\0').slice(0, -1);
+    const entries = Array.from({ length: Math.floor(fields.length / 3) }, (_, index) => ({
+      depth: Number(fields[3 * index]),
+      start: fields[3 * index + 1] ?? '',
+      path: fields[3 * index + 2] ?? '',
+    }));
+    // Nothing found is an answer, nothing said is none: each place is printed, or named as one that is not there.
+    const looked = entries.filter(({ depth }) => depth === 0).length;
+    if (looked + lines.length >= places.length) return entries;
+    throw new CephbackupError(
+      'COMMAND_OUTPUT_INVALID',
+      `find: it looked into ${looked} of ${places.length} directories, and does not say why`,
+    );
   };
   const directories = of === 'itself' ? [''] : await subvolumeDirectories(find);
   const found: Omit<FoundSnapshot, 'managed'>[] = [];
   for (let start = 0; start < directories.length; start += batch) {
     const places = directories.slice(start, start + batch).map((name) => `${clientDirectory}/${name}/.snap`);
-    const test = ['-mindepth', '1', '-maxdepth', '1', '-name', 'cephbackup-*', '-printf', '%H\\0%f\\0'];
-    const fields = await find([...places, ...test]);
-    for (let index = 0; index + 1 < fields.length; index += 2) {
-      const [directory = ''] = fields[index]?.slice(clientDirectory.length + 1).split('/') ?? [];
-      found.push({ directory: directory === '.snap' ? '' : directory, name: fields[index + 1] ?? '' });
+    const ours = ['(', '-name', '.snap', '-o', '-name', 'cephbackup-*', ')'];
+    for (const { depth, start: place, path: name } of await find(places, [
+      '-maxdepth',
+      '1',
+      ...ours,
+      ...print,
+    ])) {
+      if (depth === 0) continue;
+      const [directory = ''] = place.slice(clientDirectory.length + 1).split('/');
+      found.push({ directory: directory === '.snap' ? '' : directory, name });
     }
   }
   const managed = of === 'itself' ? new Set<string>() : await subvolumesOf(find, found);
@@ -59,7 +86,7 @@ export async function findSnapshots(
 
 /** Those of the directories that the manager knows. */
 async function subvolumesOf(
-  find: (args: readonly string[]) => Promise<string[]>,
+  find: Find,
   found: readonly Pick<FoundSnapshot, 'directory'>[],
 ): Promise<Set<string>> {
   const directories = [...new Set(found.map(({ directory }) => directory))];
@@ -68,19 +95,16 @@ async function subvolumesOf(
     const files = directories
       .slice(start, start + batch)
       .map((name) => `${clientDirectory}/${name}/${metadataFile}`);
-    const there = await find([...files, '-maxdepth', '0', '-printf', '%p\\0']);
-    for (const file of there) managed.add(file.slice(clientDirectory.length + 1, -(metadataFile.length + 1)));
+    for (const { start: file } of await find(files, ['-maxdepth', '0', ...print]))
+      managed.add(file.slice(clientDirectory.length + 1, -(metadataFile.length + 1)));
   }
   return managed;
 }
 
-async function subvolumeDirectories(find: (args: readonly string[]) => Promise<string[]>): Promise<string[]> {
-  const all = await find([
-    clientDirectory,
-    ...['-mindepth', '1', '-maxdepth', '2', '-type', 'd', '-printf', '%P\\0'],
-  ]);
-  return all.filter((name) => {
+async function subvolumeDirectories(find: Find): Promise<string[]> {
+  const all = await find([clientDirectory], ['-maxdepth', '2', '-type', 'd', ...print]);
+  return all.flatMap(({ depth, path: name }) => {
     const [, data] = name.split('/');
-    return data === undefined || isUuid(data);
+    return depth > 0 && (data === undefined || isUuid(data)) ? [name] : [];
   });
 }

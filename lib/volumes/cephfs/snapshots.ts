@@ -24,8 +24,16 @@ export class SnapshotDirectory {
    */
   async list(below = '', options: Partial<CommandOptions> = {}, of = ''): Promise<string[]> {
     const directory = below === '' ? snapshotsOf(of) : `${snapshotsOf(of)}/${below}`;
-    const result = await this.#run('ls', ['-A', '-U', '-1', '--', directory], options);
-    if (result.exitCode === 0) return result.stdout.split('\n').filter((name) => name !== '');
+    const result = await this.#run('ls', ['-a', '-U', '-1', '--', directory], options);
+    const names = result.stdout.split('\n').filter((name) => name !== '');
+    // Every directory has itself: a list without it is none.
+    if (result.exitCode === 0 && names.includes('.'))
+      return names.filter((name) => name !== '.' && name !== '..');
+    if (result.exitCode === 0)
+      throw new CephbackupError(
+        'COMMAND_OUTPUT_INVALID',
+        `list of snapshots: ls printed none of ${directory}`,
+      );
     throw new CephbackupError('COMMAND_FAILED', `list of snapshots: ${lastLine(result.stderr)}`);
   }
 

@@ -1,4 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
+import { findBelow } from '../../tools/node/find.js';
 import type { CommandOptions, Exec, NamespaceRef } from '../../tools/process/exec.js';
 import { lastLine } from '../../tools/process/outcome.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
@@ -27,14 +28,14 @@ export async function markHotFiles(
 ): Promise<number> {
   // A walk of everything: only the volume's deadline ends it.
   const unlimited = { deadlineMs: unlimitedMs, ...options };
-  const hot = [directory, '-xdev', '-type', 'f', '-newerct', `@${Math.floor(since / 1000)}`];
+  const hot = ['-type', 'f', '-newerct', `@${Math.floor(since / 1000)}`];
   const touch = ['-exec', 'touch', '-a', '-c', '--', '{}', '+'];
-  const first = await exec('find', [...hot, '-printf', 'x', ...touch], unlimited);
+  const first = await findBelow(exec, { directory }, [...hot, '-printf', 'x', ...touch], unlimited);
   if (first.exitCode === 0) return first.stdout.length;
   // Of immutable and append-only files not even root can change the times.
   const freed = ['-exec', 'chattr', '-f', '-i', '-a', '{}', '+'];
-  await exec('find', [...hot, ...freed], unlimited);
-  const second = await exec('find', [...hot, '-printf', 'x', ...touch], unlimited);
+  await findBelow(exec, { directory }, [...hot, ...freed], unlimited);
+  const second = await findBelow(exec, { directory }, [...hot, '-printf', 'x', ...touch], unlimited);
   if (second.exitCode === 0) return second.stdout.length;
   throw new CephbackupError(
     'FILESYSTEM_CORRUPT',
