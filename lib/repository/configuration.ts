@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isRepositoryLocation } from './location.js';
 
 /**
  * Everything that is wrong with restic's own configuration, found before restic is started. No message quotes the
@@ -14,12 +15,15 @@ export function repositoryMistakes(
   if (given('RESTIC_REPOSITORY') && given('RESTIC_REPOSITORY_FILE')) {
     usage('RESTIC_REPOSITORY and RESTIC_REPOSITORY_FILE are both set: keep one');
   } else if (given('RESTIC_REPOSITORY') || given('RESTIC_REPOSITORY_FILE')) {
-    const url = given('RESTIC_REPOSITORY') ? env.RESTIC_REPOSITORY : readable(env.RESTIC_REPOSITORY_FILE);
+    // restic takes a file's text without the white space around it, and a variable as it is.
+    const url = given('RESTIC_REPOSITORY')
+      ? env.RESTIC_REPOSITORY
+      : readable(env.RESTIC_REPOSITORY_FILE)?.trim();
     if (url === undefined) usage('the file named by RESTIC_REPOSITORY_FILE cannot be read');
-    else if (!validRepository(url.trim())) {
+    else if (!isRepositoryLocation(url)) {
       mistakes.push({
         code: 'REPOSITORY_URL_INVALID',
-        message: 'the URL of the restic repository does not parse',
+        message: `the URL of the restic repository does not parse${url === url.trim() ? '' : ': there is white space around it'}`,
       });
     }
   } else usage('no repository: set RESTIC_REPOSITORY or RESTIC_REPOSITORY_FILE');
@@ -57,42 +61,4 @@ function readable(file: string | undefined): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** restic's repository forms: a path, or `scheme:rest` (manual, "Preparing a new repository"). */
-function validRepository(repository: string): boolean {
-  if (repository === '') return false;
-  const scheme = /^([a-z][a-z0-9]+):/.exec(repository)?.[1];
-  const rest = repository.slice((scheme?.length ?? -1) + 1);
-  switch (scheme) {
-    case 'rest':
-      return /^https?:\/\/|^(unix|http\+unix):\/\//.test(rest) && validUrl(rest);
-    case 's3':
-      return rest.includes('://') ? validUrl(rest) : /^[^/\s]+\/\S/.test(rest);
-    case 'sftp':
-      return rest.startsWith('//') ? validUrl(`ssh:${rest}`) : /^[^:\s]+:./.test(rest);
-    case 'b2':
-    case 'gs':
-    case 'azure':
-    case 'swift':
-      return /^[^:\s]+(:.*)?$/.test(rest);
-    case 'rclone':
-    case 'local':
-      return rest !== '';
-    case undefined:
-      return true;
-    default:
-      // A path may contain a colon, a URL of a scheme that restic does not know is a mistake.
-      return !rest.startsWith('//');
-  }
-}
-
-/** As strict as restic's own parser, which also refuses a percent sign that encodes nothing. */
-function validUrl(text: string): boolean {
-  return (
-    URL.canParse(text) &&
-    !/%(?![0-9a-f]{2})/i.test(text) &&
-    !/[\s\u0000-\u001f]/.test(text) &&
-    new URL(text).host !== ''
-  );
 }
