@@ -85,3 +85,21 @@ test('every mistake is named once, also where a target of a restore is no target
   expect(message).not.toContain('exactly one of');
   expect(code).toBe(2);
 });
+
+test.each([[['-o', 'json']], [['--output=json']], [['-ojson']], [[]]])(
+  'without a command (%j) the help is on stderr, also where JSON is promised on stdout',
+  async (args) => {
+    const { code, json, stderr } = await runCephbackup(args, { env: { PATH, CEPHBACKUP_OUTPUT: 'json' } });
+    expect(stderr).toMatch(/^Usage: cephbackup/);
+    expect(json).toMatchObject({ error: { code: 'USAGE', message: 'no command given' } });
+    expect(code).toBe(2);
+  },
+);
+
+test('a missing operand is named along with everything else', async () => {
+  const { code, json } = await command(['ls', '--as-of', 'yesterday']);
+  const { message } = (json as { error: { message: string } }).error;
+  for (const what of ['NAMESPACE/PVC is missing', '--as-of', 'RESTIC_REPOSITORY', 'RESTIC_PASSWORD'])
+    expect(message).toContain(what);
+  expect(code).toBe(2);
+});

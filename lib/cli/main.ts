@@ -33,9 +33,9 @@ export async function main(start: Start): Promise<number> {
     await start.stdout(line.text);
     return 0;
   }
-  if (line.type === 'usage' && !json && line.text !== '') {
+  if (line.type === 'usage' && line.text !== '') {
     start.stderr.write(line.text);
-    return exitCodes.usage;
+    if (!json) return exitCodes.usage;
   }
   const { surroundings } = await import('./surroundings.js');
   const around = await surroundings(start);

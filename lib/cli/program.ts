@@ -36,10 +36,14 @@ export function parseCommandLine(
       .description(`${definition.description}\n\n${exampleLines(definition, name)}`)
       .allowUnknownOption()
       .allowExcessArguments();
+    const usage = ['[options]'];
     for (const operand of operandsOf(definition)) {
       const name = operand.most > 1 ? `${operand.name}...` : operand.name;
-      command.argument(operand.least > 0 ? `<${name}>` : `[${name}]`, operand.description);
+      usage.push(operand.least > 0 ? `<${name}>` : `[${name}]`);
+      // Whether one is missing is looked at below, with everything else that may be wrong.
+      command.argument(`[${name}]`, operand.description);
     }
+    command.usage(usage.join(' '));
     for (const [key, option] of Object.entries(definition.options)) {
       command.addOption(commanderOption(key, option));
       if (option.placeholder === undefined) command.addOption(switchedOff(key, option));
@@ -49,7 +53,7 @@ export function parseCommandLine(
     });
   }
   try {
-    program.parse([...argv], { from: 'user' });
+    program.parse(namesOutputOnly(argv) ? [] : [...argv], { from: 'user' });
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === 0) return { type: 'help', text: printed };
@@ -58,6 +62,11 @@ export function parseCommandLine(
     return { type: 'usage', text: '', message: thrown.message.replace(/^error: /, '').replaceAll('\n', ' ') };
   }
   return parsed[0] ?? { type: 'usage', text: printed, message: 'no command given' };
+}
+
+/** Whether it says how to print the result of a command, and names none. */
+function namesOutputOnly(argv: readonly string[]): boolean {
+  return /^(?:(?:-o|--output)(?:\0[^\0]*)?|-o[^\0]+|--output=[^\0]*)$/.test(argv.join('\0'));
 }
 
 /** @param name as which the program was called */
