@@ -39,7 +39,7 @@ const shortestTimeoutMs = 1_000;
  */
 export async function connectKube(options: ConnectOptions): Promise<KubeApi> {
   const connection = await findConnection(options.kubeconfig, options.env);
-  const credentials = new CredentialSource(connection, options.env);
+  const credentials = new CredentialSource(connection);
   await credentials.get();
   return new Client(connection, credentials, options);
 }

@@ -32,10 +32,7 @@ export class CredentialSource {
   /** It keeps what plugins and identity providers gave, until that expires. */
   #library: KubeConfig | null = null;
 
-  constructor(
-    private readonly connection: Connection,
-    private readonly env: NodeJS.ProcessEnv,
-  ) {}
+  constructor(private readonly connection: Connection) {}
 
   /** @throws CephbackupError KUBECONFIG_INVALID, KUBE_FORBIDDEN (a credential plugin failed) */
   async get(): Promise<Credentials> {
@@ -66,7 +63,7 @@ export class CredentialSource {
 
   async #read(): Promise<Credentials> {
     if (needsLibrary(this.connection)) {
-      this.#library ??= await libraryConfig(this.connection, this.env);
+      this.#library ??= await libraryConfig(this.connection);
       return libraryCredentials(this.#library, this.connection.user);
     }
     const options = await tlsOptions(this.connection);
@@ -152,10 +149,10 @@ async function readSecret(file: string, what: string): Promise<string> {
 }
 
 /** Imported only here: the library's generated models cost 0.7 s and 80 MB. */
-async function libraryConfig({ cluster, user }: Connection, env: NodeJS.ProcessEnv): Promise<KubeConfig> {
+async function libraryConfig({ cluster, user }: Connection): Promise<KubeConfig> {
   const library = await import('@kubernetes/client-node');
   const config = new library.KubeConfig();
-  config.loadFromString(JSON.stringify(asKubeconfig(cluster, user, env)));
+  config.loadFromString(JSON.stringify(asKubeconfig(cluster, user)));
   return config;
 }
 
@@ -179,10 +176,10 @@ async function libraryCredentials(config: KubeConfig, user: UserFields): Promise
   };
 }
 
-function asKubeconfig(cluster: ClusterFields, user: UserFields, env: NodeJS.ProcessEnv): unknown {
+function asKubeconfig(cluster: ClusterFields, user: UserFields): unknown {
   // The library refuses plain HTTP unless it is told not to look at certificates, of which there are none.
   const plain = cluster.server?.startsWith('http:') === true ? { 'insecure-skip-tls-verify': true } : {};
-  const exec = user.exec == null ? {} : { exec: contained(user.exec, cluster, env) };
+  const exec = user.exec == null ? {} : { exec: contained(user.exec, cluster) };
   return {
     clusters: [{ name: 'this', cluster: { ...cluster, ...plain } }],
     users: [{ name: 'this', user: { ...user, ...exec } }],

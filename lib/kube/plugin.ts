@@ -3,21 +3,18 @@ import type { ClusterFields, ExecFields } from './kubeconfig.js';
 
 /** How long a credential plugin may take. */
 const deadlineSeconds = 60;
-/** The repository's password and place: of no use to anything that asks for credentials of Kubernetes. */
-const resticOnly = /^RESTIC_\w+$/;
 
 /**
  * A credential plugin is the user's own program and gets the user's environment, as from kubectl; it has a deadline and
  * dies with this program.
  */
-export function contained(exec: ExecFields, cluster: ClusterFields, env: NodeJS.ProcessEnv): ExecFields {
+export function contained(exec: ExecFields, cluster: ClusterFields): ExecFields {
   const { command = '', args } = exec;
   const told = { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(execInfo(exec, cluster)) };
   const own = { ...exec, env: [told, ...(exec.env ?? [])] };
   // Elsewhere (`list` runs wherever the kubeconfig is) these programs do not exist.
   if (platform() !== 'linux') return own;
-  const unset = Object.keys(env).filter((name) => resticOnly.test(name));
-  const wrapper = ['--pdeathsig', 'KILL', '--', 'env', ...unset.map((name) => `--unset=${name}`)];
+  const wrapper = ['--pdeathsig', 'KILL', '--'];
   const deadline = ['timeout', '--foreground', '--kill-after=5', String(deadlineSeconds)];
   return { ...own, command: 'setpriv', args: [...wrapper, ...deadline, command, ...(args ?? [])] };
 }

@@ -37,7 +37,7 @@ export type PodExec = (command: PodCommand) => Promise<PodCommandEnd>;
  */
 export async function connectPodExec(kubeconfig: string | null, env: NodeJS.ProcessEnv): Promise<PodExec> {
   const connection = await findConnection(kubeconfig, env);
-  const credentials = new CredentialSource(connection, env);
+  const credentials = new CredentialSource(connection);
   const library = await import('@kubernetes/client-node');
   const tools = { library, server: connection.server, credentials };
   return async (command) => {
