@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors/catalogue.js';
+import type { Attempt } from './attempt.js';
 import type { PlannedVolume } from './types.js';
 
 /**
@@ -22,11 +24,11 @@ export function inOrder(volumes: readonly PlannedVolume[]): PlannedVolume[] {
 }
 
 /**
- * The order in which volumes are begun: as listed, but whose last attempt failed has had its turn, and comes after those
- * who have waited longer. Else a volume that never ends, or always fails, would be first in every run, and keep the
+ * The order in which volumes are begun: as listed, but whose last attempt took until time ran out has had its turn, and
+ * comes after those who have waited longer. Else a volume that never ends would be first in every run, and keep the
  * others from theirs.
  *
- * @param lastAttempt milliseconds since 1970; null: none, or none that failed
+ * @param lastAttempt milliseconds since 1970; null: none, or none that ran out of time
  */
 export function inTurn(
   volumes: readonly PlannedVolume[],
@@ -40,6 +42,21 @@ export function inTurn(
     .map((volume) => ({ volume, time: turn(volume) }))
     .sort((a, b) => compare(a.time, b.time))
     .map(({ volume }) => volume);
+}
+
+const outOfTime: ReadonlySet<string> = new Set<ErrorCode>([
+  'VOLUME_TIMEOUT',
+  'COMMAND_TIMEOUT',
+  'RUN_TIMEOUT',
+  'CANCELLED',
+]);
+
+/** When a volume was begun that then took until time ran out; null for one that failed by itself, and left its slot to others. */
+export function turnTaken({
+  lastError,
+  lastAttempt,
+}: Pick<Attempt, 'lastError' | 'lastAttempt'>): number | null {
+  return lastError !== null && outOfTime.has(lastError) ? lastAttempt : null;
 }
 
 function compare(a: number, b: number): number {

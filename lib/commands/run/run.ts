@@ -5,7 +5,7 @@ import type { RunValues } from './options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { checkClock } from '../../kube/skew.js';
 import { attemptOf } from '../../plan/attempt.js';
-import { inTurn } from '../../plan/order.js';
+import { inTurn, turnTaken } from '../../plan/order.js';
 import type { Lease } from '../../kube/lease/acquire.js';
 import { buildPlan } from '../../plan/plan.js';
 import type { Plan, PlannedVolume } from '../../plan/types.js';
@@ -134,10 +134,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const holding = await holdingFor(context, cluster, plan);
   const result = await executeVolumes({
     volumes,
-    inTurn: inTurn(volumes, ({ claim }) => {
-      const { lastError, lastAttempt } = attemptOf(claim, prefix);
-      return lastError === null ? null : lastAttempt;
-    }),
+    inTurn: inTurn(volumes, ({ claim }) => turnTaken(attemptOf(claim, prefix))),
     holding,
     concurrency: options.concurrency ?? 4,
     signal,
