@@ -32,7 +32,8 @@ export interface Rendered {
 export interface TemplateOptions {
   release?: string;
   namespace?: string;
-  kubeVersion?: string;
+  /** Null: what this Helm says by itself. */
+  kubeVersion?: string | null;
   /** Values files, as paths; `values` come last. */
   files?: string[];
 }
@@ -52,7 +53,7 @@ async function runTemplate(
   { release = 'cephbackup', namespace = 'default', kubeVersion = '1.34.0', files = [] }: TemplateOptions,
 ): Promise<RunResult> {
   const from = files.flatMap((file) => ['--values', file]);
-  const where = ['--namespace', namespace, '--kube-version', kubeVersion];
+  const where = ['--namespace', namespace, ...(kubeVersion === null ? [] : ['--kube-version', kubeVersion])];
   // Values travel by stdin: `--set` has a syntax of its own.
   return attempt(helm, ['template', release, chart, ...where, ...from, '--values', '-'], {
     input: JSON.stringify(values),

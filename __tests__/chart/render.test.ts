@@ -170,6 +170,13 @@ describeWithHelm('shards', () => {
     await render({}, { kubeVersion: '1.27.0' });
     expect((await template({}, { kubeVersion: '1.26.0' })).code).not.toBe(0);
   });
+
+  test('and a Helm that was built without its settings takes none for 1.20.0', async () => {
+    const values = { shards: 2, mapper: 'fuse', cephfsClient: 'fuse' };
+    for (const kubeVersion of [null, '1.20.0'])
+      expect(await render(values, { kubeVersion })).toEqual(await render(values));
+    expect((await template(values, { kubeVersion: '1.20.1' })).code).not.toBe(0);
+  });
 });
 
 describeWithHelm('Jobs by hand', () => {

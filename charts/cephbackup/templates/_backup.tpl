@@ -126,7 +126,7 @@ spec:
         {{- include "cephbackup.backupEnv" . | nindent 8 }}
         {{- include "cephbackup.cephEnv" . | nindent 8 }}
         {{- include "cephbackup.env" (dict "root" . "resources" $v.resources "restics" $v.concurrency) | nindent 8 }}
-      {{- include "cephbackup.context" (dict "name" "securityContext" "values" $v "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" .Capabilities.KubeVersion.Version))) | nindent 6 }}
+      {{- include "cephbackup.context" (dict "name" "securityContext" "values" $v "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" (include "cephbackup.kubeVersion" .)))) | nindent 6 }}
       resources:
         {{- include "cephbackup.backupResources" . | nindent 8 }}
       volumeMounts:

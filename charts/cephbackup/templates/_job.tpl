@@ -44,7 +44,7 @@ podFailurePolicy:
 {{- $labels = merge $labels (dict "sidecar.istio.io/inject" "false") -}}
 {{- $annotations = merge $annotations (dict "linkerd.io/inject" "disabled" "sidecar.istio.io/inject" "false") -}}
 {{- end -}}
-{{- if and .needs.mounts (not .needs.privileged) (semverCompare "<1.30-0" .root.Capabilities.KubeVersion.Version) -}}
+{{- if and .needs.mounts (not .needs.privileged) (semverCompare "<1.30-0" (include "cephbackup.kubeVersion" .root)) -}}
 {{- /* The profile of most container runtimes forbids to mount. */ -}}
 {{- $annotations = merge $annotations (dict (printf "container.apparmor.security.beta.kubernetes.io/%s" .component) "unconfined") -}}
 {{- end -}}
@@ -179,7 +179,7 @@ spec:
             name: {{ .repositorySecret | quote }}
       env:
         {{- include "cephbackup.env" (dict "root" .root "resources" .section.resources "restics" (default 1 .restics)) | nindent 8 }}
-      {{- include "cephbackup.context" (dict "name" "securityContext" "values" .section "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" .root.Capabilities.KubeVersion.Version))) | nindent 6 }}
+      {{- include "cephbackup.context" (dict "name" "securityContext" "values" .section "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" (include "cephbackup.kubeVersion" .root)))) | nindent 6 }}
       resources:
         {{- toYaml .section.resources | nindent 8 }}
       volumeMounts:

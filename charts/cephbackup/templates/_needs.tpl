@@ -35,6 +35,15 @@ seccompProfile:
 {{- end -}}
 {{- end -}}
 
+{{/*
+The version of Kubernetes. A Helm that was built without its release's settings takes every cluster that it is not
+connected to for 1.20.0, in which there are no CronJobs of batch/v1 at all: there it is not known.
+*/}}
+{{- define "cephbackup.kubeVersion" -}}
+{{- $version := .Capabilities.KubeVersion.Version -}}
+{{- ternary "v1.34.0" $version (eq $version "v1.20.0") -}}
+{{- end -}}
+
 {{/* Takes a dict: needs, kubeVersion. */}}
 {{- define "cephbackup.securityContext" -}}
 readOnlyRootFilesystem: true

@@ -10,7 +10,7 @@
 {{- $wrong = append $wrong "fuse.deviceResource is of use only where every client is fuse (mapper=fuse, cephfsClient=fuse, or the kind is off): the pod would be privileged all the same" -}}
 {{- end -}}
 {{- if gt (int $v.shards) 1 -}}
-{{- if not (semverCompare ">=1.29-0" .Capabilities.KubeVersion.Version) -}}
+{{- if not (semverCompare ">=1.29-0" (include "cephbackup.kubeVersion" .)) -}}
 {{- $wrong = append $wrong (printf "shards: %v needs Kubernetes 1.29 or newer (backoffLimitPerIndex); this is %s" $v.shards .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- if and $v.cache.persistence.enabled (not (has "ReadWriteMany" $v.cache.persistence.accessModes)) -}}
