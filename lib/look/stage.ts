@@ -60,7 +60,10 @@ async function emptyDirectory(given: string): Promise<string> {
     const why = messageOf(cause);
     throw new CephbackupError('TARGET_NOT_FOUND', `the directory cannot be used: ${why}`, { cause });
   }
-  if (names.length > 0) throw new CephbackupError('TARGET_EXISTS', `the directory ${given} has content`);
+  if (names.length > 0)
+    throw new CephbackupError('TARGET_EXISTS', `the directory ${given} has content`, {
+      guidance: 'Name a directory that is empty: what is in it would be hidden.',
+    });
   return directory;
 }
 
