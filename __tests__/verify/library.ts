@@ -7,10 +7,12 @@ import { resticProgram } from '../../sandbox/tools.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import {
   diskFolder,
+  factsTime,
   formatFacts,
   imageFile,
   segmentLength,
   segmentPath,
+  type DiskFacts,
 } from '../../lib/volumes/block/segments/format.js';
 import { imageOf } from '../qcow2/disk.js';
 import { runCephbackup } from '../support/cephbackup.js';
@@ -81,8 +83,8 @@ export class Library {
     return this.#backup(pvc, 'rbd-block', time, ['--stdin', '--stdin-filename=/disk.qcow2'], { input });
   }
 
-  /** A disk in format 2: a folder of segments of 4 MiB. */
-  async segments(pvc: string, time: string, disk: string): Promise<Made> {
+  /** A disk in format 2: a folder of segments of 4 MiB. @param told what the time of `image.json` says of it */
+  async segments(pvc: string, time: string, disk: string, told?: DiskFacts): Promise<Made> {
     const root = path.join(this.folder, pvc);
     const [facts, handle] = [{ sizeBytes: (await stat(disk)).size, segmentBytes: 4 * MiB }, await open(disk)];
     await mkdir(path.join(root, diskFolder), { recursive: true });
@@ -96,6 +98,11 @@ export class Library {
       await writeFile(file, bytes);
     }
     await handle.close();
+    if (told !== undefined) {
+      const { seconds, nanoseconds } = factsTime(told);
+      const at = `@${seconds}.${String(nanoseconds).padStart(9, '0')}`;
+      await run('touch', ['--date', at, path.join(root, diskFolder, imageFile)]);
+    }
     return this.#backup(pvc, 'rbd-block', time, ['.'], { cwd: root });
   }
 

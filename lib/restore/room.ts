@@ -10,8 +10,14 @@ import type { Rbd } from '../tools/rbd/images.js';
  *
  * @throws CephbackupError TARGET_FULL, CEPH_…
  */
-async function requireRoom(ceph: Ceph, pool: string, bytes: number, signal: AbortSignal): Promise<void> {
-  const free = await freeBytes(ceph, pool, signal);
+async function requireRoom(
+  ceph: Ceph,
+  pool: string,
+  bytes: number,
+  signal: AbortSignal,
+  usage: Promise<PoolUsage>,
+): Promise<void> {
+  const free = await freeBytes(ceph, pool, signal, usage);
   if (free === null || bytes <= free) return;
   throw new CephbackupError(
     'TARGET_FULL',
@@ -25,19 +31,37 @@ export async function requireRoomOfImage(
   image: ImageSpec,
   bytes: number,
   signal: AbortSignal,
+  usage: Promise<PoolUsage> = poolUsage(ceph, signal),
 ): Promise<void> {
   const { data_pool: pool } = await rbd.info(image, { signal });
-  await requireRoom(ceph, typeof pool === 'string' ? pool : image.pool, bytes, signal);
+  await requireRoom(ceph, typeof pool === 'string' ? pool : image.pool, bytes, signal, usage);
+}
+
+/** What `ceph df` says of each pool. */
+export type PoolUsage = Record<string, unknown>[];
+
+/** Asked for before it is known of which pool: `ceph` takes a while. @throws CephbackupError CEPH_… */
+export function poolUsage(ceph: Ceph, signal: AbortSignal): Promise<PoolUsage> {
+  const usage = ceph.json(['df'], { signal }).then((text) => {
+    const { pools } = asObject(parseJson(text, 'ceph df'), 'ceph df');
+    return Array.isArray(pools) ? pools.map((one) => asObject(one, 'ceph df')) : [];
+  });
+  // Whoever needs it hears of it.
+  usage.catch(() => undefined);
+  return usage;
 }
 
 /** What a pool still takes, by its space and its quota; null where Ceph does not say. Bytes of data, not of copies. */
-async function freeBytes(ceph: Ceph, pool: string, signal: AbortSignal): Promise<number | null> {
-  const [usage, quota] = await Promise.all([
-    ceph.json(['df'], { signal }),
+async function freeBytes(
+  ceph: Ceph,
+  pool: string,
+  signal: AbortSignal,
+  usage: Promise<PoolUsage>,
+): Promise<number | null> {
+  const [found, quota] = await Promise.all([
+    usage,
     ceph.json(['osd', 'pool', 'get-quota', pool], { signal }),
   ]);
-  const { pools } = asObject(parseJson(usage, 'ceph df'), 'ceph df');
-  const found = Array.isArray(pools) ? pools.map((one) => asObject(one, 'ceph df')) : [];
   const { stats } = found.find(({ name }) => name === pool) ?? {};
   const { max_avail: available, stored } = (stats ?? {}) as Record<string, unknown>;
   const { quota_max_bytes: most } = asObject(parseJson(quota, 'ceph osd pool get-quota'), 'get-quota');

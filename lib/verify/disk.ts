@@ -17,7 +17,7 @@ export interface DiskJob extends Pick<RestoreJob, 'restic' | 'backup' | 'signal'
  */
 export async function readWholeDisk(job: DiskJob): Promise<number> {
   let length = 0;
-  await readDisk(job, job.exactSize, async ({ image, sizeBytes: size }) => {
+  await readDisk(job, job, async ({ image, sizeBytes: size }) => {
     for await (const { offset, bytes } of image.pieces()) {
       insideDisk(offset, bytes, size);
       job.moved(bytes.length);

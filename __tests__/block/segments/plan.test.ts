@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ExtentList } from '../../../lib/qcow2/index.js';
 import {
+  factsOfTime,
   factsTime,
   formatFacts,
   parseFacts,
@@ -205,6 +206,7 @@ describe('the format', () => {
       const facts = { sizeBytes, segmentBytes: 2 ** random.integer(22, 36) };
       expect(parseFacts(formatFacts(facts))).toEqual(facts);
       const { seconds, nanoseconds } = factsTime(facts);
+      expect(factsOfTime({ seconds, nanoseconds })).toEqual(facts);
       expect(nanoseconds).toBeLessThan(1e9);
       const time = `${seconds}.${nanoseconds}`;
       expect(times.get(time) ?? formatFacts(facts)).toBe(formatFacts(facts));

@@ -1,4 +1,5 @@
 import type { PlannedVolume } from '../../plan/types.js';
+import { locateDisk, type KnownDisk } from '../../restore/block/disk-source.js';
 import { diskToFile, type FileTarget } from '../../restore/block/to-file.js';
 import { diskToImage } from '../../restore/block/to-image.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
@@ -15,8 +16,8 @@ export async function diskIntoFile(
   snapshots: readonly ResticSnapshot[],
   target: FileTarget,
 ): Promise<RestoreOutcome> {
-  const manifest = await manifestOfDisk(job, snapshots);
-  return diskToFile(job, target, manifest?.image?.sizeBytes ?? null);
+  const { disk } = await lookUp(job, snapshots);
+  return diskToFile(job, target, disk);
 }
 
 export async function diskIntoNewImage(
@@ -24,7 +25,7 @@ export async function diskIntoNewImage(
   image: ImageSpec,
   clients: CephClients = place.clientsFor(null),
 ): Promise<RestoreOutcome> {
-  const manifest = await manifestOfDisk(job, snapshots);
+  const { disk, manifest } = await lookUp(job, snapshots);
   concealKeys(context.redactor, manifest);
   warnOfNewImage(manifest, image.image, job.warn);
   const target = {
@@ -35,7 +36,7 @@ export async function diskIntoNewImage(
     metadata: manifest?.image?.metadata ?? null,
     confirmUnused: () => refuseUsed(place, claimsOfImage(place.volumes, image), job.signal),
   };
-  return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
+  return diskToImage(job, target, disk);
 }
 
 /** Into the image that a claim has already. */
@@ -44,7 +45,7 @@ export async function diskIntoClaim(
   volume: PlannedVolume,
 ): Promise<RestoreOutcome> {
   const { image } = await locateImage(place.clientsFor)(volume, job.signal);
-  const manifest = await manifestOfDisk(job, snapshots);
+  const { disk, manifest } = await lookUp(job, snapshots);
   concealKeys(context.redactor, manifest);
   refuseOtherEncryption(manifest, volume, job.warn);
   const target = {
@@ -55,12 +56,17 @@ export async function diskIntoClaim(
     metadata: manifest?.image?.metadata ?? null,
     confirmUnused: () => refuseUsed(place, [volume, ...claimsOfImage(place.volumes, image)], job.signal),
   };
-  return diskToImage(job, target, manifest?.image?.sizeBytes ?? null);
+  return diskToImage(job, target, disk);
 }
 
-async function manifestOfDisk(
-  job: RestoreJob,
-  snapshots: readonly ResticSnapshot[],
-): Promise<ClaimManifest | null> {
-  return manifestOf(job, snapshots, ({ image }) => image !== null);
+interface Found {
+  disk: KnownDisk;
+  manifest: ClaimManifest | null;
+}
+
+/** What the repository knows of the disk, asked for at once: each answer takes restic's start. */
+async function lookUp(job: RestoreJob, snapshots: readonly ResticSnapshot[]): Promise<Found> {
+  const located = locateDisk(job);
+  const manifest = await manifestOf(job, snapshots, ({ image }) => image !== null);
+  return { disk: { exactSize: manifest?.image?.sizeBytes ?? null, located }, manifest };
 }

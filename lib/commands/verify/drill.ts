@@ -107,7 +107,7 @@ async function intoFolder({ context, content, exactSize, job }: Drill): Promise<
   const scratch = await mkdtemp(path.join(tmpdir(), 'cephbackup-drill-'));
   try {
     if (content === 'disk') {
-      await diskToFile(job, { path: path.join(scratch, 'disk'), format: 'raw' }, exactSize);
+      await diskToFile(job, { path: path.join(scratch, 'disk'), format: 'raw' }, { exactSize });
       return;
     }
     const directory = path.join(scratch, 'files');

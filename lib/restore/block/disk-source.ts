@@ -3,7 +3,7 @@ import { openImage, Qcow2Error, type ImageReader } from '../../qcow2/index.js';
 import { imagePath } from '../../volumes/block/driver.js';
 import type { RestoreJob } from '../job.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
-import { findSegments, readSegments } from './segments-source.js';
+import { findSegments, readSegments, type SegmentedDisk } from './segments-source.js';
 
 /** What there is on a disk, front to back. */
 export type DiskImage = Pick<
@@ -22,20 +22,39 @@ export interface DiskSource {
 
 const sectorSize = 512;
 
+/** What is known of a disk before its backup is read. */
+export interface KnownDisk {
+  /** As the manifests tell it; null where they do not. Bytes. */
+  exactSize: number | null;
+  /** Of which format the backup is, where that was asked for already. */
+  located?: Promise<SegmentedDisk | null>;
+}
+
+/** Of which format a backup is: its segments, or null for a stream. Takes a while, and may be asked for early. */
+export function locateDisk({
+  restic,
+  backup,
+  signal,
+}: Pick<RestoreJob, 'restic' | 'backup' | 'signal'>): Promise<SegmentedDisk | null> {
+  const found = findSegments(restic, backup.id, signal);
+  // Whoever reads the disk hears of it.
+  found.catch(() => undefined);
+  return found;
+}
+
 /**
  * Reads the disk of a block backup. `consumer` has to read its pieces to the end: only then is it known to be whole.
  *
- * @param exactSize as the manifests tell it; null where they do not
  * @throws CephbackupError BACKUP_DAMAGED, REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
  */
 export async function readDisk(
   job: Pick<RestoreJob, 'restic' | 'backup' | 'signal' | 'warn'>,
-  exactSize: number | null,
+  { exactSize, located = locateDisk(job) }: KnownDisk,
   consumer: (disk: DiskSource) => Promise<void>,
   see: (bytes: Uint8Array) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const { restic, backup, signal } = job;
-  const segments = await findSegments(restic, backup.id, signal);
+  const segments = await located;
   if (segments !== null) {
     await readSegments(job, segments, (image) =>
       consumer({ image, format: 'segments', sizeBytes: diskSize(image, exactSize, job.warn) }),

@@ -13,8 +13,8 @@ export interface ImportRequest {
   onData: (offset: number, bytes: Uint8Array) => void;
 }
 
-/** rbd reads a record whole and writes its objects side by side, but one record after the other. */
-const recordBytes = 16 * 1024 * 1024;
+/** An object of the usual size: rbd keeps each record whole, and writes ten of them at a time. */
+const recordBytes = 4 * 1024 * 1024;
 /** Objects of so many bytes are discarded side by side. */
 const eraseBytes = 256 * 1024 * 1024;
 

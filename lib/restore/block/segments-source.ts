@@ -5,13 +5,16 @@ import {
   diskFolder,
   formatFacts,
   imageFile,
+  factsOfTime,
   parseFacts,
   segmentIndex,
   segmentLength,
   type DiskFacts,
 } from '../../volumes/block/segments/format.js';
+import type { ParentDisk } from '../../volumes/block/segments/base.js';
 import { readParent } from '../../volumes/block/segments/parent.js';
 import type { RestoreJob } from '../job.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 import { TarReader } from '../tar.js';
 import type { DiskImage } from './disk-source.js';
 
@@ -22,7 +25,8 @@ export interface SegmentedDisk {
   indices: number[];
 }
 
-const unlimitedMs = 2 ** 31 - 1;
+/** Characters; what is longer is none. */
+const longestFacts = 4096;
 
 /** Null where the backup is of another format. @throws CephbackupError BACKUP_DAMAGED, REPOSITORY_… */
 export async function findSegments(
@@ -32,6 +36,27 @@ export async function findSegments(
 ): Promise<SegmentedDisk | null> {
   const listed = await readParent(restic, id, signal);
   if (listed === 'other') return null;
+  const indices = [...listed.segments.keys()].sort((a, b) => a - b);
+  const told = factsOfTime(listed.factsTime);
+  if (told !== null && misfit(told, listed) === null) return { facts: told, indices };
+  // Whoever saved this set other times.
+  const facts = await dumpFacts(restic, id, signal);
+  const why = misfit(facts, listed);
+  if (why !== null) throw damaged(id, why);
+  return { facts, indices };
+}
+
+/** Why segments, by their sizes, are none of a disk of these facts; null where they may be. */
+function misfit(facts: DiskFacts, { segments }: ParentDisk): string | null {
+  for (const [index, { sizeBytes }] of segments) {
+    const expected = segmentLength(facts, index);
+    if (sizeBytes !== expected || expected <= 0)
+      return `segment ${index} has ${sizeBytes} bytes instead of ${expected}`;
+  }
+  return null;
+}
+
+async function dumpFacts(restic: Restic, id: string, signal: AbortSignal): Promise<DiskFacts> {
   const parts: Uint8Array[] = [];
   const path = `/${diskFolder}/${imageFile}`;
   await restic.dump(
@@ -42,20 +67,12 @@ export async function findSegments(
     },
     { signal, deadlineMs: unlimitedMs },
   );
-  const facts = factsOf(id, Buffer.concat(parts).toString());
-  const indices = [...listed.segments.keys()].sort((a, b) => a - b);
-  for (const index of indices) {
-    const expected = segmentLength(facts, index);
-    const { sizeBytes } = listed.segments.get(index) ?? { sizeBytes: 0 };
-    if (sizeBytes !== expected || expected <= 0)
-      throw damaged(id, `segment ${index} has ${sizeBytes} bytes instead of ${expected}`);
-  }
-  return { facts, indices };
+  return factsOf(id, Buffer.concat(parts).toString());
 }
 
 /**
  * Reads the segments in one go, as the archive that restic makes of their folder. restic checks each blob by its hash; that
- * every segment comes, whole and once, is checked here.
+ * every segment comes, whole and once, and that `image.json` says what is known of the disk, is checked here.
  *
  * @throws CephbackupError BACKUP_DAMAGED, REPOSITORY_…, RESTIC_FAILED, or what `consumer` throws
  */
@@ -105,8 +122,12 @@ async function* pieces(
   let ready: Piece[] = [];
   /** Where the current file's next byte belongs on the disk; null for a file that is no segment. */
   let offset: number | null = null;
+  /** The text of `image.json`. */
+  let told = '';
+  let isFacts = false;
   const reader = new TarReader({
     file: (name, sizeBytes) => {
+      isFacts = name.split('/').at(-1) === imageFile;
       const index = segmentIndex(name.split('/').slice(-2).join('/'));
       offset = index === null ? null : index * facts.segmentBytes;
       if (index === null) return;
@@ -115,6 +136,7 @@ async function* pieces(
         throw damaged(id, `segment ${index} comes where ${value ?? 'none'} should`);
     },
     bytes: (part) => {
+      if (isFacts && told.length < longestFacts) told += Buffer.from(part).toString('latin1');
       if (offset === null) return;
       ready.push({ offset, bytes: part });
       offset += part.length;
@@ -128,6 +150,8 @@ async function* pieces(
   reader.finish();
   const { value } = expected.next();
   if (value !== undefined) throw damaged(id, `segment ${value} does not come`);
+  if (formatFacts(factsOf(id, told)) !== formatFacts(facts))
+    throw damaged(id, `${imageFile} says ${told.trim()}, its time ${formatFacts(facts).trim()}`);
 }
 
 function factsOf(id: string, text: string): DiskFacts {

@@ -4,7 +4,7 @@ import { CephbackupError } from '../../errors/error.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { decide, unlessRefused } from '../overwrite.js';
 import { ExtentList, planLayout, writeImage } from '../../qcow2/index.js';
-import { readDisk, type DiskSource } from './disk-source.js';
+import { readDisk, type DiskSource, type KnownDisk } from './disk-source.js';
 import { QcowFile, RawFile, type DiskFile } from './disk-file.js';
 
 export interface FileTarget {
@@ -21,14 +21,14 @@ export interface FileTarget {
 export async function diskToFile(
   job: RestoreJob,
   target: FileTarget,
-  exactSize: number | null,
+  known: KnownDisk,
 ): Promise<RestoreOutcome> {
   const handle = await openTarget(job, target.path);
   const file = target.format === 'raw' ? new RawFile(handle) : new QcowFile(handle);
   const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
   try {
     job.step(`writing ${target.path}`);
-    await writeDisk(job, file, exactSize, outcome);
+    await writeDisk(job, file, known, outcome);
     job.step(`reading ${target.path} back`);
     if (!(await file.verify(job))) {
       throw new CephbackupError('RESTORE_UNVERIFIED', `${target.path} differs from the backup`);
@@ -45,12 +45,12 @@ export async function diskToFile(
 async function writeDisk(
   job: RestoreJob,
   file: DiskFile,
-  exactSize: number | null,
+  known: KnownDisk,
   outcome: RestoreOutcome,
 ): Promise<void> {
   await readDisk(
     job,
-    exactSize,
+    known,
     async (disk) => {
       outcome.diskSize = disk.sizeBytes;
       await file.begin(disk);

@@ -5,11 +5,12 @@ import type { NewImage } from '../../tools/rbd/write.js';
 import { holdImage, type HoldTools, type ImageHold } from '../hold.js';
 import type { RestoreJob, RestoreOutcome } from '../job.js';
 import { decide, unlessRefused, type Found } from '../overwrite.js';
-import { requireRoomOfImage } from '../room.js';
+import { poolUsage, requireRoomOfImage, type PoolUsage } from '../room.js';
 import { ContentDigest, firstDifference } from './content-digest.js';
-import { readDisk, type DiskSource } from './disk-source.js';
+import { readDisk, type DiskSource, type KnownDisk } from './disk-source.js';
 import { applyMetadata, planMetadata } from './image-metadata.js';
 import { importStream } from './import-stream.js';
+import { allOf } from '../../waiting/all-of.js';
 import { digestImage, isBlank } from './read-image.js';
 
 export interface ImageTools extends HoldTools {
@@ -38,9 +39,10 @@ export interface ImageTarget {
 export async function diskToImage(
   job: RestoreJob,
   target: ImageTarget,
-  exactSize: number | null,
+  known: KnownDisk,
 ): Promise<RestoreOutcome> {
   const { image, tools, confirmUnused } = target;
+  const usage = poolUsage(tools.ceph, job.signal);
   const found = await findImage(job, target);
   const existing = found?.sizeBytes ?? null;
   let hold = found === null ? null : await acquire(job, target);
@@ -48,12 +50,15 @@ export async function diskToImage(
 
   const digest = new ContentDigest();
   const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
-  await readDisk(job, exactSize, async (disk) => {
+  await readDisk(job, known, async (disk) => {
     outcome.diskSize = disk.sizeBytes;
     refuseTooSmall(image, disk.sizeBytes, existing);
     if (existing === null) await createImage(job, target, disk.sizeBytes);
-    await requireSpace(job, target, disk, existing);
-    hold ??= await acquire(job, target);
+    const [, held] = await allOf([
+      requireSpace(job, target, disk, existing, usage),
+      hold ?? acquire(job, target),
+    ]);
+    hold = held;
     job.step(`writing ${formatImage(image)}`);
     job.state = 'incomplete';
     const stream = importStream({
@@ -71,12 +76,16 @@ export async function diskToImage(
   });
   await confirm(hold, confirmUnused);
   job.step(`reading ${formatImage(image)} back`);
-  const difference = firstDifference(digest.finish(), await digestImage(tools.writer, image, job));
+  const [read, metadata] = await allOf([
+    digestImage(tools.writer, image, job),
+    target.metadata === null ? null : tools.rbd.metadata(image, { signal: job.signal }),
+  ]);
+  const difference = firstDifference(digest.finish(), read);
   if (difference !== null) {
     const where = `in the 64 MiB at offset ${difference}`;
     throw new CephbackupError('RESTORE_UNVERIFIED', `${formatImage(image)} differs from the backup ${where}`);
   }
-  await adoptMetadata(job, target);
+  await adoptMetadata(job, target, metadata);
   await confirm(hold, confirmUnused);
   job.state = 'complete';
   return outcome;
@@ -140,10 +149,11 @@ async function requireSpace(
   { image, tools }: ImageTarget,
   { image: disk }: DiskSource,
   existing: number | null,
+  usage: Promise<PoolUsage>,
 ): Promise<void> {
   const { signal } = job;
   const used = existing === null ? 0 : await tools.writer.usedBytes(image, { signal });
-  await requireRoomOfImage(tools, image, disk.allocatedBytes - used, signal);
+  await requireRoomOfImage(tools, image, disk.allocatedBytes - used, signal, usage);
 }
 
 async function createImage(job: RestoreJob, target: ImageTarget, size: number): Promise<void> {
@@ -168,9 +178,11 @@ async function createImage(job: RestoreJob, target: ImageTarget, size: number): 
 }
 
 /** Also where the image existed: whatever it held before, it holds this disk now. */
-async function adoptMetadata(job: RestoreJob, { image, tools, kind, metadata }: ImageTarget): Promise<void> {
-  const { signal } = job;
-  if (metadata === null) return;
-  const current = await tools.rbd.metadata(image, { signal });
+async function adoptMetadata(
+  { signal }: RestoreJob,
+  { image, tools, kind, metadata }: ImageTarget,
+  current: Record<string, string> | null,
+): Promise<void> {
+  if (metadata === null || current === null) return;
   await applyMetadata(tools, image, planMetadata(kind, metadata, current), signal);
 }

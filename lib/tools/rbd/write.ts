@@ -43,14 +43,24 @@ export class RbdWriter {
     throw cephError('COMMAND_FAILED', `creation of image ${formatImage(image)}`, result);
   }
 
-  /** Writes a stream in the format of `rbd export-diff` into an image. @throws CephbackupError RESTORE_FAILED, POOL_FULL … */
+  /**
+   * Writes a stream in the format of `rbd export-diff` into an image. What rbd reads from `-` it writes record by record;
+   * of a file, which a pipe may be, it writes ten at a time [src/tools/rbd/action/Import.cc, ImportDiffContext]. Node's
+   * own pipes are sockets, which cannot be opened.
+   *
+   * @throws CephbackupError RESTORE_FAILED, POOL_FULL …
+   */
   async importDiff(
     image: ImageSpec,
     stream: AsyncIterable<Uint8Array>,
     options?: Partial<CommandOptions>,
   ): Promise<void> {
-    const args = this.rbd.argv(['import-diff', '--no-progress', '-', formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadlineMs: unlimitedMs, ...options, input: stream });
+    const args = this.rbd.argv(['import-diff', '--no-progress', '/dev/stdin', formatImage(image)]);
+    const result = await this.exec('sh', ['-c', 'cat | exec "$@"', 'sh', 'rbd', ...args], {
+      deadlineMs: unlimitedMs,
+      ...options,
+      input: stream,
+    });
     if (result.exitCode !== 0)
       throw cephError('RESTORE_FAILED', `rbd import-diff into ${formatImage(image)}`, result);
   }

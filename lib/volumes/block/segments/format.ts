@@ -78,6 +78,15 @@ export function factsTime({ sizeBytes, segmentBytes }: DiskFacts): Time {
   return { seconds: Number(nanoseconds / 10n ** 9n), nanoseconds: Number(nanoseconds % 10n ** 9n) };
 }
 
+/** What `factsTime` was made of; null where it is no such time. */
+export function factsOfTime({ seconds, nanoseconds }: Time): DiskFacts | null {
+  const number = BigInt(seconds) * 10n ** 9n + BigInt(nanoseconds);
+  if (number < 0n) return null;
+  const facts = { sizeBytes: Number(number / 64n), segmentBytes: 2 ** Number(number % 64n) };
+  const valid = Number.isSafeInteger(facts.sizeBytes) && facts.segmentBytes >= leastSegmentBytes;
+  return valid && Number.isSafeInteger(facts.segmentBytes) ? facts : null;
+}
+
 /**
  * The modification time of the folder: which image was backed up. One that was migrated or copied has another id, and its
  * snapshots, of the same names, are copies: Ceph 16 misses changes since those.
