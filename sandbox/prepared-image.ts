@@ -53,6 +53,7 @@ export async function prepare(
       pointInTime: () => 0,
       takeSnapshot: async (ask) => ask(Date.now, new AbortController().signal).then(Date.now),
       shares: true,
+      failedLast: false,
       parent: () => Promise.resolve(null),
     });
     return { name, source, scope };

@@ -154,6 +154,7 @@ export class Rig {
         close: () => undefined,
       },
       lastAttempt: () => null,
+      failedLast: () => false,
       fullEveryMs: 0,
       readKey: () => Promise.resolve(),
       mayMark: () => Promise.resolve(),

@@ -35,6 +35,8 @@ export interface VolumeJob {
   takeSnapshot(ask: (begin: () => number, during: AbortSignal) => Promise<number>): Promise<number>;
   /** Whether a snapshot may be read that was taken for another volume. */
   shares: boolean;
+  /** Whether the run before failed to back the volume up. */
+  failedLast: boolean;
   /** The proven backup that restic will be given as parent, if any; rejects where the repository cannot be used. */
   parent(): Promise<ResticSnapshot | null>;
 }

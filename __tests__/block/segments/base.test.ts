@@ -34,6 +34,7 @@ const fine: BaseQuestion = {
   uid: 'a',
   now,
   fullEveryMs: 0,
+  failedLast: false,
 };
 
 test('a base is used only where nothing speaks against it', async () => {
@@ -102,6 +103,13 @@ test('everything is read at least once in each period, by many claims on many da
   }
   // 200 claims in 28 days: 7 a day.
   expect(Math.max(...perDay.slice(1))).toBeLessThan(25);
+});
+
+test('a disk that cannot be read whole has a backup all the same, and is tried again', () => {
+  const due = { ...fine, fullEveryMs: 28 * day, parent: parentOf(facts, now - 29 * day) };
+  // The full read fails; the next run uses the base; the one after it tries again.
+  const uses = [false, true, false, true].map((failedLast) => judgeBase({ ...due, failedLast }));
+  expect(uses).toEqual(['full-every', 'used', 'full-every', 'used']);
 });
 
 test('a claim that is never read whole is one that asked for it', () => {

@@ -166,6 +166,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),
       lastAttempt: ({ claim }) => attemptOf(claim, prefix).lastAttempt,
+      failedLast: ({ claim }) => attemptOf(claim, prefix).lastError !== null,
       fullEveryMs: fullEveryOf(options),
       clock,
       log,

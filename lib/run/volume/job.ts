@@ -21,6 +21,7 @@ export function volumeJob(attempt: Attempt, signal: AbortSignal): VolumeJob {
     warn: (text) => {
       attempt.warn(text);
     },
+    failedLast: tools.failedLast(volume),
     parent: async () => (await tools.history).proven(volume.uid, tools.markedSnapshot(volume)),
     pointInTime,
     takeSnapshot: (ask) =>

@@ -34,6 +34,8 @@ export interface VolumeTools {
   markedSnapshot: (volume: PlannedVolume) => string | null;
   /** When a run last tried to back a volume up; null where that is not known. */
   lastAttempt: (volume: PlannedVolume) => EpochMs | null;
+  /** Whether that failed. */
+  failedLast: (volume: PlannedVolume) => boolean;
   /** How often files are read whatever their times say; 0: never. */
   fullEveryMs: number;
   /** What the options leave out of every filesystem. */

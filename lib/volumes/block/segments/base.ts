@@ -36,6 +36,8 @@ export interface BaseQuestion {
   now: EpochMs;
   /** 0: never. */
   fullEveryMs: number;
+  /** Whether the run before failed, which may have been the full read. */
+  failedLast: boolean;
 }
 
 export function judgeBase(question: BaseQuestion): BaseUse {
@@ -53,9 +55,16 @@ export function judgeBase(question: BaseQuestion): BaseUse {
   return fullReadIsDue(parent, question) ? 'full-every' : 'used';
 }
 
-/** Due where one of the claim's moments lies between the oldest read of a segment and now. */
-function fullReadIsDue({ segments }: ParentDisk, { uid, now, fullEveryMs }: BaseQuestion): boolean {
-  if (fullEveryMs === 0) return false;
+/**
+ * Due where one of the claim's moments lies between the oldest read of a segment and now. After a run that failed the base
+ * is used, and the full read has its turn after that: a disk that cannot be read whole in the time that it has would else
+ * have no backup any more.
+ */
+function fullReadIsDue(
+  { segments }: ParentDisk,
+  { uid, now, fullEveryMs, failedLast }: BaseQuestion,
+): boolean {
+  if (fullEveryMs === 0 || failedLast) return false;
   let oldest = now;
   for (const { mtime } of segments.values()) oldest = Math.min(oldest, mtime.seconds * 1000);
   return momentBetween(uid, oldest, now, fullEveryMs);

@@ -132,6 +132,7 @@ export class SegmentsDriver implements VolumeDriver {
       uid: volume.uid,
       now: Date.now(),
       fullEveryMs: this.tools.fullEveryMs,
+      failedLast: job.failedLast,
     });
     return use === 'used' && typeof parent === 'object'
       ? { use, parent, base: base ?? null }
