@@ -20,6 +20,8 @@ const benches: Record<string, () => Promise<Bench>> = {
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
   incremental: async () => (await import('./bench/incremental.js')).incremental,
+  'incremental-fourfold': async () => (await import('./bench/incremental.js')).fourfold,
+  'incremental-large': async () => (await import('./bench/incremental-large.js')).incrementalLarge,
 };
 
 /** `npm run bench [-- [--quick] NAME...]`: all or some figures and their limits; exit code 1 where one does not hold. */

@@ -17,7 +17,9 @@ await own(async ({ folder }) => {
   const rows = new Map<string, Row>();
   let lives = 0;
   console.log(`${(await cluster.rbd('--version')).trim()}; seed ${seed}, ${steps} steps`);
-  await liveImages(cluster, { pool: 'rbd', seed, steps, seconds: 24 * 60 * 60 }, (life) => {
+  const dataPool = 'data';
+  await cluster.createPool(dataPool);
+  await liveImages(cluster, { pool: 'rbd', dataPool, seed, steps, seconds: 24 * 60 * 60 }, (life) => {
     lives++;
     if (lives % 10 === 0) console.error(`${lives} lives`);
     for (const [way, count] of Object.entries(life.counts)) {

@@ -19,6 +19,8 @@ export function simulateImage(folder: string, image: SimulatedImage): string {
   const simulate = (what: string) =>
     `exec '${process.execPath}' '${program}' ${what} ${size} ${extents} ${extentSize} "\${@: -2:1}"`;
   return replaceRbd(folder, [
+    // What changed since another snapshot is nothing, as Ceph says.
+    ["*' --from-snap '*", 'exec "$real" "$@"'],
     [exportOf(image.image), simulate('export-diff')],
     [`*' diff '*'${image.image}@'*`, simulate('diff')],
   ]);

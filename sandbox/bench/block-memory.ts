@@ -1,4 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { planLayout } from '../../lib/qcow2/index.js';
 import { DiffParser } from '../../lib/volumes/block/diff.js';
@@ -6,7 +5,7 @@ import { simulateImage } from '../simulated-image.js';
 import { searchPath } from '../tools.js';
 import { atMost, information, type Bench, type Figure } from './figure.js';
 import { KiB, MiB } from './disk-contents.js';
-import { memoryOf, watch } from './memory.js';
+import { memoryOf, ownProcessesBelow, watch } from './memory.js';
 import { TestBed } from './test-bed.js';
 
 const TiB = 1024 ** 2 * MiB;
@@ -62,7 +61,7 @@ async function memory(bed: TestBed, name: string, size: number, extents: number)
   const peak = { program: 0, producer: 0 };
   const { code, stderr } = await watch(running, 20, async (memory) => {
     peak.program = Math.max(peak.program, memory.peak);
-    for (const pid of await producersOf(running.pid)) {
+    for (const pid of await ownProcessesBelow(running.pid, 'internal-export-image')) {
       peak.producer = Math.max(peak.producer, (await memoryOf(pid))?.peak ?? 0);
     }
   });
@@ -71,26 +70,4 @@ async function memory(bed: TestBed, name: string, size: number, extents: number)
     atMost(`${name}: memory of the program`, peak.program, 120, 'MB'),
     atMost(`${name}: memory of its producer`, peak.producer, 120, 'MB'),
   ];
-}
-
-/** Processes below `pid` that write an image. */
-async function producersOf(pid: number): Promise<number[]> {
-  const children = await childrenOf(pid);
-  const deeper = await Promise.all(children.map(producersOf));
-  const own = await Promise.all(
-    children.map(async (child) => {
-      const argv = await readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '');
-      return /^[^\0]*node\0.*\0internal-export-image\0/.test(argv) ? [child] : [];
-    }),
-  );
-  return [...own.flat(), ...deeper.flat()];
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const threads = `/proc/${pid}/task`;
-  const ids = await readdir(threads).catch(() => []);
-  const lists = await Promise.all(
-    ids.map((id) => readFile(`${threads}/${id}/children`, 'utf8').catch(() => '')),
-  );
-  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
 }

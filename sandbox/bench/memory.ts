@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { measure } from './stopwatch.js';
 
@@ -18,6 +18,28 @@ export async function memoryOf(pid: number): Promise<Memory | null> {
   };
   const [now, peak] = [field('VmRSS'), field('VmHWM')];
   return now === null || peak === null ? null : { now, peak };
+}
+
+/** Processes of this program below `pid` that do what a hidden subcommand says. */
+export async function ownProcessesBelow(pid: number, subcommand: string): Promise<number[]> {
+  const children = await childrenOf(pid);
+  const deeper = await Promise.all(children.map((child) => ownProcessesBelow(child, subcommand)));
+  const own = await Promise.all(
+    children.map(async (child) => {
+      const argv = (await readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '')).split('\0');
+      return argv[0]?.endsWith('node') === true && argv.includes(subcommand) ? [child] : [];
+    }),
+  );
+  return [...own.flat(), ...deeper.flat()];
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const threads = `/proc/${pid}/task`;
+  const ids = await readdir(threads).catch(() => []);
+  const lists = await Promise.all(
+    ids.map((id) => readFile(`${threads}/${id}/children`, 'utf8').catch(() => '')),
+  );
+  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
 }
 
 /** A program that was started. */

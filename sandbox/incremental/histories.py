@@ -1,4 +1,4 @@
-"""Random lives of RBD images, and what librbd says of them: histories.py CONF POOL SEED STEPS SECONDS
+"""Random lives of RBD images, and what librbd says of them: histories.py CONF POOL SEED STEPS SECONDS [DATA-POOL]
 
 Each step changes an image, takes a snapshot, reads it whole, and compares what differs from an earlier snapshot with each
 way of asking librbd for that. One line of JSON a life: how many steps, and for each way how many steps in which it missed a
@@ -8,6 +8,7 @@ import json, random, sys, time
 import rados, rbd
 
 conf, pool, seed, steps, seconds = sys.argv[1:4] + [int(n) for n in sys.argv[4:6]]
+data_pool = sys.argv[6] if len(sys.argv) > 6 else None
 namespace = pool.split('/')[1] if '/' in pool else ''
 cluster = rados.Rados(conffile=conf)
 cluster.connect()
@@ -71,6 +72,10 @@ class Life:
         if r.random() < 0.15 and self.order > 16:
             options.update(stripe_unit=2 ** (self.order - 2), stripe_count=3)
             self.traits.append('striped')
+        # From a generator of its own: what a seed stands for else stays the same.
+        if data_pool and random.Random(f'{seed} {number} pool').random() < 0.4:
+            options.update(data_pool=data_pool)
+            self.traits.append('data pool')
         if r.random() < 0.35:
             parent = self.name + '-parent'
             rbd.RBD().create(io, parent, self.size, old_format=False, features=features & ~rbd.RBD_FEATURE_JOURNALING, order=self.order)

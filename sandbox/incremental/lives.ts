@@ -15,14 +15,26 @@ export interface Life {
   examples: Record<string, string>;
 }
 
-/** Lets images live at random, and calls `seen` with what each came to. @param pool with a RADOS namespace, if any */
+export interface Lives {
+  /** With a RADOS namespace, if any. */
+  pool: string;
+  /** Where the data of some of them go. */
+  dataPool?: string;
+  seed: number;
+  steps: number;
+  /** After so long no other life begins. */
+  seconds: number;
+}
+
+/** Lets images live at random, and calls `seen` with what each came to. */
 export async function liveImages(
   cluster: CephCluster,
-  { pool, seed, steps, seconds }: { pool: string; seed: number; steps: number; seconds: number },
+  { pool, dataPool, seed, steps, seconds }: Lives,
   seen: (life: Life) => void,
 ): Promise<void> {
   const script = path.join(checkout, 'sandbox/incremental/histories.py');
   const args = [script, cluster.conf, pool, String(seed), String(steps), String(seconds)];
+  if (dataPool !== undefined) args.push(dataPool);
   // Debian's own: it has the bindings of this Ceph.
   const child = spawn('/usr/bin/python3', args, {
     stdio: ['ignore', 'pipe', 'inherit'],

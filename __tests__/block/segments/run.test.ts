@@ -2,6 +2,7 @@ import path from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { run } from '../../../sandbox/process.js';
 import { Random } from '../../qcow2/random.js';
+import { freshPool } from '../../support/ceph.js';
 import type { SeededClaim } from '../../support/scenario.js';
 import { Rig } from './rig.js';
 
@@ -80,7 +81,8 @@ test('random histories', async () => {
   let size = 48 * mib;
   const claim = await rig.disk(namespace, size);
   await rig.scenario.cluster.rbd('rm', '--no-progress', claim.image);
-  await rig.scenario.cluster.createImage(claim.image, size, ['--object-size', `${object}B`]);
+  const pooled = random.integer(0, 1) === 0 ? [] : ['--data-pool', await freshPool()];
+  await rig.scenario.cluster.createImage(claim.image, size, ['--object-size', `${object}B`, ...pooled]);
   for (let step = 0; step < steps; step++) {
     const action = random.integer(0, 9);
     if (action === 0) size = random.integer(1, 128) * mib - random.integer(0, 3) * 512;
