@@ -10,6 +10,7 @@ import { signalCodes, type EndingSignal } from '../errors/exit-code.js';
 import { childEnvironment, secretValues } from '../tools/process/environment.js';
 import { createExec } from '../tools/process/exec.js';
 import { defaultPatience, patientExec } from '../tools/process/patient.js';
+import { endingInTime } from '../tools/process/unwinding.js';
 import { Waits } from '../waiting/waits.js';
 import type { Start } from './main.js';
 import { variableOf } from './options.js';
@@ -60,7 +61,8 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   let patienceMs = 0;
   const commands = new Set<Promise<unknown>>();
   const once = createExec({ env: childEnvironment(start.env), log, redactor });
-  const exec = patientExec(once, waits, () => ({ ...defaultPatience, patienceMs }));
+  const patient = patientExec(once, waits, () => ({ ...defaultPatience, patienceMs }));
+  const exec = endingInTime(patient, abort.signal);
   return {
     log,
     redactor,

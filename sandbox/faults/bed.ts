@@ -14,7 +14,7 @@ import { observeWorld, type World } from '../world.js';
 import { filesystem, sow, type Ground, type Kind } from './kinds.js';
 import type { FaultyPrograms } from './programs.js';
 
-const prefix = 'cephbackup.hpc.nyu.edu/';
+export const prefix = 'cephbackup.hpc.nyu.edu/';
 /** Nobody would choose it by chance: where it is seen, it was printed. */
 const password = 'correct-horse-battery-staple';
 
@@ -26,6 +26,18 @@ export interface BedClaim {
   pv: string;
   /** `POOL/NAMESPACE/IMAGE`, or the path of a share. */
   at: string;
+}
+
+/** Each backup of a disk has a base of its own: only how many an image has is compared. */
+function withoutBaseNames(lines: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  return lines.map((line) => {
+    const image = /^snapshot \d+ cephbackup-[0-9a-f]{8}-base-[0-9a-f]{16} of (.*)$/.exec(line)?.[1];
+    if (image === undefined) return line;
+    const count = (counts.get(image) ?? 0) + 1;
+    counts.set(image, count);
+    return `base ${count} of ${image}`;
+  });
 }
 
 /** An API, a repository and volumes of its own, which one case after the other is tried on. */
@@ -63,8 +75,10 @@ export class Bed {
   }
 
   /** A volume with content, and its claim. */
-  async claim(kind: Kind, name: string = kind): Promise<BedClaim> {
+  async claim(kind: Kind, name: string = kind, annotations: Record<string, string> = {}): Promise<BedClaim> {
     const sown = await sow(kind, name, this.ground);
+    const [claim] = sown.objects;
+    if (claim?.metadata !== undefined) Object.assign((claim.metadata.annotations ??= {}), annotations);
     if (sown.directory !== undefined) {
       this.#directories.push(sown.directory);
       this.#root ??= await mountShare(this.ground.cluster, filesystem, '/');
@@ -125,7 +139,7 @@ export class Bed {
         ),
       ),
     );
-    return new Set([...seen, ...hidden.flat()]);
+    return new Set(withoutBaseNames([...seen, ...hidden.flat()]));
   }
 
   /** The marks of a claim's volume. */

@@ -100,17 +100,26 @@ const onThisNode = /^\+ (mount|loop|mapped|process|file) /;
 export function judgeWorld(
   before: World,
   after: World,
-  { killed, told, target }: { killed: boolean; told: readonly { name: string }[]; target: string | null },
+  {
+    killed,
+    hurt = false,
+    told,
+    target,
+  }: { killed: boolean; hurt?: boolean; told: readonly { name: string }[]; target: string | null },
 ): string[] {
-  return worldChanges(before, after)
-    .filter((line) => target === null || !line.includes(target))
-    .filter((line) => {
-      // A killed program tells nothing; Ceph keeps what it had made, and the file system its temporary files.
-      if (killed) return onThisNode.test(line) && !line.startsWith('+ file ');
-      const name = ownName.exec(line)?.[0];
-      return name === undefined || !told.some((left) => left.name.includes(name));
-    })
-    .map((line) => `I4: ${line}`);
+  return (
+    worldChanges(before, after)
+      .filter((line) => target === null || !line.includes(target))
+      // Without its base the next backup reads everything, that is all.
+      .filter((line) => !(hurt && line.startsWith('- base ')))
+      .filter((line) => {
+        // A killed program tells nothing; Ceph keeps what it had made, and the file system its temporary files.
+        if (killed) return onThisNode.test(line) && !line.startsWith('+ file ');
+        const name = ownName.exec(line)?.[0];
+        return name === undefined || !told.some((left) => left.name.includes(name));
+      })
+      .map((line) => `I4: ${line}`)
+  );
 }
 
 /** What a run's answer says against what is marked, and what the repository holds. */

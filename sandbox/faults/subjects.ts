@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { installationId } from '../../lib/ownership/names.js';
 import { mountImage, whileMounted } from '../ceph.js';
@@ -8,7 +8,9 @@ import { imageClaim, shareClaim } from '../claims.js';
 import type { Repository } from '../repository.js';
 import { differences } from '../tree/compare.js';
 import { describeTree, type Tree } from '../tree/describe.js';
-import type { Bed, BedClaim } from './bed.js';
+import type { KubeObject } from '../../lib/kube/types.js';
+import type { CephbackupResult } from '../cephbackup.js';
+import { prefix, type Bed, type BedClaim } from './bed.js';
 import { filesystem, kinds, type Kind } from './kinds.js';
 
 export type Command = 'run' | 'restore' | 'verify' | 'prune' | 'cleanup';
@@ -37,7 +39,7 @@ export interface Trial {
   /** What is not as a command without a fault would have left it. */
   flaws(): Promise<string[]>;
   /** What must hold whatever happened. */
-  losses?(): Promise<string[]>;
+  losses?(result: CephbackupResult): Promise<string[]>;
   /** Removes what the trial made. */
   end?(): Promise<void>;
 }
@@ -54,10 +56,64 @@ const runOf = (name: string, wanted: readonly Kind[], args: readonly string[]): 
   command: 'run',
   make: async (bed) => {
     for (const kind of wanted) await bed.claim(kind);
-    await succeed(bed, ['run']);
+    await succeed(bed, ['run', ...args]);
     return { trial: () => Promise.resolve({ args: ['run', ...args], flaws: () => Promise.resolve([]) }) };
   },
 });
+
+/** Applications that are held while a snapshot is taken, of two volumes at one moment where they are a group. */
+const heldRun = (name: string, wanted: readonly Kind[], group: Record<string, string>): Subject => ({
+  name: `run: ${name}`,
+  command: 'run',
+  make: async (bed) => {
+    const claims: BedClaim[] = [];
+    for (const kind of wanted) claims.push(await bed.claim(kind, kind, group));
+    const log = path.join(bed.ground.folder, 'hooks');
+    await bed.kube.seed([podOf(claims, bed.ground.folder)]);
+    const args = ['run', '--hooks', '--concurrency', '2'];
+    await succeed(bed, args);
+    return {
+      trial: async () => {
+        await writeFile(log, '');
+        const heard = async () => (await readFile(log, 'utf8')).split('\n').filter(Boolean);
+        const flaws = async () => {
+          const words = await heard();
+          return words.length > 0 && words.at(-1) === 'post' ? [] : [`I17: hooks: ${words.join(' ')}`];
+        };
+        const losses = async ({ signal, stderr }: CephbackupResult) => {
+          const held = (await heard()).at(-1) === 'pre';
+          const told = signal === 'SIGKILL' || stderr.includes('application');
+          return held && !told ? ['I17: the application is held, and nobody says so'] : [];
+        };
+        return { args, flaws, losses };
+      },
+    };
+  },
+});
+
+function podOf(claims: readonly BedClaim[], folder: string): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      namespace: 'app',
+      name: 'application',
+      annotations: {
+        'sandbox/folder': folder,
+        [`${prefix}pre-snapshot`]: 'echo pre >> hooks',
+        [`${prefix}post-snapshot`]: 'echo post >> hooks',
+      },
+    },
+    spec: {
+      containers: [{ name: 'main' }],
+      volumes: claims.map(({ name: claimName }) => ({
+        name: claimName,
+        persistentVolumeClaim: { claimName },
+      })),
+    },
+    status: { phase: 'Running', containerStatuses: [{ name: 'main', state: { running: {} } }] },
+  } as KubeObject;
+}
 
 const treeBelow = async (root: string): Promise<Tree> => {
   const tree = await describeTree(root);
@@ -348,6 +404,9 @@ const cleanup: Subject = {
 export const subjects: readonly Subject[] = [
   ...kinds.map((kind) => runOf(kind, [kind], ['--concurrency', '1'])),
   runOf('all kinds, concurrency 4', kinds, ['--concurrency', '4']),
+  runOf('rbd-block, --keep-base', ['rbd-block'], ['--keep-base']),
+  heldRun('rbd-ext4, --hooks', ['rbd-ext4'], {}),
+  heldRun('a group, --hooks', ['rbd-block', 'cephfs-subvolume'], { [`${prefix}group`]: 'one' }),
   ...ways.map(restoreBy),
   verifyBy('files and a disk', ['rbd-ext4', 'rbd-block'], []),
   verifyBy('--drill', ['rbd-ext4', 'rbd-block'], ['--drill']),

@@ -1,5 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { CommandOptions, CommandResult } from '../process/exec.js';
+import type { CommandOptions, CommandPatience, CommandResult } from '../process/exec.js';
 import { repositoryError } from './errors.js';
 import type { Restic } from './restic.js';
 
@@ -24,6 +24,8 @@ export type Options = Partial<CommandOptions>;
 const deadlineMs = 7 * 24 * 3_600_000;
 /** Time to finish what is being written, and to remove the lock. */
 const killGraceMs = 60_000;
+/** What is forgotten, or pruned, already is passed over the next time. restic's own attempts go on as long as it likes. */
+const mayBeRepeated: CommandPatience = { ownRetries: true };
 /** One argument has 65 bytes, and Linux takes 2 MB of them. */
 const mostIds = 10_000;
 
@@ -41,6 +43,7 @@ export async function forgetSnapshots(
     const result = await restic.limited(args, {
       deadlineMs,
       killGraceMs,
+      patience: mayBeRepeated,
       ...options,
     });
     if (result.exitCode !== 0) throw pruneError('restic forget', result);
@@ -86,7 +89,7 @@ async function prune(
   args: readonly string[],
   { onPhase, ...options }: Options & { onPhase?: (text: string) => void },
 ): Promise<PruneStatistics> {
-  const lines: string[] = [];
+  let lines: string[] = [];
   const onStdoutLine = (line: string) => {
     if (/^(to(tal)? |remaining)/.test(line)) lines.push(line);
     if (/^(finding|searching|collecting|repacking|rebuilding|removing)\b/.test(line)) onPhase?.(line);
@@ -95,6 +98,10 @@ async function prune(
     deadlineMs,
     killGraceMs,
     onStdoutLine,
+    patience: mayBeRepeated,
+    beforeAttempt: () => {
+      lines = [];
+    },
     ...options,
   });
   if (result.exitCode !== 0) throw pruneError(`restic ${args[0] ?? ''}`, result);
