@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { createSubvolume, type CephCluster } from '../../sandbox/ceph.js';
 import type { Repository } from '../../sandbox/repository.js';
 import { searchPath } from '../../sandbox/tools.js';
+import { Activity } from '../../lib/log/progress/activity.js';
 import type { CephbackupError } from '../../lib/errors/error.js';
 import type { PlannedVolume } from '../../lib/plan/types.js';
 import { silent, type Logger } from '../../lib/log/logger.js';
@@ -148,9 +149,10 @@ export class Rig {
       clock: () => Date.now(),
       log: silent,
       progress: {
-        step: (_: PlannedVolume, step: string) => options.onStep?.(step),
-        progress: () => undefined,
-        end: () => undefined,
+        begin: (name: string) =>
+          Object.assign(new Activity(name, () => undefined), {
+            step: (text: string) => options.onStep?.(text),
+          }),
         close: () => undefined,
       },
       lastAttempt: () => null,

@@ -22,6 +22,32 @@ test('a table that is too wide for its terminal loses columns in the order that 
   expect(table(5)).toMatch(/^NAMESPACE +STATE\nshop +ok\n/);
 });
 
+test('prose in the last column is broken into lines, but no command in it; then columns give way', () => {
+  const long = 'the image is gone: see `rbd ls --pool kubernetes --long` and then back it up anew';
+  const headers = ['NAMESPACE', 'KIND', 'ERROR'];
+  const broken = (width: number) =>
+    formatTable(headers, [['shop', 'cephfs', long]], { width, givesWay: ['KIND'], wraps: true });
+  expect(broken(60)).toBe(
+    [
+      'NAMESPACE   KIND     ERROR',
+      'shop        cephfs   the image is gone: see',
+      '                     `rbd ls --pool kubernetes --long` and',
+      '                     then back it up anew',
+      '',
+    ].join('\n'),
+  );
+  expect(broken(45)).toBe(
+    [
+      'NAMESPACE   ERROR',
+      'shop        the image is gone: see',
+      '            `rbd ls --pool kubernetes --long`',
+      '            and then back it up anew',
+      '',
+    ].join('\n'),
+  );
+  expect(formatTable(headers, [['shop', 'cephfs', long]])).toContain(long);
+});
+
 test('status fits 80 columns with names of usual length, and keeps state and error', () => {
   const claim = {
     ...{ namespace: 'shop-production', pvc: 'data-postgresql-0', kind: 'rbd-filesystem', state: 'stale' },

@@ -10,7 +10,7 @@ import { resolveOptions } from '../../lib/cli/options.js';
 import { doctor } from '../../lib/commands/doctor/doctor.js';
 import type { DoctorReport } from '../../lib/commands/doctor/table.js';
 import { silent } from '../../lib/log/logger.js';
-import { logProgress } from '../../lib/run/progress.js';
+import { logView } from '../../lib/log/progress/view.js';
 import { Redactor } from '../../lib/log/redactor.js';
 import { childEnvironment } from '../../lib/tools/process/environment.js';
 import { Waits } from '../../lib/waiting/waits.js';
@@ -38,7 +38,8 @@ async function examineWith(bed: Bed, ahead: number): Promise<DoctorReport> {
     redactor,
     waits: new Waits(silent),
     exec: createExec({ env: childEnvironment(env), log: silent, redactor }),
-    progress: () => logProgress(silent),
+    tell: () => undefined,
+    progress: () => logView(silent),
   });
   return document as DoctorReport;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseQuantity } from '../../lib/kube/quantity.js';
 import { listTable } from '../../lib/commands/list/table.js';
-import { age, bytes, formatTable } from '../../lib/cli/output/table.js';
+import { age, formatTable } from '../../lib/cli/output/table.js';
+import { formatBytes } from '../../lib/log/quantity.js';
 import { now, planOf } from './world.js';
 
 describe('quantities of Kubernetes in bytes', () => {
@@ -114,7 +115,7 @@ describe('bytes for people', () => {
     [3 * 2 ** 60, '3Ei'],
     [2 ** 71, '2048Ei'],
   ])('%d', (count, expected) => {
-    expect(bytes(count)).toBe(expected);
+    expect(formatBytes(count)).toBe(expected);
   });
 });
 

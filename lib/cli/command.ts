@@ -2,7 +2,7 @@ import type { EpochMs } from '../log/time.js';
 import type { Readable } from 'node:stream';
 import type { Family } from '../metrics/family.js';
 import type { Logger } from '../log/logger.js';
-import type { Progress } from '../run/progress.js';
+import type { ProgressView } from '../log/progress/view.js';
 import type { Redactor } from '../log/redactor.js';
 import type { EndingSignal } from '../errors/exit-code.js';
 import type { Definitions, Values } from './options.js';
@@ -29,7 +29,10 @@ export interface CommandContext<Options> {
   exec: Exec;
   /** What was waited for because it passes by itself. */
   waits: Waits;
-  progress: () => Progress;
+  /** What the user has to see while the command works: on a terminal as it is, else in the log. */
+  tell: (text: string) => void;
+  /** Shows what is being worked on. */
+  progress: () => ProgressView;
 }
 
 export interface CommandOutput {

@@ -41,12 +41,14 @@ export async function main(start: Start): Promise<number> {
   const around = await surroundings(start);
   try {
     const output = line.type === 'command' ? await runCommand(start, around, line) : usage([line.message]);
+    around.hide();
     await start.stdout(
       json ? `${JSON.stringify(output.document)}\n` : tableOf(output, start.columns ?? null),
     );
     return output.exitCode;
   } catch (thrown) {
     const error = asCephbackupError(thrown);
+    around.hide();
     say(around.log, error);
     if (json) await start.stdout(`${around.redactor.redact(JSON.stringify({ error: error.report() }))}\n`);
     return exitCodeOf(error, around.endedBy());
@@ -86,6 +88,7 @@ async function runCommand(
   };
   around.limit(runTimeout ?? null);
   if (command.patient) around.wait(patience ?? null);
+  around.show();
   const execute = await command.load();
   const context: CommandContext<unknown> = { ...around.context, options: resolved.values, operands };
   return execute(context as CommandContext<never>);

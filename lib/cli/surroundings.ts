@@ -4,7 +4,7 @@ import type { CommandContext } from './command.js';
 import { CephbackupError } from '../errors/error.js';
 import { repositorySecrets } from '../repository/configuration.js';
 import { createLogger, type Logger, type LogLevel } from '../log/logger.js';
-import { liveProgress, logProgress, type Progress } from '../run/progress.js';
+import { liveView, logView, type ProgressView } from '../log/progress/view.js';
 import { Redactor } from '../log/redactor.js';
 import { signalCodes, type EndingSignal } from '../errors/exit-code.js';
 import { childEnvironment, secretValues } from '../tools/process/environment.js';
@@ -26,6 +26,10 @@ export interface Surroundings {
   limit(milliseconds: number | null): void;
   /** Sets how long what passes by itself is tried again, milliseconds (null: the default); until then nothing is. */
   wait(milliseconds: number | null): void;
+  /** Begins to show what is being worked on. */
+  show(): void;
+  /** Ends that: what is printed next must not be drawn over. */
+  hide(): void;
   /** Resolves when everything that was logged is on its way out. */
   close(): Promise<void>;
 }
@@ -56,13 +60,14 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     abort.abort(new CephbackupError('CANCELLED', `stopped by ${signal}`));
   });
   let timer: NodeJS.Timeout | undefined;
-  let progress: Progress | null = null;
+  let progress: ProgressView | null = null;
   const waits = new Waits(log);
   let patienceMs = 0;
   const commands = new Set<Promise<unknown>>();
   const once = createExec({ env: childEnvironment(start.env), log, redactor });
   const patient = patientExec(once, waits, () => ({ ...defaultPatience, patienceMs }));
   const exec = endingInTime(patient, abort.signal);
+  const view = () => (progress ??= screen === null ? logView(log) : liveView(screen.draw, 'working'));
   return {
     log,
     redactor,
@@ -81,6 +86,8 @@ export async function surroundings(start: Start): Promise<Surroundings> {
     wait: (milliseconds) => {
       patienceMs = milliseconds ?? defaultPatience.patienceMs;
     },
+    show: view,
+    hide: () => progress?.close(),
     close: async () => {
       clearTimeout(timer);
       progress?.close();
@@ -107,7 +114,11 @@ export async function surroundings(start: Start): Promise<Surroundings> {
         return running;
       },
       waits,
-      progress: () => (progress ??= screen === null ? logProgress(log) : liveProgress(screen.draw)),
+      tell: (text) => {
+        if (screen === null) for (const line of text.split('\n')) log.info(line);
+        else screen.log.write(`${redactor.redact(text)}\n`);
+      },
+      progress: view,
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { ClaimStatus, State } from '../plan/status.js';
-import { age, bytes } from '../cli/output/table.js';
+import { age } from '../cli/output/table.js';
+import { formatBytes } from '../log/quantity.js';
 
 /** How a state is shown: its rank (the worst first) and its kind of colour. Unknown ones are shown as they are. */
 interface Look {
@@ -33,7 +34,7 @@ export function stateText({ state, backup, covered }: ClaimStatus): string {
 
 /** `512B`, `1.5GiB`. */
 export function size(sizeBytes: number | null): string {
-  return sizeBytes === null ? 'unknown' : `${bytes(sizeBytes)}B`;
+  return sizeBytes === null ? 'unknown' : `${formatBytes(sizeBytes)}B`;
 }
 
 /** `14h`, or `none`. */

@@ -32,6 +32,8 @@ export interface BackupRequest {
 export interface BackupProgress {
   files: number;
   bytes: number;
+  /** Of the whole source; null until restic has counted it. */
+  totalBytes: number | null;
 }
 
 /** Thrown by `backupSource` where restic may have saved a snapshot that is no backup. */
@@ -152,7 +154,9 @@ function place(source: BackupSource): Partial<CommandOptions> {
 }
 
 function toProgress(message: Record<string, unknown>): BackupProgress {
-  return { files: count(message.files_done), bytes: count(message.bytes_done) };
+  // Until restic has counted everything, it tells no time that is left, and its total grows.
+  const totalBytes = count(message.seconds_remaining) > 0 ? count(message.total_bytes) : null;
+  return { files: count(message.files_done), bytes: count(message.bytes_done), totalBytes };
 }
 
 /** A stream, or a directory without a parent, is read as a whole; with one, restic tells only what was new in it. */

@@ -30,8 +30,8 @@ export interface RestoreJob extends Told {
   leftovers: Leftover[];
   /** Kept up to date by whoever writes: it must be true also where the program is killed in the next moment. */
   state: TargetState;
-  /** Says what is being done now. */
-  step: (text: string) => void;
+  /** Says what is being done now. @param totalBytes that this step moves, where that is known */
+  step: (text: string, totalBytes?: number | null) => void;
   /** So many more bytes were moved in this step. */
   moved: (bytes: number) => void;
   warn: (text: string) => void;

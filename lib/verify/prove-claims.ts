@@ -1,7 +1,8 @@
 import pLimit from 'p-limit';
 import { CephbackupError } from '../errors/error.js';
 import type { Logger } from '../log/logger.js';
-import { StepProgress } from '../log/step-progress.js';
+import { Steps } from '../log/progress/steps.js';
+import type { ProgressView } from '../log/progress/view.js';
 import type { Damage } from './damage/damage.js';
 import { failureOf } from './failure.js';
 import type { DrillTarget, ProofOutcome } from './report.js';
@@ -20,7 +21,7 @@ export interface Proven {
 export interface ProofJob {
   signal: AbortSignal;
   log: Logger;
-  step: (text: string) => void;
+  step: (text: string, totalBytes?: number | null) => void;
   moved: (bytes: number) => void;
   warn: (text: string) => void;
 }
@@ -43,6 +44,7 @@ export interface ProveRequest {
   budgetMs: number | null;
   signal: AbortSignal;
   log: Logger;
+  progress: ProgressView;
   /** @throws CephbackupError where the backup is not sound, or cannot be read */
   prove: (candidate: Candidate, job: ProofJob) => Promise<Proven>;
   /** Called as soon as a claim's backup is proven. */
@@ -60,17 +62,18 @@ async function one(request: ProveRequest, gate: Gate, candidate: Candidate): Pro
   const closed = gate.closed();
   if (closed !== null) return { ...notBegun(candidate), ...closed };
   const { namespace, pvc } = candidate.claim;
-  const log = request.log.with({ volume: `${namespace}/${pvc}` });
-  const progress = new StepProgress(log);
+  const name = `${namespace}/${pvc}`;
+  const log = request.log.with({ volume: name });
+  const steps = new Steps(log, request.progress.begin(name));
   const warnings: string[] = [];
   const started = performance.now();
   const end: ProofEnd = { ...notBegun(candidate), warnings };
   try {
     end.proven = await request.prove(candidate, {
-      signal: AbortSignal.any([request.signal, progress.stalled]),
+      signal: AbortSignal.any([request.signal, steps.stalled]),
       log,
-      step: progress.step,
-      moved: progress.moved,
+      step: steps.step,
+      moved: steps.moved,
       warn: (text) => {
         warnings.push(text);
         log.warn(text);
@@ -85,7 +88,7 @@ async function one(request: ProveRequest, gate: Gate, candidate: Candidate): Pro
     log.error(error.message, { code: error.code });
     gate.learn(end);
   } finally {
-    progress.close();
+    steps.close();
   }
   end.seconds = Math.round(performance.now() - started) / 1000;
   if (end.outcome === 'verified') await request.proved(end);

@@ -32,5 +32,9 @@ export const doctor: Command<DoctorValues> = async (context) => {
   const found = await examine(checks, setup, signal);
   const count = (wanted: string) => found.filter(({ status }) => status === wanted).length;
   const report = { checks: found, ok: count('ok'), warnings: count('warning'), failed: count('failed') };
-  return { document: report, table: doctorTable(report), exitCode: report.failed > 0 ? 1 : 0 };
+  return {
+    document: report,
+    table: (width) => doctorTable(report, width),
+    exitCode: report.failed > 0 ? 1 : 0,
+  };
 };

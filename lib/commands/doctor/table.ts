@@ -9,10 +9,14 @@ export interface DoctorReport {
 }
 
 /** One line a finding, and below it what to do. */
-export function doctorTable({ checks, ok, warnings, failed }: DoctorReport): string {
+export function doctorTable(
+  { checks, ok, warnings, failed }: DoctorReport,
+  width: number | null = null,
+): string {
   const rows = checks.flatMap(({ name, status, message, fix }) => [
     [status, name, message],
     ...(fix === null ? [] : [['', '', `  fix: ${fix}`]]),
   ]);
-  return `${formatTable(['STATUS', 'CHECK', 'FOUND'], rows)}\n${failed} failed, ${warnings} warnings, ${ok} ok\n`;
+  const table = formatTable(['STATUS', 'CHECK', 'FOUND'], rows, { width, givesWay: [], wraps: true });
+  return `${table}\n${failed} failed, ${warnings} warnings, ${ok} ok\n`;
 }

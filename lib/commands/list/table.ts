@@ -1,5 +1,6 @@
 import type { Plan, PlannedVolume } from '../../plan/types.js';
-import { age, bytes, formatTable } from '../../cli/output/table.js';
+import { age, formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 
 const headers = ['NAMESPACE', 'PVC', 'KIND', 'BACKUP', 'REASON', 'LAST BACKUP', 'SIZE', 'SOURCE'];
 
@@ -15,7 +16,7 @@ export function listTable(plan: Plan, now: Date, width: number | null = null): s
       String(volume.backup),
       volume.reason,
       volume.lastBackup === null ? '<never>' : age(new Date(volume.lastBackup), now),
-      volume.sizeBytes === null ? '<unknown>' : bytes(volume.sizeBytes),
+      volume.sizeBytes === null ? '<unknown>' : formatBytes(volume.sizeBytes),
       sourceText(volume.source),
     ]),
     { width, givesWay: ['SOURCE', 'SIZE', 'KIND'] },

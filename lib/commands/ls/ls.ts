@@ -22,7 +22,7 @@ export const ls: Command<Values<typeof lsOptions>> = async (context) => {
   if (options.versions !== null) {
     const versions = await versionsOf(context, history, options.versions);
     const document = { claim, path: options.versions, versions, warnings };
-    return { document, table: versionTable(versions), exitCode: 0 };
+    return { document, table: (width) => versionTable(versions, width), exitCode: 0 };
   }
   const wanted = path.posix.normalize(`/${operands[1] ?? ''}`).replace(/(?<=.)\/$/, '');
   const entries = await entriesAt(context, backup, wanted);

@@ -20,7 +20,7 @@ export function entryTable(entries: readonly Entry[], nowMs: number): string {
   );
 }
 
-export function versionTable(versions: readonly Version[]): string {
+export function versionTable(versions: readonly Version[], width: number | null = null): string {
   return formatTable(
     ['SINCE', 'SNAPSHOT', 'MODE', 'SIZE', 'MODIFIED'],
     versions.map(({ time, snapshot, entry }) => [
@@ -30,6 +30,7 @@ export function versionTable(versions: readonly Version[]): string {
       entry === null ? '' : String(entry.sizeBytes ?? ''),
       entry === null ? '' : entry.modified,
     ]),
+    { width, givesWay: ['MODE', 'SIZE'] },
   );
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { Command } from '../../cli/command.js';
 import type { Values } from '../../cli/options.js';
-import { bytes } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { exitCode as exitCodeOf } from '../../errors/exit-code.js';
 import { rfc3339 } from '../../log/time.js';
@@ -46,8 +46,7 @@ export const open: Command<Values<typeof openOptions>> = async (context) => {
     report.directory = stage.directory;
     if (disk) report.parts = await showDisk(tools, stage, backup);
     else await showFiles(tools, stage, backup);
-    for (const line of openTable(report).trimEnd().split('\n')) log.info(line);
-    log.info('open: Ctrl-C ends it', { directory: stage.directory });
+    context.tell(`${openTable(report)}Ctrl-C ends it.`);
     if (!context.signal.aborted) await once(context.signal, 'abort');
   } catch (thrown) {
     if (context.endedBy() === null) error = asCephbackupError(thrown);
@@ -60,7 +59,11 @@ export const open: Command<Values<typeof openOptions>> = async (context) => {
   // Ctrl-C is how it ends: that is no failure.
   const ended = context.endedBy();
   const code = exitCodeOf(ended === 'SIGINT' ? null : ended, error === null ? [] : [error], report.leftovers);
-  return { document: report, table: error === null ? openTable(report) : '', exitCode: code };
+  return {
+    document: report,
+    table: (width) => (error === null ? openTable(report, width) : ''),
+    exitCode: code,
+  };
 };
 
 async function showFiles(tools: LookTools, { directory }: Stage, backup: Backup): Promise<void> {
@@ -109,7 +112,7 @@ async function showDisk(
     return shown;
   }
   const found = shown.map(
-    ({ partition, sizeBytes, why }) => `${partition} (${bytes(sizeBytes)}): ${why ?? ''}`,
+    ({ partition, sizeBytes, why }) => `${partition} (${formatBytes(sizeBytes)}): ${why ?? ''}`,
   );
   throw new CephbackupError(
     'FILESYSTEM_UNSUPPORTED',

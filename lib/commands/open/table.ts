@@ -1,4 +1,5 @@
-import { bytes, formatTable } from '../../cli/output/table.js';
+import { formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 import type { Leftover } from '../../ownership/scope.js';
 
 /** What `open` prints: a stable format. */
@@ -20,14 +21,19 @@ export interface OpenReport {
   error: unknown;
 }
 
-export function openTable({ claim, time, directory, parts }: OpenReport): string {
+export function openTable(
+  { claim, time, directory, parts }: OpenReport,
+  width: number | null = null,
+): string {
   const head = `${claim.namespace}/${claim.pvc} of ${time} at ${directory}\n`;
   if (parts.length === 0) return head;
   const rows = parts.map((part) => [
     part.partition === 0 ? 'disk' : String(part.partition),
-    bytes(part.sizeBytes),
+    formatBytes(part.sizeBytes),
     part.type === '' ? '<none>' : part.type,
     part.directory ?? `not shown: ${part.why ?? ''}`,
   ]);
-  return head + formatTable(['PARTITION', 'SIZE', 'TYPE', 'WHERE'], rows);
+  return (
+    head + formatTable(['PARTITION', 'SIZE', 'TYPE', 'WHERE'], rows, { width, givesWay: [], wraps: true })
+  );
 }

@@ -6,7 +6,7 @@ import { pruneMetrics } from '../../metrics/prune.js';
 import { pruneTable } from './table.js';
 import type { PruneReport } from '../../retention/report.js';
 import { rfc3339 } from '../../log/time.js';
-import { StepProgress } from '../../log/step-progress.js';
+import { Steps } from '../../log/progress/steps.js';
 import { allDecisions, forgottenIds, type Decisions, type RetentionPlan } from '../../retention/plan.js';
 import { markedIds } from '../../plan/marks.js';
 import { exitCode } from '../../errors/exit-code.js';
@@ -63,7 +63,7 @@ export const prune: Command<PruneValues> = async (context) => {
   const metrics = pruneMetrics(report, context.clock());
   return {
     document: report,
-    table: pruneTable(report),
+    table: (width) => pruneTable(report, width),
     exitCode: code,
     ...(metrics === undefined ? {} : { metrics }),
   };
@@ -160,12 +160,12 @@ function estimate(restic: Restic, ids: readonly string[], options: PruneValues, 
 
 /** Never throws: what was planned is reported also where it failed in the middle. The next prune completes it. */
 async function carryOut(
-  { options, log, signal, hostname, clock }: CommandContext<PruneValues>,
+  { options, log, signal, hostname, clock, progress }: CommandContext<PruneValues>,
   restic: Restic,
   plan: RetentionPlan,
 ): Promise<Done> {
   const ids = forgottenIds(plan);
-  const progress = new StepProgress(log);
+  const steps = new Steps(log, progress().begin(''));
   const done = { ...nothingDone };
   try {
     if (options.unlockStale === true) {
@@ -173,13 +173,15 @@ async function carryOut(
       if (told !== null) log.warn(told);
     }
     if (ids.length > 0) {
-      progress.step(`forgetting ${ids.length} snapshots`);
+      steps.step(`forgetting ${ids.length} snapshots`);
       await forgetSnapshots(restic, ids, { signal });
       done.forgotten = ids.length;
     }
-    progress.step('pruning');
+    steps.step('pruning');
     // Always: an earlier prune may have ended between forgetting and freeing.
-    const onPhase = progress.step;
+    const onPhase = (text: string) => {
+      steps.step(text);
+    };
     done.space = await pruneRepository(restic, pruningOf(options), { signal, onPhase });
     const left = new Set((await restic.survey({ signal, noLock: true })).snapshots.map(({ id }) => id));
     done.left = left.size;
@@ -194,7 +196,7 @@ async function carryOut(
     done.error = asCephbackupError(signal.aborted ? signal.reason : thrown);
     log.error(done.error.message, { code: done.error.code, guidance: done.error.guidance });
   } finally {
-    progress.close();
+    steps.close();
   }
   return done;
 }

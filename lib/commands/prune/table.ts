@@ -1,10 +1,14 @@
 import type { PruneItem, PruneReport } from '../../retention/report.js';
-import { bytes, formatTable } from '../../cli/output/table.js';
+import { formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 
 const headers = ['NAMESPACE', 'PVC', 'UID', 'EXISTS', 'KEEP', 'FORGET', 'OLDEST KEPT', 'FORGOTTEN'];
 
+/** The JSON has them. */
+const givesWay = ['UID', 'FORGOTTEN', 'EXISTS'];
+
 /** One line a claim, then the sum. */
-export function pruneTable(report: PruneReport): string {
+export function pruneTable(report: PruneReport, width: number | null = null): string {
   const { claims, manifests, others, dryRun, repository } = report;
   const rows = claims.map(({ namespace, pvc, uid, exists, keep, forget }) => [
     namespace,
@@ -16,7 +20,8 @@ export function pruneTable(report: PruneReport): string {
     keep[0]?.time ?? '<none>',
     shortList(forget),
   ]);
-  const table = rows.length === 0 ? 'No backups of this cluster.\n' : formatTable(headers, rows);
+  const table =
+    rows.length === 0 ? 'No backups of this cluster.\n' : formatTable(headers, rows, { width, givesWay });
   const count = claims.reduce((sum, { forget }) => sum + forget.length, 0);
   const what = `${count} backups and ${manifests.forget.length} snapshots of manifests`;
   const untouched = others === 0 ? '' : `; ${others} snapshots of others are not touched`;
@@ -36,5 +41,5 @@ function shortList(items: readonly PruneItem[]): string {
 }
 
 function size(count: number | null): string {
-  return count === null ? 'an unknown amount' : bytes(count);
+  return count === null ? 'an unknown amount' : formatBytes(count);
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { bytes, formatTable } from '../../cli/output/table.js';
+import { formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 import type { CommandOutput } from '../../cli/command.js';
 import { CephbackupError, messageOf } from '../../errors/error.js';
 import { exitCode } from '../../errors/exit-code.js';
@@ -59,7 +60,7 @@ export async function restoreGroup(context: RestoreContext, group: string): Prom
     begun ? errors : [...errors, new CephbackupError('CANCELLED', 'members were not begun')],
     leftovers,
   );
-  return { document: report, table: groupTable(report, moment), exitCode: code };
+  return { document: report, table: (width) => groupTable(report, moment, width), exitCode: code };
 }
 
 async function chosenMoment(
@@ -114,14 +115,23 @@ async function prepareFolder(folder: string, force: boolean): Promise<void> {
     throw new CephbackupError('TARGET_EXISTS', `the directory ${folder} has content`);
 }
 
-function groupTable({ group, time, members }: GroupReport, moment: GroupMoment): string {
+function groupTable(
+  { group, time, members }: GroupReport,
+  moment: GroupMoment,
+  width: number | null,
+): string {
   const done = members.filter(({ error }) => error === null).length;
   const head = `Group ${group.namespace}/${group.name} as of ${time}: ${done} of ${moment.members.length} restored.\n`;
   const rows = members.map(({ claim, target, bytesWritten, error }) => [
     claim.pvc,
     error === null ? 'restored' : 'NOT restored',
-    bytes(bytesWritten),
+    formatBytes(bytesWritten),
     error === null ? `${target.type} ${target.name}` : `${target.name}: ${stateText(target.state)}`,
   ]);
-  return head + (rows.length === 0 ? '' : formatTable(['PVC', 'RESULT', 'WRITTEN', 'TARGET'], rows));
+  return (
+    head +
+    (rows.length === 0
+      ? ''
+      : formatTable(['PVC', 'RESULT', 'WRITTEN', 'TARGET'], rows, { width, givesWay: [], wraps: true }))
+  );
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
-import { StepProgress } from '../../log/step-progress.js';
+import { Steps } from '../../log/progress/steps.js';
 import { rfc3339 } from '../../log/time.js';
 import { Scope } from '../../ownership/scope.js';
 import type { Backup } from '../../repository/claims.js';
@@ -34,7 +34,7 @@ export async function restoreOne(context: RestoreContext, restoration: Restorati
   const { backup, snapshots, target, place, warnings } = restoration;
   const content = contentOf(backup.kind);
   const started = performance.now();
-  const progress = new StepProgress(context.log);
+  const steps = new Steps(context.log, context.progress().begin(`${backup.namespace}/${backup.pvc}`));
   const scope = new Scope(context.hostname, context.log);
   const job: RestoreJob = {
     id: randomBytes(4).toString('hex'),
@@ -43,14 +43,14 @@ export async function restoreOne(context: RestoreContext, restoration: Restorati
     restic: resticOf(context),
     exec: context.exec,
     force: context.options.force === true,
-    signal: AbortSignal.any([context.signal, progress.stalled, ...(place?.lease ? [place.lease.lost] : [])]),
+    signal: AbortSignal.any([context.signal, steps.stalled, ...(place?.lease ? [place.lease.lost] : [])]),
     log: context.log,
     scope,
     newScope: () => new Scope(context.hostname, context.log),
     leftovers: [],
     state: 'untouched',
-    step: progress.step,
-    moved: progress.moved,
+    step: steps.step,
+    moved: steps.moved,
     warn: (text) => {
       warnings.push(text);
       context.log.warn(text);
@@ -64,7 +64,7 @@ export async function restoreOne(context: RestoreContext, restoration: Restorati
     error = asCephbackupError(job.signal.aborted ? job.signal.reason : thrown);
   }
   const leftovers = [...job.leftovers, ...(await scope.release())];
-  progress.close();
+  steps.close();
 
   const { state } = job;
   if (error !== null) {

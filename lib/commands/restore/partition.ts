@@ -1,4 +1,4 @@
-import { bytes } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 import { CephbackupError } from '../../errors/error.js';
 import { makePlace, openBackupDisk, type BackupDisk } from '../../look/backup-disk.js';
 import { contentOf } from '../../look/disk.js';
@@ -81,7 +81,9 @@ async function mountPartition(
 
 function noPartition(number: number, parts: BackupDisk['parts']): CephbackupError {
   const list = parts
-    .map((part) => (part.number === 0 ? '0, the disk itself' : `${part.number} (${bytes(part.sizeBytes)})`))
+    .map((part) =>
+      part.number === 0 ? '0, the disk itself' : `${part.number} (${formatBytes(part.sizeBytes)})`,
+    )
     .join(', ');
   const guidance = '`cephbackup open` shows what is in each of them.';
   return new CephbackupError('PATH_NOT_FOUND', `the disk has no partition ${number}, but ${list}`, {

@@ -2,7 +2,7 @@ import type { ErrorReport } from '../../errors/error.js';
 import type { TargetState } from '../../restore/job.js';
 import type { Leftover } from '../../ownership/scope.js';
 import { leftoverLines } from '../../cli/output/leftovers.js';
-import { bytes } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 
 /** What `restore` prints, also where it failed. */
 export interface RestoreReport {
@@ -51,8 +51,8 @@ export function restoreTable(report: RestoreReport): string {
   const what = `${claim.namespace}/${claim.pvc} as of ${time} (snapshot ${snapshot.slice(0, 8)})`;
   const amount =
     files === null
-      ? bytes(report.bytesWritten)
-      : `${files} files and directories, ${bytes(report.bytesWritten)}`;
+      ? formatBytes(report.bytesWritten)
+      : `${files} files and directories, ${formatBytes(report.bytesWritten)}`;
   const how = verified ? 'verified: read back and compared with the backup' : 'NOT verified';
   const done = `Restored ${what}\nto ${target.type} ${target.name}: ${amount} written in ${seconds.toFixed(1)}s, ${how}.\n`;
   const failed = `NOT restored: ${what}\nto ${target.type} ${target.name}: ${stateText(target.state)}.\n`;

@@ -46,5 +46,10 @@ export function reportRun(
     ...(error === undefined ? {} : { error: error.report() }),
   };
   for (const warning of ended.warnings) log.warn(warning);
-  return { document: report, table: runTable(report), exitCode: code, metrics: runMetrics(report, plan) };
+  return {
+    document: report,
+    table: (width) => runTable(report, width),
+    exitCode: code,
+    metrics: runMetrics(report, plan),
+  };
 }

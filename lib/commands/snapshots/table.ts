@@ -1,4 +1,5 @@
-import { bytes, formatTable } from '../../cli/output/table.js';
+import { formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 import type { Proof } from '../../repository/proofs.js';
 
 /** What `snapshots` prints: a stable format, times RFC 3339 UTC, newest last. */
@@ -55,7 +56,7 @@ export function snapshotsTable(
       id.slice(0, 8),
       time,
       kind,
-      sizeBytes === null ? '<unknown>' : bytes(sizeBytes),
+      sizeBytes === null ? '<unknown>' : formatBytes(sizeBytes),
       proofs[proof],
     ]),
   );

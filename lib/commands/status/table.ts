@@ -1,7 +1,8 @@
 import { adviceOf } from '../../plan/advice.js';
 import type { ClaimStatus, StatusReport, StatusTotals } from '../../plan/status.js';
 import { printable } from '../../log/logger.js';
-import { age, bytes, formatTable } from '../../cli/output/table.js';
+import { age, formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
 
 const headers = [
   'NAMESPACE',
@@ -35,7 +36,7 @@ export function statusTable(
           selected.map((claim) => row(claim, now)),
           { width, givesWay },
         ),
-    uncovered.length === 0 ? '' : `Not covered:\n${indent(uncoveredTable(uncovered))}`,
+    uncovered.length === 0 ? '' : `Not covered:\n${indent(uncoveredTable(uncovered, width))}`,
     section('What to do:', selected.flatMap(advice)),
     sums(totals),
   ];
@@ -54,14 +55,16 @@ function row(claim: ClaimStatus, now: Date): string[] {
     ago(claim.lastAttempt, '<none>'),
     lastError ?? '<none>',
     ago(claim.lastVerified, '<never>'),
-    sizeBytes === null ? '<unknown>' : bytes(sizeBytes),
+    sizeBytes === null ? '<unknown>' : formatBytes(sizeBytes),
   ];
 }
 
-function uncoveredTable(claims: readonly ClaimStatus[]): string {
+function uncoveredTable(claims: readonly ClaimStatus[], width: number | null): string {
   return formatTable(
     ['NAMESPACE', 'PVC', 'REASON', 'WHY'],
     claims.map(({ namespace, pvc, reason, why }) => [namespace, pvc, reason, why ?? '']),
+    // Two of them are the indentation.
+    { width: width === null ? null : width - 2, givesWay: [], wraps: true },
   );
 }
 
@@ -78,7 +81,7 @@ function sums({ selected, ok, stale, never, missing, failed, notCovered, ...rest
   ];
   const oldest = rest.oldestBackup === null ? '' : `; the oldest backup is of ${rest.oldestBackup}`;
   return (
-    `${selected} to be backed up (${bytes(rest.sizeBytes)}): ${states.join(', ')}; ` +
+    `${selected} to be backed up (${formatBytes(rest.sizeBytes)}): ${states.join(', ')}; ` +
     `${failed} failed in the last attempt; ${notCovered} not covered${oldest}\n`
   );
 }

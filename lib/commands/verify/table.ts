@@ -1,10 +1,17 @@
 import type { ClaimProof, DamageReport, VerifyReport } from '../../verify/report.js';
 import { leftoverLines } from '../../cli/output/leftovers.js';
 import { printable } from '../../log/logger.js';
-import { bytes, formatTable } from '../../cli/output/table.js';
+import { formatTable } from '../../cli/output/table.js';
+import { formatBytes } from '../../log/quantity.js';
+
+/** The JSON has them. */
+const givesWay = ['KIND', 'SECONDS', 'READ', 'BACKUP'];
 
 /** Each claim that was read, then all damage with what to do, then what is left for the next time. */
-export function verifyTable({ claims, damage, leftovers, drill, exitCode }: VerifyReport): string {
+export function verifyTable(
+  { claims, damage, leftovers, drill, exitCode }: VerifyReport,
+  width: number | null = null,
+): string {
   if (claims.length === 0) return `No backups to verify.\n${damageLines(damage)}`;
   const begun = claims.filter(({ outcome, error }) => outcome !== 'not-attempted' || error !== null);
   const left = claims.filter((claim) => !begun.includes(claim));
@@ -28,12 +35,12 @@ export function verifyTable({ claims, damage, leftovers, drill, exitCode }: Veri
     claim.outcome,
     claim.snapshot.slice(0, 8),
     claim.time ?? '<unknown>',
-    bytes(claim.bytes),
+    formatBytes(claim.bytes),
     ...drilled.map(() => claim.drill ?? ''),
     claim.seconds.toFixed(1),
     claim.error === null ? '' : `${claim.error.code}: ${claim.error.message}`,
   ]);
-  const table = rows.length === 0 ? '' : formatTable(headers, rows);
+  const table = rows.length === 0 ? '' : formatTable(headers, rows, { width, givesWay, wraps: true });
   const good = claims.filter(({ outcome }) => outcome === 'verified').length;
   const summary = `\n${good} of ${claims.length} claims verified${leftText(left)}, exit code ${exitCode}\n`;
   return `${table}${damageLines(damage)}${leftoverLines('Left behind', leftovers)}${summary}`;

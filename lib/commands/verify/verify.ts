@@ -64,6 +64,7 @@ async function prove(
     budgetMs: budget !== null && 'milliseconds' in budget ? budget.milliseconds : null,
     signal,
     log,
+    progress: context.progress(),
     prove: (candidate, job) => readBackup({ context, restic, scope, ground, candidate, job }),
     proved: (end) => mark(context, scope, end),
   });
@@ -87,7 +88,7 @@ async function readBackup({ context, restic, scope, ground, candidate, job }: Re
     const { drill } = await import('./drill.js');
     return drill(context, { ground, restic, snapshots, candidate, exactSize, job });
   };
-  job.step(`reading snapshot ${backup.id.slice(0, 8)}`);
+  job.step(`reading snapshot ${backup.id.slice(0, 8)}`, backup.sizeBytes);
   if (contentOf(backup.kind) === 'disk') {
     const parts = { ...job, restic, backup };
     const manifest = await manifestOf(parts, snapshots, ({ image }) => image !== null);
@@ -167,7 +168,12 @@ async function finish(context: VerifyContext, { started, scope, restic, ends, gr
     warnings: [...scope.warnings, ...(ground?.warnings ?? []), ...warnings],
     ...(error === undefined ? {} : { error: error.report() }),
   };
-  return { document: report, table: verifyTable(report), exitCode: code, metrics: verifyMetrics(report) };
+  return {
+    document: report,
+    table: (width: number | null) => verifyTable(report, width),
+    exitCode: code,
+    metrics: verifyMetrics(report),
+  };
 }
 
 /** Content with nothing would be content with a misspelt cluster, too. */

@@ -27,9 +27,9 @@ export async function diskToFile(
   const file = target.format === 'raw' ? new RawFile(handle) : new QcowFile(handle);
   const outcome: RestoreOutcome = { bytesWritten: 0, files: null, diskSize: null };
   try {
-    job.step(`writing ${target.path}`);
+    job.step(`writing ${target.path}`, job.backup.sizeBytes);
     await writeDisk(job, file, known, outcome);
-    job.step(`reading ${target.path} back`);
+    job.step(`reading ${target.path} back`, job.backup.sizeBytes);
     if (!(await file.verify(job))) {
       throw new CephbackupError('RESTORE_UNVERIFIED', `${target.path} differs from the backup`);
     }

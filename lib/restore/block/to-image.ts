@@ -59,7 +59,7 @@ export async function diskToImage(
       hold ?? acquire(job, target),
     ]);
     hold = held;
-    job.step(`writing ${formatImage(image)}`);
+    job.step(`writing ${formatImage(image)}`, job.backup.sizeBytes);
     job.state = 'incomplete';
     const stream = importStream({
       image: disk.image,
@@ -75,7 +75,7 @@ export async function diskToImage(
     await tools.writer.importDiff(image, stream, { signal: job.signal });
   });
   await confirm(hold, confirmUnused);
-  job.step(`reading ${formatImage(image)} back`);
+  job.step(`reading ${formatImage(image)} back`, job.backup.sizeBytes);
   const [read, metadata] = await allOf([
     digestImage(tools.writer, image, job),
     target.metadata === null ? null : tools.rbd.metadata(image, { signal: job.signal }),

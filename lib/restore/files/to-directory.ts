@@ -23,7 +23,7 @@ export async function filesToDirectory(
   if (part !== null) await requirePart(job, part);
   const { directory, target, content } = await prepareDirectory(job, given, found, tools);
   await refuseLinkedParents(target, part);
-  job.step(`restoring files into ${directory}`);
+  job.step(`restoring files into ${directory}`, part === null ? job.backup.sizeBytes : null);
   const { files, bytes } = await restoreFiles(job, target, part);
   // One that had content is somebody's own, and keeps what it is.
   if (part === null && content === 'empty') await restoreRoot(job, target, tools.root);

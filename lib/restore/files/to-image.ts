@@ -61,7 +61,7 @@ async function writeFiles(
     const filesystem = await openImageFilesystem(job, scope, target, state, confirm);
     await refuseLinkedParents(filesystem, part);
     begun();
-    job.step(`restoring files into ${formatImage(image)}`);
+    job.step(`restoring files into ${formatImage(image)}`, part === null ? job.backup.sizeBytes : null);
     const { files, bytes } = await restoreFiles(job, filesystem, part);
     const whole = part === null || filesystem.formatted;
     const told = whole && (await restoreRoot(job, filesystem));

@@ -49,7 +49,7 @@ export async function filesToShare(
     const shown = `the volume of ${volume.namespace}/${volume.pvc}`;
     unlessRefused(decide({ ...situation, force: job.force }), shown);
     await refuseLinkedParents(target, part);
-    job.step(`restoring files into ${fs}:${root}`);
+    job.step(`restoring files into ${fs}:${root}`, part === null ? job.backup.sizeBytes : null);
     const { files, bytes } = await restoreFiles(job, target, part);
     if (part === null) await restoreRoot(job, target);
     const [left] = await scope.release();

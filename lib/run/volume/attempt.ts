@@ -1,4 +1,5 @@
 import type { Logger } from '../../log/logger.js';
+import type { Activity } from '../../log/progress/activity.js';
 import type { EpochMs } from '../../log/time.js';
 import { Scope, type Leftover } from '../../ownership/scope.js';
 import type { PlannedVolume } from '../../plan/types.js';
@@ -18,6 +19,8 @@ export interface Over {
 /** One attempt to back up one volume: what the steps share, and what they have noted so far. */
 export class Attempt {
   readonly log: Logger;
+  /** For whoever watches. */
+  readonly activity: Activity;
   readonly warnings: string[] = [];
   readonly scope: Scope;
   readonly began: EpochMs;
@@ -41,7 +44,9 @@ export class Attempt {
     readonly moment: Moment,
     private readonly over: Over,
   ) {
-    this.log = tools.log.with({ volume: `${volume.namespace}/${volume.pvc}` });
+    const claim = `${volume.namespace}/${volume.pvc}`;
+    this.log = tools.log.with({ volume: claim });
+    this.activity = tools.progress.begin(claim);
     this.scope = new Scope(tools.node, this.log);
     this.began = tools.clock();
     this.time = this.began;
@@ -49,7 +54,7 @@ export class Attempt {
 
   step(text: string): void {
     this.log.info(text);
-    this.tools.progress.step(this.volume, text);
+    this.activity.step(text);
   }
 
   warn(text: string): void {

@@ -38,7 +38,7 @@ export async function backupVolume(
     return attempt.ended(await fail(attempt, asCephbackupError(thrown)));
   } finally {
     limit.clear();
-    tools.progress.end(volume);
+    attempt.activity.end();
   }
 }
 

@@ -45,11 +45,12 @@ async function saveOnParent(
 }
 
 function saveOnce(
-  { tools, volume, time }: Attempt,
+  { tools, volume, time, activity }: Attempt,
   { source, tags, rules }: Prepared,
   parent: string | null,
   signal: AbortSignal,
 ): Promise<BackupSummary> {
+  const expected = source.type === 'stream' ? source.length : (source.disk?.expectedBytes ?? null);
   return backupSource(tools.restic, {
     host: volume.host,
     tags,
@@ -60,7 +61,7 @@ function saveOnce(
     parent,
     deadlineMs: unlimitedMs,
     onProgress: (progress) => {
-      tools.progress.progress(volume, progress);
+      activity.reached({ ...progress, totalBytes: progress.totalBytes ?? expected });
     },
   });
 }

@@ -8,7 +8,7 @@ import type { ProofNotes } from '../../repository/run-record.js';
 import type { Exec } from '../../tools/process/exec.js';
 import type { Restic } from '../../tools/restic/restic.js';
 import type { VolumeDriver } from '../../volumes/driver.js';
-import type { Progress } from '../progress.js';
+import type { ProgressView } from '../../log/progress/view.js';
 import type { Recorder } from '../recorder.js';
 
 /** What the backup of every volume of a run uses. */
@@ -44,7 +44,7 @@ export interface VolumeTools {
   temporary: string;
   clock: () => EpochMs;
   log: Logger;
-  progress: Progress;
+  progress: ProgressView;
   /** Before a volume is touched: what its backup needs beside its bytes. Throws where that cannot be had. */
   readKey: (volume: PlannedVolume, signal: AbortSignal) => Promise<void>;
   /**

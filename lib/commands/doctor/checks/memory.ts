@@ -2,7 +2,7 @@ import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import path from 'node:path';
-import { bytes } from '../../../cli/output/table.js';
+import { formatBytes } from '../../../log/quantity.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
 import { cachedIndexBytes, cacheFolder, countIndexFiles } from './repository/facts.js';
 import { repositoryDeadlineMs } from '../setup.js';
@@ -27,7 +27,7 @@ export const memory: Check = {
         : perCachedByte * cached;
     const needed = concurrency * (baseBytes + index);
     const limit = await memoryLimit();
-    const text = `${concurrency} × restic need about ${bytes(needed)} of ${bytes(limit)}`;
+    const text = `${concurrency} × restic need about ${formatBytes(needed)} of ${formatBytes(limit)}`;
     if (needed <= limit) return ok(text);
     const fitting = Math.max(1, Math.floor(limit / (baseBytes + index)));
     return warning(
@@ -61,7 +61,7 @@ export const folders: Check = {
       // A filesystem without blocks (tmpfs without a limit) does not fill up.
       const free = room === null || room.blocks === 0 ? null : room.bavail * room.bsize;
       if (free !== null && free < leastFreeBytes)
-        findings.push(warning(`${folder} has only ${bytes(free)} free`, `make room in ${folder}`));
+        findings.push(warning(`${folder} has only ${formatBytes(free)} free`, `make room in ${folder}`));
     }
     const bad = findings.flatMap((finding) => finding ?? []);
     return bad.length === 0 ? ok(`${temporary} and ${cache ?? 'no cache'} can be written`) : bad;

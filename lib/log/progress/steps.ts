@@ -1,53 +1,46 @@
-import { CephbackupError } from '../errors/error.js';
-import type { Logger } from './logger.js';
+import { CephbackupError } from '../../errors/error.js';
+import type { Logger } from '../logger.js';
+import type { Activity } from './activity.js';
 
-const signOfLifeMs = 30_000;
 /** A full pool lets writes wait for ever. */
 const patienceMs = 20 * 60_000;
 
-/** Tells how far a restore is, and ends one that does not get on. */
-export class StepProgress {
+/** The steps of a restore or a proof: told to the log and to who watches, and ended where nothing moves any more. */
+export class Steps {
   readonly #stalled = new AbortController();
-  readonly #sign: NodeJS.Timeout;
   #watch: NodeJS.Timeout | undefined;
-  #text = '';
-  #since = 0;
-  #bytes = 0;
 
-  constructor(private readonly log: Logger) {
-    this.#sign = setInterval(() => {
-      const seconds = Math.round((performance.now() - this.#since) / 1000);
-      if (this.#text !== '') log.info(`still ${this.#text}`, { seconds, bytes: this.#bytes });
-    }, signOfLifeMs);
-  }
+  constructor(
+    private readonly log: Logger,
+    private readonly activity: Activity,
+  ) {}
 
   /** Aborts when nothing has moved for 20 minutes in a step that moves data. */
   get stalled(): AbortSignal {
     return this.#stalled.signal;
   }
 
-  readonly step = (text: string): void => {
+  /** @param totalBytes that the step will move, where that is known */
+  readonly step = (text: string, totalBytes: number | null = null): void => {
     clearTimeout(this.#watch);
     this.#watch = undefined;
-    this.#text = text;
-    this.#since = performance.now();
-    this.#bytes = 0;
+    this.activity.step(text, totalBytes);
     this.log.info(text);
   };
 
   readonly moved = (bytes: number): void => {
-    this.#bytes += bytes;
+    this.activity.moved(bytes);
     if (this.#watch !== undefined) this.#watch.refresh();
     else this.#watch = setTimeout(this.#stall, patienceMs);
   };
 
   close(): void {
-    clearInterval(this.#sign);
     clearTimeout(this.#watch);
+    this.activity.end();
   }
 
   readonly #stall = (): void => {
-    const message = `${this.#text}: nothing has moved for ${patienceMs / 60_000} minutes`;
+    const message = `${this.activity.text}: nothing has moved for ${patienceMs / 60_000} minutes`;
     const guidance =
       'See whether the pool is full (`ceph df`), Ceph is healthy and the repository can be reached.';
     this.#stalled.abort(new CephbackupError('COMMAND_TIMEOUT', message, { guidance }));
