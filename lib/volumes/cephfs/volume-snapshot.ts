@@ -1,4 +1,4 @@
-import { CephbackupError } from '../../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { Resource } from '../../ownership/scope.js';
 import { formatSubvolume } from '../../tools/ceph/fs.js';
 import type { CephfsTools } from './driver.js';
@@ -105,7 +105,7 @@ export class VolumeSnapshot {
     const { name, signal } = this.job;
     const { cephFs, subvolume, place } = this.share;
     // Creating one that exists would succeed, and give the old one.
-    if ((await snapshots.list('', { signal })).includes(name)) {
+    if ((await snapshots.list('', { signal }).catch(notListed)).includes(name)) {
       throw new CephbackupError('SNAPSHOT_FAILED', `a snapshot ${name} of ${place.root} exists already`);
     }
     this.job.step('taking snapshot');
@@ -157,4 +157,11 @@ export class VolumeSnapshot {
     if (place.by === 'manager' && subvolume !== null) await cephFs.removeSnapshot(subvolume, name);
     else await removeSnapshotDirectory(this.tools, { cephFs, fs, root: place.root, kernelOptions }, name);
   }
+}
+
+/** Without a list it is not known whether the snapshot exists already: none can be taken. */
+function notListed(thrown: unknown): never {
+  const { code, message } = asCephbackupError(thrown);
+  if (code !== 'COMMAND_OUTPUT_INVALID') throw thrown;
+  throw new CephbackupError('SNAPSHOT_FAILED', message, { cause: thrown });
 }
