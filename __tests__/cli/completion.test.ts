@@ -2,11 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { commands } from '../../lib/commands/index.js';
+import { allCommands } from '../../lib/commands/index.js';
 import { attempt } from '../../sandbox/process.js';
 import { cephbackupProgram } from '../../sandbox/tools.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { temporaryFolder } from '../support/temporary.js';
+
+const commands = await allCommands();
 
 let folder = '';
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { resolveOptions, type RawOptions } from '../../lib/cli/options.js';
 import { parseCommandLine } from '../../lib/cli/program.js';
-import { commands } from '../../lib/commands/index.js';
+import { allCommands, commands as listedCommands } from '../../lib/commands/index.js';
+
+const commands = await allCommands();
 
 /** What of an example is this program's own: a shell's words around it are not. */
 function ownArguments(example: string): string[] {
@@ -30,3 +32,9 @@ describe.each(commands.map((command) => [command.name, command] as const))(
     });
   },
 );
+
+test('the help of the program, for which no command is loaded, is that of all that are', () => {
+  const [listed, defined] = [listedCommands, commands].map((all) => parseCommandLine(all, ['--help'], '0'));
+  expect(listed).toEqual(defined);
+  expect(listed).toMatchObject({ type: 'help' });
+});

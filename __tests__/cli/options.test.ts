@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { commands } from '../../lib/commands/index.js';
+import { allCommands } from '../../lib/commands/index.js';
 import { resolveOptions, variableOf } from '../../lib/cli/options.js';
 import { runOptions } from '../../lib/commands/run/options.js';
 import { parseCommandLine } from '../../lib/cli/program.js';
 import { boolean, duration, shard, size, time, type Parsed } from '../../lib/cli/values.js';
+
+const commands = await allCommands();
 
 const value = <T>(parsed: Parsed<T>) => ('value' in parsed ? parsed.value : null);
 

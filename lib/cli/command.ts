@@ -50,7 +50,28 @@ export interface CommandOutput {
 
 export type Command<Options> = (context: CommandContext<Options>) => Promise<CommandOutput>;
 
-/** A command as the command line knows it. Its code is loaded only when it is used: `--help` must be quick. */
+/** A command as the help of the program shows it. Everything else is loaded when it is used: `--help` must be quick. */
+export interface ListedCommand {
+  name: string;
+  /** What its operands are called, e.g. `<NAMESPACE/PVC> [PATH]`. */
+  operands: string;
+  description: string;
+  /** The `index.ts` of its folder. */
+  load: () => Promise<{ command: Omit<CommandDefinition, 'name' | 'description'> }>;
+}
+
+/** @param synopsis its name, and what its operands are called */
+export function listed(synopsis: string, description: string, load: ListedCommand['load']): ListedCommand {
+  const [name = '', ...operands] = synopsis.split(' ');
+  return { name, operands: operands.join(' '), description, load };
+}
+
+/** Everything that the command line knows of a command. */
+export async function definitionOf({ name, description, load }: ListedCommand): Promise<CommandDefinition> {
+  return { name, description, ...(await load()).command };
+}
+
+/** A command as the command line knows it. The code that does its work is loaded when it is about to be done. */
 export interface CommandDefinition {
   name: string;
   description: string;
@@ -81,9 +102,9 @@ export interface Operand {
   next?: Operand;
 }
 
-/** A definition whose functions get the values of its own options. */
+/** A definition whose functions get the values of its own options; its name and description are in the list. */
 export function define<D extends Definitions>(
-  definition: Omit<CommandDefinition, 'options' | 'load' | 'operand' | 'patient' | 'repository' | 'check'> & {
+  definition: Pick<CommandDefinition, 'examples'> & {
     options: D;
     operand?: Operand;
     patient?: boolean;
@@ -91,7 +112,7 @@ export function define<D extends Definitions>(
     check?: (values: Values<D>, env: NodeJS.ProcessEnv, wrong: ReadonlySet<string>) => Promise<string[]>;
     load: () => Promise<Command<Values<D>>>;
   },
-): CommandDefinition {
+): Omit<CommandDefinition, 'name' | 'description'> {
   const {
     repository = () => false,
     operand = null,

@@ -1,6 +1,12 @@
 import type { Readable } from 'node:stream';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
-import type { CommandContext, CommandDefinition, CommandOutput } from './command.js';
+import {
+  definitionOf,
+  type CommandContext,
+  type CommandDefinition,
+  type CommandOutput,
+  type ListedCommand,
+} from './command.js';
 import type { Logger } from '../log/logger.js';
 import { exitCodeOf, exitCodes, type EndingSignal } from '../errors/exit-code.js';
 import { parseCommandLine, type CommandLine } from './program.js';
@@ -9,7 +15,7 @@ import type { Surroundings } from './surroundings.js';
 
 /** What the program is started with: the process, or a test. */
 export interface Start {
-  commands: readonly CommandDefinition[];
+  commands: readonly ListedCommand[];
   /** What it was called as: `cephbackup`, or `kubectl cephbackup` where it is kubectl's plugin. */
   name: string;
   argv: readonly string[];
@@ -28,7 +34,11 @@ export interface Start {
 /** The whole program; returns its exit code. Never throws. */
 export async function main(start: Start): Promise<number> {
   const json = wantsJson(start);
-  const line = parseCommandLine(start.commands, start.argv, start.version, start.name);
+  const commands: (CommandDefinition | ListedCommand)[] = [];
+  // Loaded is what the command line names; `help restore` is about `restore`, too.
+  for (const command of start.commands)
+    commands.push(start.argv.includes(command.name) ? await definitionOf(command) : command);
+  const line = parseCommandLine(commands, start.argv, start.version, start.name);
   if (line.type === 'help') {
     await start.stdout(line.text);
     return 0;

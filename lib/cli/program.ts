@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import type { CommandDefinition, Operand } from './command.js';
+import type { CommandDefinition, ListedCommand, Operand } from './command.js';
 import { variableOf, type OptionDefinition, type RawOptions } from './options.js';
 import { similar } from './similar.js';
 
@@ -10,10 +10,11 @@ export type CommandLine =
 
 /**
  * What a command line asks for. Nothing is run and nothing printed here.
+ * @param commands the one that is asked for as it is defined; of the others, what is listed is enough
  * @param name as the help calls the program
  */
 export function parseCommandLine(
-  commands: readonly CommandDefinition[],
+  commands: readonly (CommandDefinition | ListedCommand)[],
   argv: readonly string[],
   version: string,
   name = 'cephbackup',
@@ -28,8 +29,13 @@ export function parseCommandLine(
       writeOut: (text) => (printed += text),
       writeErr: (text) => (printed += text),
       outputError: () => undefined,
-    });
+    })
+    .configureHelp({ subcommandTerm });
   for (const definition of commands) {
+    if (!('options' in definition)) {
+      program.command(`${definition.name} ${definition.operands}`).summary(definition.description);
+      continue;
+    }
     const command = program
       .command(definition.name)
       .summary(definition.description)
@@ -67,6 +73,16 @@ export function parseCommandLine(
 /** Whether it says how to print the result of a command, and names none. */
 function namesOutputOnly(argv: readonly string[]): boolean {
   return /^(?:(?:-o|--output)(?:\0[^\0]*)?|-o[^\0]+|--output=[^\0]*)$/.test(argv.join('\0'));
+}
+
+/** `ls [options] <NAMESPACE/PVC> [PATH]`, also where the options are not known: every command but `help` has some. */
+function subcommandTerm(command: Command): string {
+  const operands = command.registeredArguments.map((operand) => {
+    const name = `${operand.name()}${operand.variadic ? '...' : ''}`;
+    return operand.required ? `<${name}>` : `[${name}]`;
+  });
+  const options = command.name() === 'help' ? [] : ['[options]'];
+  return [command.name(), ...options, ...operands].join(' ');
 }
 
 /** @param name as which the program was called */

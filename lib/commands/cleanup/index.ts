@@ -1,9 +1,7 @@
 import { define } from '../../cli/command.js';
 import { cleanupOptions } from './options.js';
 
-export const cleanupCommand = define({
-  name: 'cleanup',
-  description: 'remove what crashed runs of this installation left in Ceph and on this node',
+export const command = define({
   examples: ['cephbackup cleanup --dry-run', 'cephbackup cleanup'],
   options: cleanupOptions,
   patient: true,

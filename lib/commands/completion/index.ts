@@ -3,10 +3,8 @@ import { oneOf } from '../../cli/values.js';
 import { completionOptions } from './options.js';
 
 /** @param commands all of them, this one included: what can be completed */
-export const completionCommand = (commands: () => readonly CommandDefinition[]) =>
+export const completionCommand = (commands: () => Promise<readonly CommandDefinition[]>) =>
   define({
-    name: 'completion',
-    description: 'print a script that completes command lines: source <(cephbackup completion bash)',
     examples: [
       'source <(cephbackup completion bash)',
       'cephbackup completion fish > ~/.config/fish/completions/cephbackup.fish',
@@ -19,5 +17,5 @@ export const completionCommand = (commands: () => readonly CommandDefinition[]) 
       most: 1,
       parse: oneOf('bash', 'zsh', 'fish'),
     },
-    load: async () => (await import('./completion.js')).completion(commands()),
+    load: async () => (await import('./completion.js')).completion(await commands()),
   });

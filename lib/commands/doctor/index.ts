@@ -1,9 +1,7 @@
 import { define } from '../../cli/command.js';
 import { doctorOptions } from './options.js';
 
-export const doctorCommand = define({
-  name: 'doctor',
-  description: 'check everything that `run` needs, and say how to mend what is missing',
+export const command = define({
   examples: ['cephbackup doctor', 'cephbackup doctor --mapper nbd -o json'],
   options: doctorOptions,
   repository: () => 'url',

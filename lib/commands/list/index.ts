@@ -1,9 +1,7 @@
 import { define } from '../../cli/command.js';
 import { listOptions } from './options.js';
 
-export const listCommand = define({
-  name: 'list',
-  description: 'show every claim with its verdict, the reason, its kind and its last backup',
+export const command = define({
   examples: ['cephbackup list', 'kubectl get ns,pv,pvc -A -o json | cephbackup list --from -'],
   options: listOptions,
   check: async (values, env) => (await import('../shared/checks.js')).selectionMistakes(values, env),

@@ -3,9 +3,7 @@ import { path } from '../../cli/values.js';
 import { claimOperand } from '../shared/operands.js';
 import { lsOptions } from './options.js';
 
-export const lsCommand = define({
-  name: 'ls',
-  description: 'list what is in a backup, or the versions of a path over time',
+export const command = define({
   examples: [
     'cephbackup ls shop/database /var/lib --as-of 2026-03-01',
     'cephbackup ls shop/database --versions /etc/app.conf',

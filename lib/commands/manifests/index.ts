@@ -2,9 +2,7 @@ import { define } from '../../cli/command.js';
 import { claimOperand } from '../shared/operands.js';
 import { manifestsOptions } from './options.js';
 
-export const manifestsCommand = define({
-  name: 'manifests',
-  description: 'print the saved PVC, and a static PV for its restored volume, ready for `kubectl apply`',
+export const command = define({
   examples: [
     'cephbackup manifests shop/database | kubectl apply -f -',
     'cephbackup manifests shop/database --to-image rbd/database',

@@ -3,9 +3,7 @@ import { path } from '../../cli/values.js';
 import { claimOperand } from '../shared/operands.js';
 import { openOptions } from './options.js';
 
-export const openCommand = define({
-  name: 'open',
-  description: 'show a backup at an empty directory, read-only, until Ctrl-C',
+export const command = define({
   examples: ['cephbackup open shop/database ./look', 'cephbackup open vms/router ./look --as-of 2026-03-01'],
   options: openOptions,
   operand: {

@@ -1,9 +1,7 @@
 import { define } from '../../cli/command.js';
 import { pruneOptions } from './options.js';
 
-export const pruneCommand = define({
-  name: 'prune',
-  description: 'forget old backups by the rules given, claim by claim, and free their space',
+export const command = define({
   examples: [
     'cephbackup prune --keep-daily 14 --keep-weekly 8 --keep-monthly 12 --dry-run',
     'cephbackup prune --keep-within 30d --keep-deleted 90d',

@@ -2,9 +2,7 @@ import { define } from '../../cli/command.js';
 import { path } from '../../cli/values.js';
 import { reportOptions } from './options.js';
 
-export const reportCommand = define({
-  name: 'report',
-  description: 'write one HTML page on what is backed up, how old, how large, proven or not',
+export const command = define({
   examples: [
     'cephbackup report backups.html',
     'cephbackup report backups.html --repository --keep-daily 14 --keep-weekly 8',

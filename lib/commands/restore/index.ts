@@ -2,9 +2,7 @@ import { define } from '../../cli/command.js';
 import { claimOperand } from '../shared/operands.js';
 import { restoreOptions } from './options.js';
 
-export const restoreCommand = define({
-  name: 'restore',
-  description: 'bring a backup back: to an image, a claim, a directory or a file',
+export const command = define({
   examples: [
     'cephbackup restore shop/database --path /var/lib --to-directory ./out',
     'cephbackup restore vms/vm --partition 1 --path /etc/hosts --to-directory out',

@@ -1,9 +1,7 @@
 import { define } from '../../cli/command.js';
 import { runOptions } from './options.js';
 
-export const runCommand = define({
-  name: 'run',
-  description: 'back up every selected volume',
+export const command = define({
   examples: ['cephbackup run --dry-run', 'cephbackup run --namespace shop --min-age 20h'],
   options: runOptions,
   patient: true,

@@ -2,9 +2,7 @@ import { define } from '../../cli/command.js';
 import { claimOperand } from '../shared/operands.js';
 import { snapshotsOptions } from './options.js';
 
-export const snapshotsCommand = define({
-  name: 'snapshots',
-  description: 'show what the repository holds, by claim; needs neither Kubernetes nor Ceph',
+export const command = define({
   examples: ['cephbackup snapshots', 'cephbackup snapshots shop/database --cluster all'],
   options: snapshotsOptions,
   operand: { ...claimOperand, least: 0, most: 1 },

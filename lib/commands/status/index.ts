@@ -1,9 +1,7 @@
 import { define } from '../../cli/command.js';
 import { statusOptions } from './options.js';
 
-export const statusCommand = define({
-  name: 'status',
-  description: 'show how old the last backup of each claim is, what failed, and what is not covered',
+export const command = define({
   examples: ['cephbackup status --max-age 26h', 'cephbackup status --namespace shop -o json'],
   options: statusOptions,
   repository: ({ repository }) => repository === true,

@@ -2,9 +2,7 @@ import { define } from '../../cli/command.js';
 import { claimOperand } from '../shared/operands.js';
 import { verifyOptions } from './options.js';
 
-export const verifyCommand = define({
-  name: 'verify',
-  description: 'prove that backups restore: read them back, all of each, and check what comes',
+export const command = define({
   examples: ['cephbackup verify --budget 2h', 'cephbackup verify shop/database --drill'],
   options: verifyOptions,
   patient: true,
