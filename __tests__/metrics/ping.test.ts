@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { CommandContext, CommandOutput } from '../../lib/cli/command.js';
 import { resolveOptions } from '../../lib/cli/options.js';
-import { metricsOptions } from '../../lib/commands/shared/options.js';
+import { metricsOptions } from '../../lib/commands/shared/options/metrics.js';
 import { withMetrics } from '../../lib/commands/shared/metrics.js';
 import { CephbackupError } from '../../lib/errors/error.js';
 import { silent } from '../../lib/log/logger.js';

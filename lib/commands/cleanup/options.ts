@@ -1,6 +1,9 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean, matching } from '../../cli/values.js';
-import { commonOptions, selectionOptions, volumeOptions, dryRun } from '../shared/options.js';
+import { commonOptions } from '../shared/options/common.js';
+import { selectionOptions } from '../shared/options/selection.js';
+import { dryRun } from '../shared/options/single.js';
+import { volumeOptions } from '../shared/options/volumes.js';
 
 export const cleanupOptions = {
   ...commonOptions,

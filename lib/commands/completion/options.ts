@@ -1,5 +1,5 @@
 import type { Definitions } from '../../cli/options.js';
-import { commonOptions } from '../shared/options.js';
+import { commonOptions } from '../shared/options/common.js';
 
 const { output, logLevel, logFormat } = commonOptions;
 

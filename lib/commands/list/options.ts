@@ -1,6 +1,7 @@
 import type { Definitions } from '../../cli/options.js';
 import { text } from '../../cli/values.js';
-import { commonOptions, selectionOptions } from '../shared/options.js';
+import { commonOptions } from '../shared/options/common.js';
+import { selectionOptions } from '../shared/options/selection.js';
 
 export const listOptions = {
   ...commonOptions,

@@ -1,6 +1,8 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean } from '../../cli/values.js';
-import { commonOptions, readingOptions, toImage } from '../shared/options.js';
+import { readingOptions } from '../shared/options/choice.js';
+import { commonOptions } from '../shared/options/common.js';
+import { toImage } from '../shared/options/single.js';
 
 export const manifestsOptions = {
   ...commonOptions,

@@ -1,4 +1,5 @@
 import type { Definitions } from '../../cli/options.js';
-import { commonOptions, readingOptions } from '../shared/options.js';
+import { readingOptions } from '../shared/options/choice.js';
+import { commonOptions } from '../shared/options/common.js';
 
 export const openOptions = { ...commonOptions, ...readingOptions } satisfies Definitions;

@@ -1,13 +1,9 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean, duration, integer, size, type Parser } from '../../cli/values.js';
-import {
-  commonOptions,
-  metricsOptions,
-  dryRun,
-  limitUpload,
-  limitDownload,
-  retryLock,
-} from '../shared/options.js';
+import { commonOptions } from '../shared/options/common.js';
+import { metricsOptions } from '../shared/options/metrics.js';
+import { dryRun } from '../shared/options/single.js';
+import { limitUpload, limitDownload, retryLock } from '../shared/options/volumes.js';
 
 /** One rule of restic's, for each claim that exists. */
 function keep(unit: string, what: string) {

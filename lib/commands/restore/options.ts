@@ -9,7 +9,11 @@ import {
   oneOf,
   path,
 } from '../../cli/values.js';
-import { choiceOptions, commonOptions, selectionOptions, toImage, volumeOptions } from '../shared/options.js';
+import { choiceOptions } from '../shared/options/choice.js';
+import { commonOptions } from '../shared/options/common.js';
+import { selectionOptions } from '../shared/options/selection.js';
+import { toImage } from '../shared/options/single.js';
+import { volumeOptions } from '../shared/options/volumes.js';
 
 export const restoreOptions = {
   ...commonOptions,

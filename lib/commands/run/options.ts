@@ -1,13 +1,10 @@
 import type { Definitions, Values } from '../../cli/options.js';
 import { boolean, duration, matching } from '../../cli/values.js';
-import {
-  commonOptions,
-  selectionOptions,
-  volumeOptions,
-  metricsOptions,
-  dryRun,
-  hooks,
-} from '../shared/options.js';
+import { commonOptions } from '../shared/options/common.js';
+import { metricsOptions } from '../shared/options/metrics.js';
+import { selectionOptions } from '../shared/options/selection.js';
+import { dryRun, hooks } from '../shared/options/single.js';
+import { volumeOptions } from '../shared/options/volumes.js';
 
 export const runOptions = {
   ...commonOptions,

@@ -9,7 +9,7 @@ import { backupsOf, type Backup } from '../../repository/claims.js';
 import type { Marks } from '../../repository/proofs.js';
 import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import { defaultPrefix } from './cluster.js';
-import type { commonOptions } from './options.js';
+import type { commonOptions } from './options/common.js';
 import { ownCluster, type OwnCluster } from './own-cluster.js';
 import { surveyRepository, type LimitValues } from './repository.js';
 

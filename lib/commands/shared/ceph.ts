@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
-import type { volumeOptions } from './options.js';
+import type { volumeOptions } from './options/volumes.js';
 import { Ceph } from '../../tools/ceph/ceph.js';
 import { defaultConf, readKeys } from '../../tools/ceph/keyring.js';
 import { Rbd } from '../../tools/rbd/images.js';

@@ -4,7 +4,8 @@ import { shardMistake } from '../../cli/shard.js';
 import { asCephbackupError } from '../../errors/error.js';
 import { parseClusters } from '../../plan/clusters.js';
 import { parseSelector } from '../../plan/selector.js';
-import type { selectionOptions, volumeOptions } from './options.js';
+import type { selectionOptions } from './options/selection.js';
+import type { volumeOptions } from './options/volumes.js';
 
 /** What is wrong with the selection beyond each option by itself. */
 export function selectionMistakes(

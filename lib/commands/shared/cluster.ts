@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
-import type { commonOptions, selectionOptions } from './options.js';
+import type { commonOptions } from './options/common.js';
+import type { selectionOptions } from './options/selection.js';
 import type { KubeApi } from '../../kube/api.js';
 import { connectKube } from '../../kube/client.js';
 import { clusterIdOf, readInventory } from '../../kube/inventory.js';

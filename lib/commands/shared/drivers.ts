@@ -1,6 +1,6 @@
 import type { Values } from '../../cli/options.js';
 import type { runOptions } from '../run/options.js';
-import type { volumeOptions } from './options.js';
+import type { volumeOptions } from './options/volumes.js';
 import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume, VolumeKind } from '../../plan/types.js';
 import { startDaemon } from '../../tools/process/daemon.js';

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../log/time.js';
-import type { metricsOptions } from './options.js';
+import type { metricsOptions } from './options/metrics.js';
 import type { Values } from '../../cli/options.js';
 import { asCephbackupError, messageOf } from '../../errors/error.js';
 import { decodedUrlPart, redactUrls } from '../../log/redactor.js';

@@ -1,5 +1,5 @@
 import type { Values } from '../../cli/options.js';
-import type { volumeOptions } from './options.js';
+import type { volumeOptions } from './options/volumes.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { resticEnvironment } from '../../tools/process/environment.js';
 import { Restic } from '../../tools/restic/restic.js';

@@ -1,5 +1,7 @@
 import type { Definitions } from '../../cli/options.js';
-import { commonOptions, limitUpload, limitDownload, retryLock, cluster } from '../shared/options.js';
+import { cluster } from '../shared/options/choice.js';
+import { commonOptions } from '../shared/options/common.js';
+import { limitUpload, limitDownload, retryLock } from '../shared/options/volumes.js';
 
 export const snapshotsOptions = {
   ...commonOptions,

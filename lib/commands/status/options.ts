@@ -1,7 +1,9 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean, duration } from '../../cli/values.js';
 import { listOptions } from '../list/options.js';
-import { commonOptions, selectionOptions, volumeOptions } from '../shared/options.js';
+import { commonOptions } from '../shared/options/common.js';
+import { selectionOptions } from '../shared/options/selection.js';
+import { volumeOptions } from '../shared/options/volumes.js';
 
 export const statusOptions = {
   ...commonOptions,

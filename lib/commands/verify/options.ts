@@ -1,17 +1,11 @@
 import type { Definitions } from '../../cli/options.js';
 import { boolean, duration, size, type Parser } from '../../cli/values.js';
 import type { Budget } from '../../verify/rotation.js';
-import {
-  commonOptions,
-  selectionOptions,
-  volumeOptions,
-  metricsOptions,
-  limitUpload,
-  limitDownload,
-  patience,
-  retryLock,
-  cluster,
-} from '../shared/options.js';
+import { cluster } from '../shared/options/choice.js';
+import { commonOptions } from '../shared/options/common.js';
+import { metricsOptions } from '../shared/options/metrics.js';
+import { selectionOptions } from '../shared/options/selection.js';
+import { volumeOptions, limitUpload, limitDownload, patience, retryLock } from '../shared/options/volumes.js';
 
 /** `2h` or `500GiB`: a duration or a size. */
 const budget: Parser<Budget> = (text) => {

@@ -1,0 +1,80 @@
+import type { Definitions } from '../../../cli/options.js';
+import { duration, integer, matching, oneOf, text } from '../../../cli/values.js';
+
+/** How volumes are reached and read. */
+export const volumeOptions = {
+  concurrency: {
+    flag: '--concurrency',
+    placeholder: 'N',
+    description: 'volumes at a time (default: 4)',
+    parse: integer(1, 256),
+  },
+  volumeTimeout: {
+    flag: '--volume-timeout',
+    placeholder: 'DURATION',
+    description: 'limit for each volume (default: 20h; 0s: none)',
+    parse: duration,
+  },
+  mapper: {
+    flag: '--mapper',
+    placeholder: 'krbd|nbd|fuse',
+    description: 'how RBD images are mapped (default: krbd)',
+    parse: oneOf('krbd', 'nbd', 'fuse'),
+  },
+  cephfsClient: {
+    flag: '--cephfs-client',
+    placeholder: 'kernel|fuse',
+    description: 'how CephFS is mounted (default: kernel)',
+    parse: oneOf('kernel', 'fuse'),
+  },
+  fsck: {
+    flag: '--fsck',
+    placeholder: 'preen|full',
+    description: 'how thoroughly clones are checked (default: preen)',
+    parse: oneOf('preen', 'full'),
+  },
+  cephConf: {
+    flag: '--ceph-conf',
+    placeholder: 'FILE',
+    description: 'ceph.conf (default: CEPH_CONF, else /etc/ceph/ceph.conf)',
+    parse: text,
+  },
+  cephUser: {
+    flag: '--ceph-user',
+    placeholder: 'NAME',
+    description: 'Ceph user without "client." (default: admin)',
+    parse: matching(/^(?!client\.)[A-Za-z0-9_.-]+$/, 'a user name without "client."'),
+  },
+  cephKeyring: {
+    flag: '--ceph-keyring',
+    placeholder: 'FILE',
+    description: "keyring of the Ceph user (default: ceph.conf's)",
+    parse: text,
+  },
+  patience: {
+    flag: '--patience',
+    placeholder: 'DURATION',
+    description: 'how long a step that fails by what passes by itself is tried again (default: 2m)',
+    parse: duration,
+  },
+  retryLock: {
+    flag: '--retry-lock',
+    placeholder: 'DURATION',
+    description: 'how long to wait while others lock the repository (default: 2m)',
+    parse: duration,
+  },
+  limitUpload: {
+    flag: '--limit-upload',
+    placeholder: 'KIB',
+    description: 'limit for restic uploads in KiB/s',
+    parse: integer(1, 2 ** 31),
+  },
+  limitDownload: {
+    flag: '--limit-download',
+    placeholder: 'KIB',
+    description: 'limit for restic downloads in KiB/s',
+    parse: integer(1, 2 ** 31),
+  },
+} satisfies Definitions;
+
+export const { limitUpload, limitDownload, patience, retryLock } = volumeOptions;
