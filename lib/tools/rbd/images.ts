@@ -35,6 +35,7 @@ export class Rbd {
   /** What this node maps through its kernel. */
   readonly mapping: RbdMapping;
   readonly #rbd: RbdCommand;
+  #version: string | null = null;
 
   constructor(
     private readonly exec: Exec,
@@ -54,8 +55,11 @@ export class Rbd {
 
   /** What `rbd --version` prints. */
   async version(options?: Partial<CommandOptions>): Promise<string> {
+    if (this.#version !== null) return this.#version;
     const { stdout } = await this.exec('rbd', ['--version'], { deadlineMs: queryDeadlineMs, ...options });
-    return stdout.trim();
+    const version = stdout.trim();
+    if (version !== '') this.#version = version;
+    return version;
   }
 
   /** Without the features that count objects where the image has too many of them. @throws CephbackupError CLONE_FAILED … */

@@ -9,8 +9,8 @@ import type { StartDaemon } from '../../../tools/process/daemon.js';
 import type { Environment } from '../../../tools/process/environment.js';
 import type { Exec } from '../../../tools/process/exec.js';
 import { formatImage } from '../../../tools/rbd/image-spec.js';
-import type { RbdSnapshot } from '../../../tools/rbd/snapshots.js';
 import type { Restic } from '../../../tools/restic/restic.js';
+import { allOf } from '../../../waiting/all-of.js';
 import type { VolumeDriver, VolumeJob } from '../../driver.js';
 import type { Mapper } from '../../mappers/mapper.js';
 import type { LocateImage } from '../../rbd/image.js';
@@ -22,13 +22,13 @@ import {
   type RbdBlockDriver,
   type TakenSnapshot,
 } from '../driver.js';
-import { listExact } from '../listing.js';
+import { listExact, type SnapshotFacts } from '../listing.js';
 import { diffIsRight, judgeBase, type BaseUse, type ParentDisk } from './base.js';
 import { whyNoFuse } from '../../../fuse/available.js';
 import { futureBase } from './future-base.js';
 import { formatFacts, imageTime, segmentBytesFor, segmentsPerFolder, type DiskFacts } from './format.js';
 import { readParent } from './parent.js';
-import { baseFacts, changesSince } from './since-base.js';
+import { sinceBase } from './since-base.js';
 import { planSegments, type Segment } from './plan.js';
 import { startView, type ViewProcess } from './start.js';
 
@@ -49,9 +49,10 @@ export interface SegmentsTools {
 
 interface Judged {
   use: BaseUse;
-  /** Only where it is used. */
+  /** Only where the base is used. */
   parent: ParentDisk | null;
-  base: RbdSnapshot | null;
+  /** Since the base; of no meaning without a parent. */
+  changes: ExtentList;
 }
 
 /**
@@ -98,13 +99,12 @@ export class SegmentsDriver implements VolumeDriver {
       this.#judge(job, taken, disk),
       listExact((whole) => listSnapshot(rbd, image, name, whole, facts, signal), facts),
     ]);
-    const changes = judged.base === null ? null : await changesSince(job, taken, judged.base);
-    const use = judged.use === 'used' && changes === null ? 'no-base' : judged.use;
+    const { use, parent, changes } = judged;
     const segments = planSegments({
       facts: disk,
       extents,
-      parent: use === 'used' ? (judged.parent?.segments ?? null) : null,
-      changes: changes ?? new ExtentList(),
+      parent: parent?.segments ?? null,
+      changes,
       time: { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 },
     });
     const read = segments.filter((segment) => segment.read).length;
@@ -115,28 +115,37 @@ export class SegmentsDriver implements VolumeDriver {
   async #judge(job: VolumeJob, taken: TakenSnapshot, facts: DiskFacts): Promise<Judged> {
     const { rbd, snapshots } = taken;
     const { signal, volume, name } = job;
-    const backup = await job.parent();
-    const parent = backup === null ? null : await this.#readParent(job, backup.id);
+    const [backup, version] = await allOf([job.parent(), rbd.version({ signal })]);
     const wanted = backup === null ? null : baseName(ownerOf(name)?.installation ?? '', backup.id);
     const base = snapshots.find((snapshot) => snapshot.name === wanted && snapshot.trashedFrom === null);
-    const known = base === undefined ? null : await baseFacts(job, taken, base);
-    const use = judgeBase({
-      parent,
-      facts,
-      base: known === null ? null : diskOf(known),
-      imageTime: imageTime(String(taken.imageId)),
-      diffIsRight: diffIsRight(
-        await rbd.version({ signal }),
-        taken.facts.fastDiff && known?.fastDiff === true,
-      ),
-      uid: volume.uid,
-      now: Date.now(),
-      fullEveryMs: this.tools.fullEveryMs,
-      failedLast: job.failedLast,
-    });
-    return use === 'used' && typeof parent === 'object'
-      ? { use, parent, base: base ?? null }
-      : { use, parent: null, base: null };
+    const isRight = ({ fastDiff }: SnapshotFacts) => diffIsRight(version, taken.facts.fastDiff && fastDiff);
+    // The repository and Ceph are asked at once: that a base is not used after all is rare.
+    const [parent, asked] = await allOf([
+      backup === null ? null : this.#readParent(job, backup.id),
+      base === undefined ? null : settled(sinceBase([job, taken, base], isRight)),
+    ]);
+    const judge = (known: DiskFacts | null, right: boolean) =>
+      judgeBase({
+        parent,
+        facts,
+        base: known,
+        imageTime: imageTime(String(taken.imageId)),
+        diffIsRight: right,
+        uid: volume.uid,
+        now: Date.now(),
+        fullEveryMs: this.tools.fullEveryMs,
+        failedLast: job.failedLast,
+      });
+    if (asked?.status === 'rejected') {
+      signal.throwIfAborted();
+      const use = judge(facts, true);
+      if (use === 'used') throw asked.reason;
+      return { use, parent: null, changes: new ExtentList() };
+    }
+    const since = asked?.value ?? null;
+    const use = judge(since === null ? null : diskOf(since.base), since?.changes != null);
+    const changes = since?.changes ?? new ExtentList();
+    return { use, parent: use === 'used' && typeof parent === 'object' ? parent : null, changes };
   }
 
   async #readParent(job: VolumeJob, id: string): Promise<ParentDisk | 'other' | 'damaged'> {
@@ -264,6 +273,11 @@ export class SegmentsDriver implements VolumeDriver {
     scope.add(null, async () => (await opening.catch(() => null))?.close());
     return opening;
   }
+}
+
+async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [end] = await Promise.allSettled([promise]);
+  return end;
 }
 
 /** A place in the order of release for one thing that may be acquired later. */

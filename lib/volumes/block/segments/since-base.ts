@@ -1,4 +1,5 @@
 import { ExtentList } from '../../../qcow2/extents.js';
+import { allOf } from '../../../waiting/all-of.js';
 import type { RbdSnapshot } from '../../../tools/rbd/snapshots.js';
 import type { VolumeJob } from '../../driver.js';
 import { listSnapshot, type TakenSnapshot } from '../driver.js';
@@ -7,27 +8,31 @@ import type { SnapshotFacts } from '../listing.js';
 
 type Context = [job: Pick<VolumeJob, 'name' | 'signal'>, taken: TakenSnapshot, base: RbdSnapshot];
 
-/** Null where the base was removed or renamed meanwhile. @throws CephbackupError */
-export function baseFacts(...context: Context): Promise<SnapshotFacts | null> {
-  const [{ signal }, { rbd, image }, base] = context;
-  return whileThere(context, async () =>
-    snapshotFacts(await rbd.snapshots.info(image, base.name, { signal })),
-  );
+export interface SinceBase {
+  /** Of the base's own snapshot. */
+  base: SnapshotFacts;
+  /** What may differ between the base and the snapshot; null where Ceph is known to miss changes. */
+  changes: ExtentList | null;
 }
 
 /**
- * What may differ between the base and the snapshot. Where both have object maps, Ceph is asked in two ways, and what
- * either of them names counts. Null where the base was removed or renamed meanwhile.
+ * What the base is, and what has changed since. Where both have object maps, Ceph is asked in two ways, and what either of
+ * them names counts. Null where the base was removed or renamed meanwhile.
  *
+ * @param isRight whether a diff from a base with such facts misses no change
  * @throws CephbackupError
  */
-export function changesSince(...context: Context): Promise<ExtentList | null> {
-  const [{ name, signal }, { rbd, image, facts }, base] = context;
-  const list = (wholeObject: boolean) =>
-    listSnapshot(rbd, image, name, wholeObject, facts, signal, base.name);
+export function sinceBase(
+  context: Context,
+  isRight: (base: SnapshotFacts) => boolean,
+): Promise<SinceBase | null> {
+  const [{ name, signal }, { rbd, image, facts }, { name: baseName }] = context;
+  const list = (wholeObject: boolean) => listSnapshot(rbd, image, name, wholeObject, facts, signal, baseName);
   return whileThere(context, async () => {
-    const exact = await list(false);
-    return facts.fastDiff && facts.size > 0 ? union(exact, await list(true)) : exact;
+    const base = snapshotFacts(await rbd.snapshots.info(image, baseName, { signal }));
+    if (!isRight(base)) return { base, changes: null };
+    const [exact, whole] = await allOf([list(false), facts.fastDiff && facts.size > 0 ? list(true) : null]);
+    return { base, changes: whole === null ? exact : union(exact, whole) };
   });
 }
 
