@@ -30,10 +30,11 @@ export function parseCommandLine(
       writeErr: (text) => (printed += text),
       outputError: () => undefined,
     })
-    .configureHelp({ subcommandTerm });
+    .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` });
   for (const definition of commands) {
     if (!('options' in definition)) {
-      program.command(`${definition.name} ${definition.operands}`).summary(definition.description);
+      const usage = `[options] ${definition.operands}`.trimEnd();
+      program.command(definition.name).summary(definition.description).usage(usage);
       continue;
     }
     const command = program
@@ -73,16 +74,6 @@ export function parseCommandLine(
 /** Whether it says how to print the result of a command, and names none. */
 function namesOutputOnly(argv: readonly string[]): boolean {
   return /^(?:(?:-o|--output)(?:\0[^\0]*)?|-o[^\0]+|--output=[^\0]*)$/.test(argv.join('\0'));
-}
-
-/** `ls [options] <NAMESPACE/PVC> [PATH]`, also where the options are not known: every command but `help` has some. */
-function subcommandTerm(command: Command): string {
-  const operands = command.registeredArguments.map((operand) => {
-    const name = `${operand.name()}${operand.variadic ? '...' : ''}`;
-    return operand.required ? `<${name}>` : `[${name}]`;
-  });
-  const options = command.name() === 'help' ? [] : ['[options]'];
-  return [command.name(), ...options, ...operands].join(' ');
 }
 
 /** @param name as which the program was called */
