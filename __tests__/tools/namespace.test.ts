@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
+import { mkdirInside, writeInside } from '../../lib/tools/node/in-namespace.js';
 import { mountedAt, unmount } from '../../lib/tools/node/mount.js';
 import { openNamespace, readMounts, stateDirectory } from '../../lib/tools/node/namespace.js';
 import { startDaemon } from '../../lib/tools/process/daemon.js';
@@ -36,4 +37,17 @@ test('a namespace whose holder was killed has no mounts: what lies below can be 
   await waitFor('the namespace to be gone', 10_000, async () => (await readMounts(namespace)).length === 0);
   const never = () => Promise.reject(new Error('there is nothing to unmount'));
   await expect(unmount(never, namespace, stateDirectory)).resolves.toBeUndefined();
+});
+
+test('a namespace whose holder was killed is told of, whoever wants to write into it', async () => {
+  const namespace = await openNamespace(startDaemon, env);
+  await writeInside(namespace, `${stateDirectory}/file`, 'text');
+  process.kill(namespace.pid, 'SIGKILL');
+  await waitFor('its end', 60_000, async () => (await readMounts(namespace)).length === 0);
+  const late = [
+    writeInside(namespace, `${stateDirectory}/file`, 'text'),
+    mkdirInside(namespace, `${stateDirectory}/folder`),
+  ];
+  for (const one of late) await expect(one).rejects.toMatchObject({ code: 'NAMESPACE_FAILED' });
+  await namespace.close();
 });

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import type { Backup } from '../repository/claims.js';
-import { openNamespace, pathInside, stateDirectory } from '../tools/node/namespace.js';
+import { mkdirInside } from '../tools/node/in-namespace.js';
+import { openNamespace, stateDirectory } from '../tools/node/namespace.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import { openDisk, readParts, type OpenDisk } from './disk.js';
 import type { DiskPart } from './partitions.js';
@@ -26,6 +26,6 @@ export async function openBackupDisk(tools: LookTools, backup: Backup): Promise<
 /** A directory in the namespace of a disk, on which nothing is mounted yet. */
 export async function makePlace(namespace: NamespaceRef): Promise<string> {
   const place = `${stateDirectory}/partition`;
-  await mkdir(pathInside(namespace, place));
+  await mkdirInside(namespace, place);
   return place;
 }

@@ -25,7 +25,7 @@ const everywhere = [
 const only: Record<Command, readonly string[]> = {
   run: [
     ...['rbd snap create', 'rbd clone', 'rbd export-diff', 'restic backup'],
-    'ceph fs subvolume snapshot create',
+    ...['ceph fs subvolume snapshot create', 'rbd snap rename'],
   ],
   restore: [
     ...['mkfs.ext4', 'mkfs.xfs', 'tune2fs', 'blkid', 'qemu-img', 'restic restore', 'restic dump'],
@@ -52,5 +52,7 @@ const only: Record<Command, readonly string[]> = {
 
 /** Whether a command is one that the matrix was made for: a backup, for example, never unlocks and never prunes. */
 export function isKnown(verb: string, command: Command): boolean {
+  // `rbd --version`.
+  if (verb === 'rbd') return true;
   return [...everywhere, ...only[command]].some((known) => verb === known || verb.startsWith(`${known} `));
 }

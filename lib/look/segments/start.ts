@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { mountedServer } from '../../fuse/mount.js';
 import { printable } from '../../log/logger.js';
-import { exportDirectory, pathInside, serverCommand } from '../../tools/node/namespace.js';
+import { mkdirInside } from '../../tools/node/in-namespace.js';
+import { exportDirectory, serverCommand } from '../../tools/node/namespace.js';
 import type { NamespaceRef } from '../../tools/process/exec.js';
 import type { LookTools } from '../tools.js';
 import { diskFile, serveSegmentsCommand } from './command.js';
@@ -19,7 +19,7 @@ export async function serveAsOneFile(
   namespace: NamespaceRef,
   folder: string,
 ): Promise<{ path: string; sizeBytes: number }> {
-  await mkdir(pathInside(namespace, mountPoint));
+  await mkdirInside(namespace, mountPoint);
   let announce: (line: string) => void = () => undefined;
   let late: NodeJS.Timeout | undefined;
   const announced = new Promise<string>((resolve) => {

@@ -108,6 +108,11 @@ export async function readMounts({ pid }: NamespaceRef): Promise<MountEntry[]> {
     });
 }
 
+/** Whether the process that holds a namespace lives. */
+export async function isHeld({ pid }: NamespaceRef): Promise<boolean> {
+  return (await mountInfo(pid)) !== '';
+}
+
 async function mountInfo(pid: number): Promise<string> {
   try {
     return await readFile(`/proc/${pid}/mountinfo`, 'utf8');

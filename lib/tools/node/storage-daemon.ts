@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import type { Daemon, StartDaemon } from '../process/daemon.js';
 import type { Environment } from '../process/environment.js';
 import type { NamespaceRef } from '../process/exec.js';
 import { mountedAt } from './mount.js';
-import { pathInside, serverCommand } from './namespace.js';
+import { writeInside } from './in-namespace.js';
+import { serverCommand } from './namespace.js';
 import { untilServed } from './served.js';
 
 const withinMs = 60_000;
@@ -32,7 +32,7 @@ export async function exportDisk(
   { startDaemon, env }: { startDaemon: StartDaemon; env: Environment },
   { namespace, blockdev, file, of, started, signal }: DiskExport,
 ): Promise<void> {
-  await writeFile(pathInside(namespace, file), '');
+  await writeInside(namespace, file, '');
   const name = 'disk';
   const target = { type: 'fuse', id: 'export', 'node-name': name, mountpoint: file, writable: true };
   const args = [

@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { connectionArguments } from '../../tools/ceph/connection.js';
 import { within } from '../../waiting/within.js';
 import type { Daemon } from '../../tools/process/daemon.js';
 import { mountedAt } from '../../tools/node/mount.js';
-import { pathInside } from '../../tools/node/namespace.js';
+import { mkdirInside } from '../../tools/node/in-namespace.js';
 import { untilServed } from '../../tools/node/served.js';
 import {
   clientDirectory,
@@ -63,7 +62,7 @@ class FuseMount implements CephfsMount {
   async mount(): Promise<void> {
     const { exec, startDaemon, env } = this.tools;
     const { namespace, writable, signal } = this.request;
-    await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
+    await mkdirInside(namespace, clientDirectory, { recursive: true });
     const args = [...inOwnProcessNamespace, 'ceph-fuse', ...fuseArguments(this.request)];
     this.#daemon = startDaemon('unshare', args, { env, namespace });
     await this.#mounted(this.#daemon);

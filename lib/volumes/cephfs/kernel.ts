@@ -1,9 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
 import { completeConf } from '../../tools/ceph/conf.js';
 import { kernelRefusesKey } from '../../tools/ceph/unreadable-key.js';
 import { mountedAt } from '../../tools/node/mount.js';
-import { pathInside, stateDirectory } from '../../tools/node/namespace.js';
+import { mkdirInside, writeInside } from '../../tools/node/in-namespace.js';
+import { stateDirectory } from '../../tools/node/namespace.js';
 import {
   clientDirectory,
   mountTimeoutSeconds,
@@ -53,8 +53,8 @@ class KernelMount implements CephfsMount {
     const { exec } = this.tools;
     const { namespace, root, signal, connection, writable } = this.request;
     const conf = await completeConf(connection, 'MOUNT_FAILED');
-    await writeFile(pathInside(namespace, confFile), conf, { mode: 0o600 });
-    await mkdir(pathInside(namespace, clientDirectory), { recursive: true });
+    await writeInside(namespace, confFile, conf, { mode: 0o600 });
+    await mkdirInside(namespace, clientDirectory, { recursive: true });
     const options = mountOptions(this.request).join(',');
     const args = ['-t', 'ceph', '-o', options, '--', `:${root}`, clientDirectory];
     const deadlineMs = (mountTimeoutSeconds + 30) * 1000;

@@ -1,6 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { completeConf } from '../../tools/ceph/conf.js';
-import { exportDirectory, pathInside, stateDirectory } from '../../tools/node/namespace.js';
+import { writeInside } from '../../tools/node/in-namespace.js';
+import { exportDirectory, stateDirectory } from '../../tools/node/namespace.js';
 import { exportDisk } from '../../tools/node/storage-daemon.js';
 import { formatImage } from '../../tools/rbd/image-spec.js';
 import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
@@ -18,7 +19,7 @@ export function fuse(tools: MapperTools): Mapper {
       // A name of its own: an image that is restored to may be called anything.
       const file = `${exportDirectory}/image-${image.image}`;
       const conf = `${stateDirectory}/ceph.conf`;
-      await writeFile(pathInside(namespace, conf), await completeConf(rbd.connection, 'MAP_FAILED'), {
+      await writeInside(namespace, conf, await completeConf(rbd.connection, 'MAP_FAILED'), {
         mode: 0o600,
       });
       await exportDisk(tools, {
