@@ -29,7 +29,9 @@ export const incrementalLarge: Bench = async ({ folder, quick, tell }) => {
     tell(`${name}, unchanged`);
     const second = await observed(large);
     const [one = null, other = null] = [first.report.volumes[0], second.report.volumes[0]];
-    const right = one?.bytesRead === extents * segment && other?.bytesRead === 0 && other.base === 'used';
+    // A piece of the device that was read ahead too early is read twice.
+    const all = (one?.bytesRead ?? 0) >= extents * segment;
+    const right = all && other?.bytesRead === 0 && other.base === 'used';
     if (!right) throw new Error(`not what was to be measured: ${JSON.stringify([one, other])}`);
     return {
       figures: [
