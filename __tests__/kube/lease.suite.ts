@@ -147,6 +147,22 @@ export function leaseSuite(context: KubeContext): void {
       },
     );
 
+    test('what changes a lease of a dead holder without renewing it does not pass for a sign of life', async () => {
+      const namespace = await place('lease-labelled');
+      await abandon(namespace, {
+        spec: { holderIdentity: 'dead', renewTime: '2026-01-01T00:00:00.000000Z' },
+      });
+      const waiting = acquire(namespace);
+      await sleep(timings.duration / 4);
+      const admin = await context.connect();
+      const lease = await admin.get<LeaseObject>(leasePath(namespace, 'cephbackup'));
+      await admin.replace(leasePath(namespace, 'cephbackup'), {
+        ...lease,
+        metadata: { ...lease.metadata, labels: { looked: 'at' } },
+      });
+      await expect(waiting).resolves.toMatchObject({ ordinal: 0 });
+    });
+
     test('of many who wait for a dead holder, one gets the lease', async () => {
       const namespace = await place('lease-race');
       await abandon(namespace, { spec: { holderIdentity: 'dead' } });

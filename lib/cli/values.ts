@@ -82,7 +82,9 @@ export const path: Parser<string> = (value) =>
 export const innerPath: Parser<string> = (value) => {
   const parts = value.split('/').filter((part) => part !== '' && part !== '.');
   const valid = parts.length > 0 && !parts.includes('..') && !value.includes('\0');
-  return valid ? { value: `/${parts.join('/')}` } : { expected: 'a path within the volume, without ..' };
+  return valid
+    ? { value: `/${parts.join('/')}` }
+    : { expected: 'a path below the root of the volume, without ..' };
 };
 
 /** `POOL[/RADOSNS]/IMAGE`, with names that rbd's image specs can carry. */

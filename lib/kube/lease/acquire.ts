@@ -156,7 +156,8 @@ class Contender {
 
   /** @throws CephbackupError RUN_IN_PROGRESS where the holder shows that it lives */
   #isDead({ metadata }: LeaseObject, record: LeaseRecord, asked: number): boolean {
-    const version = [metadata?.uid, metadata?.resourceVersion, record.holder, record.renewed].join(' ');
+    // A label that somebody sets changes the resourceVersion: only a renewal shows that the holder lives.
+    const version = [metadata?.uid, record.holder, record.renewed].join(' ');
     const { holder, acquired } = record;
     const who = `${printable(holder ?? '')} holds the lease ${this.store.namespace}/${leaseName} since ${acquired ?? 'an unknown time'}`;
     if (this.#watched === null) {
