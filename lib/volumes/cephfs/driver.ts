@@ -5,7 +5,7 @@ import { backingSnapshot } from './backing.js';
 import type { CephfsClient, CephfsMount, ClientTools } from './client.js';
 import { clientDirectory, formatMount } from './client.js';
 import { locateShare, type CephFsFor, type LocatedShare } from './locate.js';
-import { bindReadOnly, tryUnmount } from './mounts.js';
+import { bindReadOnly, unmountOrAbandon } from './mounts.js';
 import { SharedSnapshots } from './shared-snapshots.js';
 import { SnapshotDirectory } from './snapshots.js';
 import { pathOf, VolumeSnapshot, type Shown } from './volume-snapshot.js';
@@ -101,15 +101,9 @@ export class CephfsDriver implements VolumeDriver {
   ): Promise<void> {
     const { exec } = this.tools;
     job.scope.add({ kind: 'mount', name: `${volumeDirectory} (${job.name})`, cluster }, async () => {
-      const problem = await tryUnmount(exec, namespace, volumeDirectory);
-      if (problem !== null) {
-        // Who waits for a client that answers no more uses the mount until the client ends.
-        await mount.abandon();
-        const left = await tryUnmount(exec, namespace, volumeDirectory, ['--lazy']);
-        if (left !== null)
-          throw new CephbackupError('COMMAND_FAILED', `umount of ${volumeDirectory}: ${left}`);
-        job.warn(`${volumeDirectory} was unmounted by force: ${problem}`);
-      }
+      // Who waits for a client that answers no more uses the mount until the client ends.
+      const problem = await unmountOrAbandon(exec, namespace, volumeDirectory, () => mount.abandon());
+      if (problem !== null) job.warn(`${volumeDirectory} was unmounted by force: ${problem}`);
     });
     await bindReadOnly(exec, namespace, `${clientDirectory}${pathOf(shown)}`, volumeDirectory, job.signal);
   }

@@ -14,7 +14,7 @@ import {
   type ClientTools,
 } from './client.js';
 import { mountError } from './mount-error.js';
-import { restrict, tryUnmount } from './mounts.js';
+import { restrict, unmountOrAbandon } from './mounts.js';
 
 /** Beyond the client's own limit. */
 const mountedWithin = (mountTimeoutSeconds + 15) * 1000;
@@ -91,12 +91,8 @@ class FuseMount implements CephfsMount {
     const { exec } = this.tools;
     const { namespace, warn } = this.request;
     if (this.#daemon === null) return;
-    const problem = await tryUnmount(exec, namespace, clientDirectory);
-    if (problem === null) return;
-    await this.abandon();
-    const left = await tryUnmount(exec, namespace, clientDirectory, ['--lazy']);
-    if (left !== null) throw new CephbackupError('COMMAND_FAILED', `umount of ${clientDirectory}: ${left}`);
-    warn(`ceph-fuse did not let go of its mount and was ended by force: ${problem}`);
+    const problem = await unmountOrAbandon(exec, namespace, clientDirectory, () => this.abandon());
+    if (problem !== null) warn(`ceph-fuse did not let go of its mount and was ended by force: ${problem}`);
   }
 
   async abandon(): Promise<void> {

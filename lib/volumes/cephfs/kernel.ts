@@ -13,7 +13,7 @@ import {
   type ClientTools,
 } from './client.js';
 import { mountError } from './mount-error.js';
-import { restrict, tryUnmount } from './mounts.js';
+import { restrict, tryUnmount, unmountOrAbandon } from './mounts.js';
 
 const confFile = `${stateDirectory}/ceph.conf`;
 
@@ -86,15 +86,9 @@ class KernelMount implements CephfsMount {
   async unmount(): Promise<void> {
     const { exec } = this.tools;
     const { namespace, warn } = this.request;
-    const problem = await tryUnmount(exec, namespace, clientDirectory);
-    if (problem === null) return;
-    await this.abandon();
     // Whoever still uses it keeps it in the kernel: the snapshot below must then stay.
-    if ((await tryUnmount(exec, namespace, clientDirectory)) !== null) {
-      await tryUnmount(exec, namespace, clientDirectory, ['--lazy']);
-      throw new CephbackupError('COMMAND_FAILED', `umount of ${clientDirectory}: ${problem}`);
-    }
-    warn(`CephFS had to be unmounted by force: ${problem}`);
+    const problem = await unmountOrAbandon(exec, namespace, clientDirectory, () => this.abandon(), true);
+    if (problem !== null) warn(`CephFS had to be unmounted by force: ${problem}`);
   }
 
   /** Ends the requests that wait for a server with an I/O error. */

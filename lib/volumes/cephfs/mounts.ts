@@ -1,4 +1,4 @@
-import { asCephbackupError } from '../../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import type { Exec, NamespaceRef } from '../../tools/process/exec.js';
 import { lastLine } from '../../tools/process/outcome.js';
 import { mountedAt, mountLocally, safeMountOptions } from '../../tools/node/mount.js';
@@ -51,4 +51,31 @@ export async function tryUnmount(
   } catch (thrown) {
     return asCephbackupError(thrown).message;
   }
+}
+
+/**
+ * Unmounts, also what hangs: `abandon` ends who serves it, then it is taken out of the tree. Returns why that was needed;
+ * null where it was not.
+ *
+ * @param remains whether who still uses the mount keeps it alive even so, so that what lies below must stay
+ * @throws CephbackupError COMMAND_FAILED
+ */
+export async function unmountOrAbandon(
+  exec: Exec,
+  namespace: NamespaceRef,
+  at: string,
+  abandon: () => Promise<void>,
+  remains = false,
+): Promise<string | null> {
+  const problem = await tryUnmount(exec, namespace, at);
+  if (problem === null) return null;
+  await abandon();
+  const stillUsed = remains && (await tryUnmount(exec, namespace, at)) !== null;
+  const left = await tryUnmount(exec, namespace, at, ['--lazy']);
+  if (stillUsed || left !== null)
+    throw new CephbackupError(
+      'COMMAND_FAILED',
+      `umount of ${at}: ${stillUsed ? problem : (left ?? problem)}`,
+    );
+  return problem;
 }
