@@ -1,4 +1,3 @@
-import { CephbackupError } from '../../errors/error.js';
 import { connectionArguments } from '../../tools/ceph/connection.js';
 import { within } from '../../waiting/within.js';
 import type { Daemon } from '../../tools/process/daemon.js';
@@ -13,11 +12,11 @@ import {
   type CephfsMountRequest,
   type ClientTools,
 } from './client.js';
-import { mountError } from './mount-error.js';
+import { mountError, noAnswer } from './mount-error.js';
 import { restrict, unmountOrAbandon } from './mounts.js';
 
-/** Beyond the client's own limit. */
-const mountedWithin = (mountTimeoutSeconds + 15) * 1000;
+/** Beyond the client's own limit, and below the 45 s that `doctor` gives each look. */
+const mountedWithinMs = (mountTimeoutSeconds + 10) * 1000;
 /** For a client to close its session after it was unmounted; it takes one second. */
 const endsWithinMs = 10_000;
 
@@ -71,14 +70,13 @@ class FuseMount implements CephfsMount {
 
   #mounted(daemon: Daemon): Promise<void> {
     const { namespace, signal } = this.request;
-    const late = `ceph-fuse: nothing is mounted after ${mountedWithin / 1000} s`;
     return untilServed({
       daemon,
       namespace,
       isServed: async () => (await mountedAt(namespace, clientDirectory)) !== null,
-      withinMs: mountedWithin,
+      withinMs: mountedWithinMs,
       dead: () => mountError(this.request, daemon.stderr()),
-      late: () => new CephbackupError('CEPHFS_UNAVAILABLE', late, { retryable: true }),
+      late: () => noAnswer(this.request, `ceph-fuse has mounted nothing after ${mountedWithinMs / 1000} s`),
       signal,
     });
   }

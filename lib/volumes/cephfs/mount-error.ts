@@ -13,7 +13,16 @@ const errors = { EPERM: 1, ENOENT: 2, EIO: 5, EACCES: 13, ESTALE: 116, ETIMEDOUT
  */
 const errnoPrinted = /(?:^\(|failed with \(|mount error )(\d+)/;
 
-const noAnswer =
+/** Of a mount that is neither made nor refused: from Ceph 20 on, what becomes of a client that may do nothing there. */
+export function noAnswer(
+  { fs, root }: Pick<CephfsMountRequest, 'fs' | 'root'>,
+  text: string,
+): CephbackupError {
+  const message = `mount of ${root} of the filesystem ${fs}: ${text}`;
+  return new CephbackupError('CEPHFS_UNAVAILABLE', message, { retryable: true, guidance: noAnswerGuidance });
+}
+
+const noAnswerGuidance =
   'See `ceph fs status`, then run again. Where its metadata servers are well, the Ceph user has no capability for them: `ceph auth caps client.USER … mds "allow rws fsname=FS"` (docs/cephfs.md lists all).';
 
 /** What a failed mount means, by all that the client wrote to stderr. */
@@ -22,7 +31,8 @@ export function mountError(
   stderr: string,
 ): CephbackupError {
   const telling = stderr.split('\n').find((line) => errnoPrinted.test(line)) ?? stderr;
-  const text = `mount of ${root} of the filesystem ${fs}: ${lastLine(telling)}`;
+  const last = lastLine(telling);
+  const text = `mount of ${root} of the filesystem ${fs}: ${last}`;
   switch (Number(errnoPrinted.exec(telling)?.[1])) {
     case errors.ENOENT:
       return new CephbackupError(isSubvolume(root) ? 'SUBVOLUME_NOT_FOUND' : 'DIRECTORY_NOT_FOUND', text);
@@ -30,8 +40,7 @@ export function mountError(
     case errors.EACCES:
       return forbidden(text);
     case errors.ETIMEDOUT:
-      // From Ceph 20 on a client that may do nothing there is not refused, but gets no answer.
-      return new CephbackupError('CEPHFS_UNAVAILABLE', text, { retryable: true, guidance: noAnswer });
+      return noAnswer({ fs, root }, last);
     case errors.EIO:
       return new CephbackupError('CEPHFS_UNAVAILABLE', text, { retryable: true });
   }
