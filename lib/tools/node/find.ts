@@ -10,7 +10,7 @@ const arrived = '.';
  * nothing said is none.
  *
  * @param depth how deep at most; default: everything @param expression prints what it finds, and no `-quit` before it has
- * @returns its result, without what it said of the directory itself
+ * @returns its result, without what it said of the directory itself; where lines are taken as they come, those are without it, too
  * @throws CephbackupError COMMAND_OUTPUT_INVALID where it exits 0 without having looked
  */
 export async function findBelow(
@@ -22,14 +22,22 @@ export async function findBelow(
   const itself = ['-path', escapeGlob(directory), '-printf', arrived];
   const within = depth === null ? [] : ['-maxdepth', String(depth)];
   const args = [directory, ...within, '-xdev', '(', ...itself, ')', '-o', '(', ...expression, ')'];
-  const result = await exec('find', args, options);
+  let there = false as boolean;
+  const { onStdoutLine } = options;
+  const byLine: typeof onStdoutLine = (line, stop) => {
+    const first = !there && line.startsWith(arrived);
+    there ||= first;
+    const rest = first ? line.slice(arrived.length) : line;
+    if (!first || rest !== '') onStdoutLine?.(rest, stop);
+  };
+  const result = await exec('find', args, { ...options, ...(onStdoutLine && { onStdoutLine: byLine }) });
   if (result.exitCode !== 0) return result;
-  if (!result.stdout.startsWith(arrived))
+  if (!there && !result.stdout.startsWith(arrived))
     throw new CephbackupError(
       'COMMAND_OUTPUT_INVALID',
       `find: exit code 0, but it did not look into ${directory}: ${lastLine(result.stderr)}`,
     );
-  return { ...result, stdout: result.stdout.slice(arrived.length) };
+  return onStdoutLine === undefined ? { ...result, stdout: result.stdout.slice(arrived.length) } : result;
 }
 
 /** What stands for itself alone in a pattern of `find`. */

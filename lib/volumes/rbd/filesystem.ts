@@ -9,14 +9,17 @@ import { volumeDirectory, type MountNamespace } from '../../tools/node/namespace
 import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { Rbd } from '../../tools/rbd/images.js';
 import { filesystemNote } from '../../repository/filesystem-note.js';
+import { newestChangeIn, newestChangeNote } from '../../repository/newest-change-note.js';
 import type { DirectorySource } from '../../repository/source.js';
 import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
-import { hotWindowMs, markHotFiles } from './hot-files.js';
+import { hotSince, markHotFiles, newestChange } from './hot-files.js';
 import type { LocateImage } from './image.js';
 import { removeOwnSnapshot } from './removal.js';
 import { namespaceInScope } from '../namespace.js';
+import { unlessAborted } from '../../waiting/within.js';
+import type { EpochMs } from '../../log/time.js';
 
 export interface RbdFilesystemTools {
   exec: Exec;
@@ -67,7 +70,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
     );
     const mounting = { job, namespace, device, type };
     const unmounted = await this.#check(mounting);
-    await this.#mount(mounting, unmounted ? null : pointInTime - hotWindowMs);
+    const newest = await this.#mount(mounting, unmounted ? null : pointInTime);
     const errors = await this.#errorsCounted(namespace);
     return {
       type: 'directory',
@@ -79,6 +82,7 @@ export class RbdFilesystemDriver implements VolumeDriver {
       resticOptions: [
         ...(await rootOptions(job, this.tools.exec, namespace)),
         ...(await layoutOptions(this.tools.exec, device.path, { namespace, signal })),
+        ...(newest === null ? [] : [`--exclude=${newestChangeNote(newest)}`]),
       ],
       confirm: async () => {
         await this.#confirm(namespace, device);
@@ -125,24 +129,37 @@ export class RbdFilesystemDriver implements VolumeDriver {
 
   /**
    * Leaves the clone mounted for reading. What may have been written to when the snapshot was taken is marked before.
-   * @param hotSince null where nothing can have been on its way
+   * @param inUseAt when the snapshot was taken; null where nothing can have been on its way then
+   * @returns when the newest change was made, where it was looked for
    */
-  async #mount(mounting: Mounting, hotSince: number | null): Promise<void> {
+  async #mount(mounting: Mounting, inUseAt: EpochMs | null): Promise<EpochMs | null> {
     const { job, namespace, device, type } = mounting;
     const { exec } = this.tools;
-    const options = { namespace, signal: job.signal };
     // XFS replays its log at a writable mount only; on a loop device that was made for reading, ext4 counts no errors.
-    const writable = hotSince !== null || type === 'xfs' || device.loop;
+    const writable = inUseAt !== null || type === 'xfs' || device.loop;
     await this.#attach(mounting, writable ? 'rw' : 'ro');
     await this.#confirm(namespace, device);
-    if (hotSince !== null) {
-      job.step('marking files that may have been written to');
-      const count = await markHotFiles(exec, volumeDirectory, hotSince, options);
-      if (count > 0)
-        job.log.info('files changed just before the snapshot: the next run reads them again', { count });
-    }
-    if (writable)
-      await remount(exec, { ...options, directory: volumeDirectory, options: ['ro', ...safeMountOptions()] });
+    const newest = inUseAt === null ? null : await this.#markHotFiles(mounting, inUseAt);
+    const options = { namespace, signal: job.signal, directory: volumeDirectory };
+    if (writable) await remount(exec, { ...options, options: ['ro', ...safeMountOptions()] });
+    return newest;
+  }
+
+  /** Returns when the newest change was made, by the clock of whoever made it. */
+  async #markHotFiles({ job, namespace }: Mounting, taken: EpochMs): Promise<EpochMs | null> {
+    const { exec } = this.tools;
+    const { signal, log } = job;
+    const previous = await unlessAborted(job.parent(), signal);
+    const previousNewest = newestChangeIn(previous?.excludes ?? []);
+    job.step('marking files that may have been written to');
+    const options = { namespace, signal };
+    const looking = { known: previousNewest, until: taken };
+    const newest = await newestChange(exec, volumeDirectory, looking, options);
+    const since = hotSince({ taken, newest, previousNewest });
+    const count = await markHotFiles(exec, volumeDirectory, since, options);
+    if (count > 0)
+      log.info('files changed just before the snapshot: the next run reads them again', { count });
+    return newest;
   }
 
   async #attach({ job, namespace, device, type }: Mounting, access: 'ro' | 'rw'): Promise<void> {

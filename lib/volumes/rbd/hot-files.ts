@@ -1,4 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { CephbackupError } from '../../errors/error.js';
+import type { EpochMs } from '../../log/time.js';
 import { findBelow } from '../../tools/node/find.js';
 import type { CommandOptions, Exec, NamespaceRef } from '../../tools/process/exec.js';
 import { lastLine } from '../../tools/process/outcome.js';
@@ -9,6 +11,54 @@ import { unlimitedMs } from '../../waiting/deadline.js';
  * its new data not yet. docs/formats.md says what it is made of.
  */
 export const hotWindowMs = 3_600_000;
+
+type FindOptions = Partial<CommandOptions> & { namespace: NamespaceRef };
+
+/**
+ * When the newest change in a filesystem was made (ctime), rounded down to milliseconds: what the clock of its writer had
+ * reached at least. What is dated after `until` tells nothing.
+ *
+ * @param known a change that is known from before: only newer ones are looked for
+ */
+export async function newestChange(
+  exec: Exec,
+  directory: string,
+  { known, until }: { known: EpochMs | null; until: EpochMs },
+  options: FindOptions,
+): Promise<EpochMs | null> {
+  const newer = known === null ? [] : ['-newerct', `@${(known + 1) / 1000}`];
+  let newest = known;
+  const found = await findBelow(exec, { directory }, [...newer, '-printf', '%C@\\n'], {
+    deadlineMs: unlimitedMs,
+    ...options,
+    onStdoutLine: (line) => {
+      const time = Math.floor(Number(line) * 1000);
+      if (time <= until && (newest === null || time > newest)) newest = time;
+    },
+  });
+  if (found.exitCode === 0) return newest;
+  const message = `the times of the clone's files cannot be read: ${lastLine(found.stderr)}`;
+  throw new CephbackupError('FILESYSTEM_CORRUPT', message);
+}
+
+export interface HotQuestion {
+  /** When the snapshot was taken, by this program's clock. */
+  taken: EpochMs;
+  /** The newest change in the snapshot, by the clock of whoever made it. */
+  newest: EpochMs | null;
+  /** That of the previous backup; null where it is not known. */
+  previousNewest: EpochMs | null;
+}
+
+/**
+ * From when on a change is hot. The clock of the node that writes may be behind: then what was written just before the
+ * snapshot looks old by our clock, but not beside the newest change, which has the same clock. Where there was no change
+ * since the previous backup, nothing can be on its way that was not then.
+ */
+export function hotSince({ taken, newest, previousNewest }: HotQuestion): EpochMs {
+  const idle = newest === null || newest === previousNewest;
+  return (idle ? taken : Math.min(taken, newest)) - hotWindowMs;
+}
 
 /**
  * Makes restic read the hot files again in the next run. restic takes from the previous backup what has the same times
@@ -23,22 +73,77 @@ export const hotWindowMs = 3_600_000;
 export async function markHotFiles(
   exec: Exec,
   directory: string,
-  since: number,
-  options: Partial<CommandOptions> & { namespace: NamespaceRef },
+  since: EpochMs,
+  options: FindOptions,
 ): Promise<number> {
-  // A walk of everything: only the volume's deadline ends it.
-  const unlimited = { deadlineMs: unlimitedMs, ...options };
-  const hot = ['-type', 'f', '-newerct', `@${Math.floor(since / 1000)}`];
-  const touch = ['-exec', 'touch', '-a', '-c', '--', '{}', '+'];
-  const first = await findBelow(exec, { directory }, [...hot, '-printf', 'x', ...touch], unlimited);
-  if (first.exitCode === 0) return first.stdout.length;
-  // Of immutable and append-only files not even root can change the times.
-  const freed = ['-exec', 'chattr', '-f', '-i', '-a', '{}', '+'];
-  await findBelow(exec, { directory }, [...hot, ...freed], unlimited);
-  const second = await findBelow(exec, { directory }, [...hot, '-printf', 'x', ...touch], unlimited);
-  if (second.exitCode === 0) return second.stdout.length;
-  throw new CephbackupError(
-    'FILESYSTEM_CORRUPT',
-    `files that were changed just before the snapshot cannot be marked on the clone: ${lastLine(second.stderr)}`,
-  );
+  const marking = new Marking(exec, directory, options);
+  // Old filesystems keep whole seconds: what was changed in this very one would have the same time again.
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  const before = await marking.times(Math.max(since, now - 1));
+  const count = await marking.touch(since);
+  for (;;) {
+    const same = before.size === 0 ? [] : await marking.unchanged(before, since);
+    if (same.length === 0) return count;
+    await pause(1_100, undefined, { signal: options.signal });
+    for (let start = 0; start < same.length; start += batch)
+      await marking.touch(since, same.slice(start, start + batch));
+  }
+}
+
+/** So many inodes are named to one command. */
+const batch = 1_000;
+
+/** The hot files of a mounted clone. Walks of everything: only the volume's deadline ends them. */
+class Marking {
+  constructor(
+    private readonly exec: Exec,
+    private readonly directory: string,
+    private readonly options: FindOptions,
+  ) {}
+
+  /** The ctime of each file that was changed later, by its inode. */
+  async times(since: EpochMs): Promise<Map<string, string>> {
+    const times = new Map<string, string>();
+    await this.#find(since, ['-printf', '%i %C@\\n'], (line) => {
+      const [inode = '', time = ''] = line.split(' ');
+      times.set(inode, time);
+    });
+    return times;
+  }
+
+  /** Which of these files still have the ctime that they had. */
+  async unchanged(before: ReadonlyMap<string, string>, since: EpochMs): Promise<string[]> {
+    const same: string[] = [];
+    await this.#find(since, ['-printf', '%i %C@\\n'], (line) => {
+      const [inode = '', time] = line.split(' ');
+      if (before.get(inode) === time) same.push(inode);
+    });
+    return same;
+  }
+
+  /** Returns how many there were. @param inodes only these */
+  async touch(since: EpochMs, inodes: readonly string[] = []): Promise<number> {
+    const only = inodes.flatMap((inode, index) => [index === 0 ? '(' : '-o', '-inum', inode]);
+    const these = [...only, ...(only.length === 0 ? [] : [')'])];
+    const touch = [...these, '-printf', 'x', '-exec', 'touch', '-a', '-c', '--', '{}', '+'];
+    const first = await this.#find(since, touch);
+    if (first.exitCode === 0) return first.stdout.length;
+    // Of immutable and append-only files not even root can change the times.
+    await this.#find(since, [...these, '-exec', 'chattr', '-f', '-i', '-a', '{}', '+']);
+    const second = await this.#find(since, touch);
+    if (second.exitCode === 0) return second.stdout.length;
+    throw new CephbackupError(
+      'FILESYSTEM_CORRUPT',
+      `files that were changed just before the snapshot cannot be marked on the clone: ${lastLine(second.stderr)}`,
+    );
+  }
+
+  #find(since: EpochMs, args: readonly string[], onStdoutLine?: (line: string) => void) {
+    const hot = ['-type', 'f', '-newerct', `@${Math.floor(since / 1000)}`];
+    return findBelow(this.exec, { directory: this.directory }, [...hot, ...args], {
+      deadlineMs: unlimitedMs,
+      ...this.options,
+      ...(onStdoutLine && { onStdoutLine }),
+    });
+  }
 }

@@ -1,0 +1,18 @@
+import type { EpochMs } from '../log/time.js';
+
+/**
+ * When the newest change was made that the backup of a filesystem saw, by the clock of whoever made it: noted as the root
+ * directory is (`root-note.ts`).
+ */
+const prefix = '/.cephbackup/newest-change/';
+
+export function newestChangeNote(time: EpochMs): string {
+  return prefix + new Date(time).toISOString();
+}
+
+/** Null where the snapshot does not tell. */
+export function newestChangeIn(notes: readonly string[]): EpochMs | null {
+  const note = notes.find((one) => one.startsWith(prefix));
+  const time = Date.parse(note?.slice(prefix.length) ?? '');
+  return Number.isNaN(time) ? null : time;
+}
