@@ -58,6 +58,12 @@ export function leaseSuite(context: KubeContext): void {
     };
     await context.kube.seed([object]);
   };
+  /** Somebody changes the lease by hand. */
+  const alter = async (namespace: string, change: (lease: LeaseObject) => LeaseObject): Promise<void> => {
+    const admin = await context.connect();
+    const path = leasePath(namespace, 'cephbackup');
+    await admin.replace(path, change(await admin.get<LeaseObject>(path)));
+  };
 
   afterEach(async () => {
     await Promise.all(held.splice(0).map((lease) => lease.release()));
@@ -122,9 +128,7 @@ export function leaseSuite(context: KubeContext): void {
       });
       const waiting = acquire(namespace);
       await sleep(timings.duration / 4);
-      const admin = await context.connect();
-      const lease = await admin.get<LeaseObject>(leasePath(namespace, 'cephbackup'));
-      await admin.replace(leasePath(namespace, 'cephbackup'), { ...lease, spec: {} } as LeaseObject);
+      await alter(namespace, (lease) => ({ ...lease, spec: {} }));
       await expect(waiting).resolves.toMatchObject({ ordinal: 0 });
     });
 
@@ -154,12 +158,10 @@ export function leaseSuite(context: KubeContext): void {
       });
       const waiting = acquire(namespace);
       await sleep(timings.duration / 4);
-      const admin = await context.connect();
-      const lease = await admin.get<LeaseObject>(leasePath(namespace, 'cephbackup'));
-      await admin.replace(leasePath(namespace, 'cephbackup'), {
+      await alter(namespace, (lease) => ({
         ...lease,
         metadata: { ...lease.metadata, labels: { looked: 'at' } },
-      });
+      }));
       await expect(waiting).resolves.toMatchObject({ ordinal: 0 });
     });
 

@@ -1,4 +1,5 @@
 import type { FilesystemLayout } from '../tools/node/filesystem-layout.js';
+import { behind } from './prefixed.js';
 
 /** How the filesystem was made that a snapshot is of: noted as its root directory is (`root-note.ts`). */
 const prefix = '/.cephbackup/filesystem/';
@@ -9,10 +10,10 @@ export function filesystemNote(layout: FilesystemLayout): string {
 
 /** Null where the snapshot tells nothing that makes sense. */
 export function filesystemIn(notes: readonly string[]): FilesystemLayout | null {
-  const note = notes.find((one) => one.startsWith(prefix));
-  if (note === undefined) return null;
+  const note = behind(notes, prefix);
+  if (note === null) return null;
   try {
-    const text = Buffer.from(note.slice(prefix.length), 'base64url').toString();
+    const text = Buffer.from(note, 'base64url').toString();
     const told = JSON.parse(text) as FilesystemLayout;
     const numbers = Object.entries(told).every(
       ([key, value]) => !/(Bytes|inodes)$/.test(key) || (Number.isSafeInteger(value) && Number(value) > 0),

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../log/time.js';
+import { behind } from './prefixed.js';
 
 /**
  * When the newest change was made that the backup of a filesystem saw, by the clock of whoever made it: noted as the root
@@ -12,7 +13,6 @@ export function newestChangeNote(time: EpochMs): string {
 
 /** Null where the snapshot does not tell. */
 export function newestChangeIn(notes: readonly string[]): EpochMs | null {
-  const note = notes.find((one) => one.startsWith(prefix));
-  const time = Date.parse(note?.slice(prefix.length) ?? '');
+  const time = Date.parse(behind(notes, prefix) ?? '');
   return Number.isNaN(time) ? null : time;
 }

@@ -1,4 +1,5 @@
 import type { DirectoryAttributes } from '../tools/node/directory-attributes.js';
+import { behind } from './prefixed.js';
 
 /**
  * A snapshot's tree has no entry for the volume's root directory. What that directory is besides its content is noted in
@@ -16,10 +17,10 @@ export function rootNote(attributes: DirectoryAttributes): string | null {
 
 /** What a snapshot tells of its root directory; null where it was made by a release that noted nothing. */
 export function rootIn(notes: readonly string[]): DirectoryAttributes | null {
-  const note = notes.find((one) => one.startsWith(prefix));
-  if (note === undefined) return null;
+  const note = behind(notes, prefix);
+  if (note === null) return null;
   try {
-    const text = Buffer.from(note.slice(prefix.length), 'base64url').toString();
+    const text = Buffer.from(note, 'base64url').toString();
     return checked(JSON.parse(text) as Partial<Record<keyof DirectoryAttributes, unknown>>);
   } catch {
     return null;

@@ -1,4 +1,5 @@
 import type { PlannedVolume } from '../plan/types.js';
+import { behind } from './prefixed.js';
 
 /** The six tags of a claim's snapshots: never more, because `restic forget` groups by the exact set. */
 export function claimTags(cluster: string, volume: PlannedVolume): string[] {
@@ -32,6 +33,5 @@ function areNamed(tags: readonly string[], names: readonly string[]): boolean {
 
 /** The value of one tag of a snapshot, e.g. `tagValue(tags, 'uid')`. */
 export function tagValue(tags: readonly string[], name: string): string | null {
-  const prefix = `${name}=`;
-  return tags.find((tag) => tag.startsWith(prefix))?.slice(prefix.length) ?? null;
+  return behind(tags, `${name}=`);
 }

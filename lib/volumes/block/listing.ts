@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { ExtentList } from '../../qcow2/extents.js';
+import { allOf } from '../../waiting/all-of.js';
 import { WholeObjects } from './diff.js';
 
 /** What is known of a snapshot before its extents are listed. Bytes. */
@@ -59,15 +60,9 @@ export async function listExact(
 }
 
 async function listBoth(diff: (wholeObject: boolean) => Promise<ExtentList>) {
-  const [whole, exact] = await both(diff(true), diff(false));
+  const [whole, exact] = await allOf([diff(true), diff(false)]);
   if (covers(whole, exact)) return { whole, exact };
   throw new CephbackupError('OBJECT_MAP_WRONG', 'the object map of the snapshot denies objects that exist');
-}
-
-/** Both results; where one fails, after the other has ended, too: no command is left behind. */
-async function both<T>(one: Promise<T>, other: Promise<T>): Promise<[T, T]> {
-  await Promise.allSettled([one, other]);
-  return [await one, await other];
 }
 
 /** Whether each extent of `inner` lies within one of `outer`. */
