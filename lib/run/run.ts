@@ -10,7 +10,7 @@ import type { Over } from './volume/attempt.js';
 import { backupVolume } from './volume/backup.js';
 import type { VolumeTools } from './volume/tools.js';
 
-export interface ExecuteRequest<Look> {
+export interface ExecuteRequest<Look, Kept> {
   volumes: readonly PlannedVolume[];
   /** The same in the order in which they are begun. */
   inTurn: readonly PlannedVolume[];
@@ -25,6 +25,8 @@ export interface ExecuteRequest<Look> {
   gate: Omit<GateRequest, 'signal'>;
   /** The last look, begun when what volumes acquired is released; proofs may still be going on. */
   lastLook: () => Promise<Look>;
+  /** Keeps what was proven, begun when nothing more will be; the last look may still be going on. */
+  keepProofs: () => Promise<Kept>;
 }
 
 export interface ExecuteResult {
@@ -36,9 +38,9 @@ export interface ExecuteResult {
 }
 
 /** Backs up volumes with bounded concurrency. Never throws; a volume's fault ends that volume and its group alone. */
-export async function executeVolumes<Look>(
-  request: ExecuteRequest<Look>,
-): Promise<ExecuteResult & { looked: Look }> {
+export async function executeVolumes<Look, Kept>(
+  request: ExecuteRequest<Look, Kept>,
+): Promise<ExecuteResult & { looked: Look; kept: Kept }> {
   const { volumes, signal, holding } = request;
   const slots = new Slots(request.concurrency);
   const gate = new Gate({ ...request.gate, signal });
@@ -99,6 +101,8 @@ export async function executeVolumes<Look>(
     else for (const [index, end] of together(members).entries()) endOf.set(members[index] ?? volume, end);
   }
   const ends = await Promise.all(volumes.map((volume) => endOf.get(volume) ?? alone(volume)));
+  // A restic of its own, which takes as long as the last look.
+  const keeping = request.keepProofs();
   const leftovers = await Promise.all(
     volumes.map(async (volume, index) => {
       const end = ends[index];
@@ -111,6 +115,7 @@ export async function executeVolumes<Look>(
     leftovers: leftovers.flat(),
     errors: ends.flatMap(({ error }) => (error === null ? [] : asVolumeError(error))),
     looked: await look,
+    kept: await keeping,
   };
 }
 
@@ -141,7 +146,7 @@ function partnersOf(volume: PlannedVolume, volumes: readonly PlannedVolume[]): r
 }
 
 async function one(
-  { tools, nextName, signal }: Pick<ExecuteRequest<unknown>, 'tools' | 'nextName' | 'signal'>,
+  { tools, nextName, signal }: Pick<ExecuteRequest<unknown, unknown>, 'tools' | 'nextName' | 'signal'>,
   gate: Gate,
   volume: PlannedVolume,
   moment: Moment,

@@ -146,6 +146,11 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       log,
     },
     lastLook: () => auditNames(sweeping, names, volumes, log),
+    // Also where the run is being stopped: what was proven is proven. What earlier runs have proven is known with the history.
+    keepProofs: async () => {
+      await history.catch(() => undefined);
+      return proofs.save(AbortSignal.timeout(recordPatienceMs));
+    },
     nextName: () => {
       const name = objectName(installation, lease.runId, numbers.next().value);
       names.add(name);
@@ -182,9 +187,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     warning,
     manifests.end(),
   ]);
-  // Also where the run is being stopped: what was proven is proven.
-  const notRecorded = await proofs.save(AbortSignal.timeout(recordPatienceMs));
-  const errors = [notOpened, ...result.errors, ...manifests.errors, notRecorded].filter(
+  const errors = [notOpened, ...result.errors, ...manifests.errors, result.kept].filter(
     (error) => error !== null,
   );
   if (lease.lost.aborted) errors.push(asCephbackupError(lease.lost.reason));
