@@ -170,18 +170,19 @@ install_restic() {
   fi
 }
 
-# Only promtool of the package prometheus, unpacked: its service and what that needs are not wanted.
-install_promtool() {
-  [ ! -x .cache/prometheus/promtool ] || return 0
-  say 'promtool (of Debian’s prometheus, unpacked into .cache/, not installed), to test the alerts of the chart'
-  local work=$PWD/.cache/prometheus-deb
+# take_program PACKAGE PATH WHY: one program of a package, unpacked: its service and what that needs are not wanted.
+take_program() {
+  local package=$1 file=$2 why=$3 work=$PWD/.cache/$1-deb program
+  program=.cache/$package/${file##*/}
+  [ ! -x "$program" ] || return 0
+  say "${file##*/} (of Debian’s $package, unpacked into .cache/, not installed), $why"
   rm -rf "$work"
-  mkdir -p "$work" .cache/prometheus
-  local download=(apt-get --quiet=2 -o APT::Sandbox::User=root download prometheus)
+  mkdir -p "$work" ".cache/$package"
+  local download=(apt-get --quiet=2 -o APT::Sandbox::User=root download "$package")
   (cd "$work" && "${download[@]}" >&2) || { run_apt apt-get update || true; (cd "$work" && "${download[@]}" >&2); } ||
-    die 'the package prometheus could not be fetched.'
-  dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar --extract --directory "$work" ./usr/bin/promtool
-  mv -f "$work/usr/bin/promtool" .cache/prometheus/promtool
+    die "the package $package could not be fetched."
+  dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar --extract --directory "$work" "./$file"
+  mv -f "$work/$file" "$program"
   rm -rf "$work"
 }
 
@@ -193,5 +194,6 @@ flock 9
 install_packages
 install_node_modules
 install_restic
-install_promtool
+take_program prometheus usr/bin/promtool 'to test the alerts of the chart'
+take_program nginx usr/sbin/nginx 'to test how the chart serves the report'
 build

@@ -7,6 +7,8 @@ export const resticProgram = path.join(checkout, '.cache/restic/restic');
 export const oldResticProgram = path.join(checkout, '.cache/restic-old/restic');
 /** Prometheus' own tester of rules. */
 export const promtoolProgram = path.join(checkout, '.cache/prometheus/promtool');
+/** The server of the report's page. */
+export const nginxProgram = path.join(checkout, '.cache/nginx/nginx');
 /** The built program of this checkout. */
 export const cephbackupProgram = path.join(checkout, 'dist/bin/cephbackup.js');
 

@@ -12,6 +12,10 @@ const keySecret = { keySecret: { name: 'rook-ceph-client-cephbackup', key: 'ceph
 const persistent = { cache: { persistence: { enabled: true } } };
 const verify = { verify: { enabled: true } };
 const prune = { prune: { enabled: true, existingSecret: 'pruner' } };
+const report = { report: { enabled: true } };
+const serve = {
+  report: { enabled: true, volume: { accessModes: ['ReadWriteMany'] }, serve: { enabled: true } },
+};
 const rules = { monitoring: { rules: { enabled: true } } };
 const dashboard = { monitoring: { dashboard: { enabled: true } } };
 const restore = { restore: { enabled: true } };
@@ -187,6 +191,35 @@ export const flips: Record<string, Flip> = {
   'prune.podSecurityContext': { to: { fsGroupChangePolicy: 'OnRootMismatch' }, with: prune },
   'prune.securityContext': { to: { procMount: 'Default' }, with: prune },
   'prune.resources': { to: resources, with: prune },
+  'report.enabled': { to: true },
+  'report.schedule': { to: '@daily', with: report },
+  'report.suspend': { to: true, with: report },
+  'report.repository': { to: false, with: report },
+  'report.maxAge': { to: '8d', with: report },
+  'report.extraArgs': { to: ['--namespace=shop'], with: report },
+  'report.serviceAccountAnnotations': { to: { 'example.com/role': 'report' }, with: report },
+  'report.volume.existingClaim': { to: 'my-page', with: report },
+  'report.volume.size': { to: '100Mi', with: report },
+  'report.volume.storageClass': { to: 'cephfs', with: report },
+  'report.volume.accessModes': { to: ['ReadWriteMany'], with: report },
+  'report.podSecurityContext': { to: { fsGroupChangePolicy: 'OnRootMismatch' }, with: report },
+  'report.securityContext': { to: { procMount: 'Default' }, with: report },
+  'report.resources': { to: resources, with: report },
+  'report.serve.enabled': {
+    to: true,
+    with: { report: { enabled: true, volume: { accessModes: ['ReadWriteMany'] } } },
+  },
+  'report.serve.image.repository': { to: 'registry.example.com/nginx', with: serve },
+  'report.serve.image.tag': { to: 'mainline', with: serve },
+  'report.serve.image.digest': { to: `sha256:${'0b'.repeat(32)}`, with: serve },
+  'report.serve.image.pullPolicy': { to: 'Always', with: serve },
+  'report.serve.ingressFrom': {
+    to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } }],
+    with: { ...serve, networkPolicy: { enabled: true } },
+  },
+  'report.serve.podSecurityContext': { to: { fsGroupChangePolicy: 'OnRootMismatch' }, with: serve },
+  'report.serve.securityContext': { to: { procMount: 'Default' }, with: serve },
+  'report.serve.resources': { to: resources, with: serve },
 };
 
 /** `{ 'a.b': 1 }` on top of other values: `{ a: { b: 1 } }`. */

@@ -89,6 +89,8 @@ export interface PodSpec {
     hostPath?: { path: string };
     emptyDir?: object;
     secret?: { secretName: string };
+    configMap?: { name: string };
+    persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
   }[];
   containers: Container[];
   initContainers?: Container[];
@@ -97,6 +99,7 @@ export interface PodSpec {
 
 export interface Container {
   args?: string[];
+  command?: string[];
   env: { name: string; value?: string; valueFrom?: unknown }[];
   envFrom?: { secretRef: { name: string } }[];
   securityContext: {
@@ -127,6 +130,11 @@ export function jobOf(objects: readonly Rendered[], name = 'cephbackup'): JobSpe
 
 export function podOf(objects: readonly Rendered[], name = 'cephbackup'): PodSpec {
   return jobOf(objects, name).template.spec;
+}
+
+export function deployedPod(objects: readonly Rendered[], name: string): PodSpec {
+  const { spec } = find(objects, 'Deployment', name) as unknown as { spec: { template: { spec: PodSpec } } };
+  return spec.template.spec;
 }
 
 /** The container that runs the program, and its environment by name. */

@@ -94,7 +94,7 @@ describeWithHelm("the chart's service account", () => {
     await admin('POST', '/api/v1/namespaces', { metadata: { name: installed } });
 
     const { stdout } = await template(
-      { prune: { enabled: true, existingSecret: 'x' } },
+      { prune: { enabled: true, existingSecret: 'x' }, report: { enabled: true } },
       { namespace: installed },
     );
     const roles = stdout
@@ -166,6 +166,29 @@ describeWithHelm("the chart's service account", () => {
     const as = ['--kubeconfig', await kubeconfigOf('cephbackup-prune', await temporaryFolder('prune'))];
     const pruned = await runCephbackup(['prune', '--keep-last', '1', ...as], { env: environment });
     expect([pruned.code, pruned.stderr.includes('not allowed')]).toEqual([0, false]);
+    const { code, stderr } = await runCephbackup(['run', ...as], { env: environment });
+    expect([code, stderr.includes('not allowed to get leases')]).toEqual([3, true]);
+  });
+
+  test('the account of the report may write the page, and nothing is too much', async () => {
+    const as = ['--kubeconfig', await kubeconfigOf('cephbackup-report', await temporaryFolder('report'))];
+    const page = path.join(await temporaryFolder('page'), 'index.html');
+    const write = () => runCephbackup(['report', page, '--repository', ...as], { env: environment });
+    const written = await write();
+    expect([written.code, written.stderr.includes('not allowed')]).toEqual([0, false]);
+    expect(await readFile(page, 'utf8')).toContain('tenant');
+    const at = `${roles}/clusterroles/${installed}-cephbackup-report`;
+    const { rules } = (await admin('GET', at)) as { rules: Rule[] };
+    for (const resource of rules.flatMap(({ resources }) => resources)) {
+      const less = rules.map((rule) => ({
+        ...rule,
+        resources: rule.resources.filter((name) => name !== resource),
+      }));
+      await admin('PATCH', at, { rules: less.filter(({ resources }) => resources.length > 0) }, mergePatch);
+      const { stderr } = await write();
+      expect(stderr).toContain(`not allowed to list ${resource}`);
+    }
+    await admin('PATCH', at, { rules }, mergePatch);
     const { code, stderr } = await runCephbackup(['run', ...as], { env: environment });
     expect([code, stderr.includes('not allowed to get leases')]).toEqual([3, true]);
   });

@@ -73,6 +73,12 @@ const refused: [string, Values, string][] = [
   ['the shard among the arguments', { extraArgs: ['--shard', '0/2'] }, 'extraArgs: --shard'],
   ['a budget without a unit', { verify: { budget: '100' } }, '/verify/budget'],
   ['a retention in months', { prune: { keepDeleted: '6mo' } }, '/prune/keepDeleted'],
+  ['a page that nobody writes', { report: { serve: { enabled: true } } }, 'report.serve.enabled: set report'],
+  [
+    'a page that another node cannot read',
+    { report: { enabled: true, serve: { enabled: true } } },
+    'report.volume.accessModes: one pod writes',
+  ],
   ['prune without credentials', { prune: { enabled: true } }, 'prune.existingSecret: prune needs'],
 ];
 

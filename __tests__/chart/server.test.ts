@@ -6,7 +6,16 @@ import { chart } from '../../sandbox/chart/readme.js';
 import { startKube, type SandboxKube } from '../../sandbox/kube/index.js';
 import { attempt, type RunResult } from '../../sandbox/process.js';
 import { flips, withValue } from './flips.js';
-import { describeWithHelm, helm, jobOf, kubectl, render, template, type Values } from './helm.js';
+import {
+  deployedPod,
+  describeWithHelm,
+  helm,
+  jobOf,
+  kubectl,
+  render,
+  template,
+  type Values,
+} from './helm.js';
 
 const ceph = ['rook', 'csi', 'csi-operator', 'odf', 'external'];
 const repositories = ['local', 's3', 'rest-server'];
@@ -84,9 +93,14 @@ describeWithHelm('a real kube-apiserver', () => {
 
   const onlyBlock = { kinds: { rbdFilesystem: false, cephfs: false } };
   const plugin = { mapper: 'fuse', cephfsClient: 'fuse', fuse: { deviceResource: 'example.com/fuse' } };
-  const others = { verify: { enabled: true }, prune: { enabled: true, existingSecret: 'pruner' } };
+  const page = { enabled: true, volume: { accessModes: ['ReadWriteMany'] }, serve: { enabled: true } };
+  const others = {
+    verify: { enabled: true },
+    prune: { enabled: true, existingSecret: 'pruner' },
+    report: page,
+  };
   const refusedBy: [string, Values, string[]][] = [
-    // Mounts need the standard `privileged`, however they are made; verify and prune pass everywhere.
+    // Mounts need the standard `privileged`, however they are made; all others pass everywhere.
     ['the defaults', {}, ['cephbackup']],
     ['a device plugin', plugin, ['cephbackup']],
     ['block volumes only', onlyBlock, []],
@@ -94,18 +108,23 @@ describeWithHelm('a real kube-apiserver', () => {
 
   test.each(refusedBy)('the standard `restricted`: %s', async (_, values, expected) => {
     const objects = await render({ ...values, ...others, byHand: { enabled: false } });
-    const jobs = ['cephbackup', 'cephbackup-verify', 'cephbackup-prune'];
+    const jobs = ['cephbackup', 'cephbackup-verify', 'cephbackup-prune', 'cephbackup-report'];
+    const pods = [
+      ...jobs.map((name) => [name, jobOf(objects, name).template.spec] as const),
+      ['cephbackup-page', deployedPod(objects, 'cephbackup-page')] as const,
+    ];
     const refused: string[] = [];
-    for (const name of jobs) {
-      const spec = { ...jobOf(objects, name).template.spec, serviceAccountName: 'default' };
-      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'strict' }, spec };
-      const answer = await kube?.request('POST', '/api/v1/namespaces/strict/pods?dryRun=All', pod);
-      const { message = '' } = (answer?.body ?? {}) as { message?: string };
-      if (answer?.status === 403 && message.includes('violates PodSecurity')) refused.push(name);
-      else expect([name, answer?.status, message]).toEqual([name, 201, '']);
-    }
+    for (const [name, pod] of pods) await judgePod(name, { ...pod, serviceAccountName: 'default' }, refused);
     expect(refused).toEqual(expected);
   });
+
+  async function judgePod(name: string, spec: object, refused: string[]): Promise<void> {
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'strict' }, spec };
+    const answer = await kube?.request('POST', '/api/v1/namespaces/strict/pods?dryRun=All', pod);
+    const { message = '' } = (answer?.body ?? {}) as { message?: string };
+    if (answer?.status === 403 && message.includes('violates PodSecurity')) refused.push(name);
+    else expect([name, answer?.status, message]).toEqual([name, 201, '']);
+  }
 
   /** What `helm install` says at its end, in this namespace. */
   async function notes(namespace: string, ...set: string[]): Promise<string> {

@@ -17,10 +17,6 @@
 - name: CEPHBACKUP_HOOKS
   value: 'true'
 {{- end }}
-{{- if $v.optIn }}
-- name: CEPHBACKUP_OPT_IN
-  value: 'true'
-{{- end }}
 {{- if $v.allowEmpty }}
 - name: CEPHBACKUP_ALLOW_EMPTY
   value: 'true'
@@ -28,6 +24,20 @@
 {{- with $v.volumeTimeout }}
 - name: CEPHBACKUP_VOLUME_TIMEOUT
   value: {{ . | quote }}
+{{- end }}
+{{ include "cephbackup.selectionEnv" . }}
+{{- with $v.selection.minAge }}
+- name: CEPHBACKUP_MIN_AGE
+  value: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* Which claims are meant, for every command that tells how they are. */}}
+{{- define "cephbackup.selectionEnv" -}}
+{{- $v := .Values -}}
+{{- if $v.optIn }}
+- name: CEPHBACKUP_OPT_IN
+  value: 'true'
 {{- end }}
 {{- with $v.selection.namespaces }}
 - name: CEPHBACKUP_NAMESPACE
@@ -43,10 +53,6 @@
 {{- end }}
 {{- with $v.selection.selector }}
 - name: CEPHBACKUP_SELECTOR
-  value: {{ . | quote }}
-{{- end }}
-{{- with $v.selection.minAge }}
-- name: CEPHBACKUP_MIN_AGE
   value: {{ . | quote }}
 {{- end }}
 {{- end -}}

@@ -12,21 +12,41 @@
 - name: CEPHBACKUP_CEPH_USER
   value: {{ . | quote }}
 {{- end }}
-{{- if include "cephbackup.clustersConfigMap" . }}
+{{ include "cephbackup.clustersEnv" . }}
+{{- end -}}
+
+{{/* ceph-csi's list, where there is one. */}}
+{{- define "cephbackup.clustersEnv" -}}
+{{- if include "cephbackup.clustersConfigMap" . -}}
 - name: CEPHBACKUP_CEPH_CLUSTERS
   value: /etc/ceph-csi/config.json
-{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "cephbackup.clustersMount" -}}
+{{- if include "cephbackup.clustersConfigMap" . -}}
+- name: clusters
+  mountPath: /etc/ceph-csi
+  readOnly: true
+{{- end -}}
+{{- end -}}
+
+{{- define "cephbackup.clustersVolume" -}}
+{{- with include "cephbackup.clustersConfigMap" . -}}
+- name: clusters
+  configMap:
+    name: {{ . | quote }}
+    items:
+      - key: {{ $.Values.ceph.clustersKey }}
+        path: config.json
+{{- end -}}
 {{- end -}}
 
 {{- define "cephbackup.cephMounts" -}}
 - name: ceph
   mountPath: /etc/ceph
   readOnly: true
-{{- if include "cephbackup.clustersConfigMap" . }}
-- name: clusters
-  mountPath: /etc/ceph-csi
-  readOnly: true
-{{- end }}
+{{ include "cephbackup.clustersMount" . }}
 {{- end -}}
 
 {{- define "cephbackup.cephVolumes" -}}
@@ -54,14 +74,7 @@
     secretName: {{ include "cephbackup.cephSecret" . | quote }}
     defaultMode: 256 # 0400
 {{- end }}
-{{- with include "cephbackup.clustersConfigMap" . }}
-- name: clusters
-  configMap:
-    name: {{ . | quote }}
-    items:
-      - key: {{ $.Values.ceph.clustersKey }}
-        path: config.json
-{{- end }}
+{{ include "cephbackup.clustersVolume" . }}
 {{- end -}}
 
 {{/*

@@ -70,12 +70,17 @@ securityContext:
 {{- end -}}
 {{- end -}}
 
-{{/* Where and as whom pods run. */}}
+{{/* How the pods of Jobs run. */}}
 {{- define "cephbackup.podSpec" -}}
-{{- $v := .Values -}}
 restartPolicy: Never
+terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds | int64 }}
+{{ include "cephbackup.placement" . }}
+{{- end -}}
+
+{{/* Where all pods run. */}}
+{{- define "cephbackup.placement" -}}
+{{- $v := .Values -}}
 enableServiceLinks: false
-terminationGracePeriodSeconds: {{ $v.terminationGracePeriodSeconds | int64 }}
 {{- with $v.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -158,7 +163,8 @@ dnsConfig:
 
 {{/*
 Pod of a command that needs the API and the repository, and nothing of the node.
-Takes a dict: root, section (of values), component, args, serviceAccountName, repositorySecret.
+Takes a dict: root, section (of values), component, args, serviceAccountName, and optionally repositorySecret, and env,
+mounts and volumes (YAML).
 */}}
 {{- define "cephbackup.plainPod" -}}
 {{- $needs := dict "privileged" false "mounts" false -}}
@@ -174,16 +180,20 @@ spec:
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       args:
         {{- toYaml .args | nindent 8 }}
+      {{- with .repositorySecret }}
       envFrom:
         - secretRef:
-            name: {{ .repositorySecret | quote }}
+            name: {{ . | quote }}
+      {{- end }}
       env:
+        {{- with .env }}{{ . | nindent 8 }}{{ end }}
         {{- include "cephbackup.env" (dict "root" .root "resources" .section.resources "restics" (default 1 .restics)) | nindent 8 }}
       {{- include "cephbackup.context" (dict "name" "securityContext" "values" .section "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" (include "cephbackup.kubeVersion" .root)))) | nindent 6 }}
       resources:
         {{- toYaml .section.resources | nindent 8 }}
       volumeMounts:
         {{- include "cephbackup.writableMounts" .root | nindent 8 }}
+        {{- with .mounts }}{{ . | nindent 8 }}{{ end }}
         {{- with .root.Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -192,6 +202,7 @@ spec:
       emptyDir:
         sizeLimit: {{ .root.Values.cache.sizeLimit }}
     {{- include "cephbackup.writableVolumes" .root | nindent 4 }}
+    {{- with .volumes }}{{ . | nindent 4 }}{{ end }}
     {{- with .root.Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -205,4 +216,23 @@ spec:
 {{- else }}
 []
 {{- end }}
+{{- end -}}
+
+{{/* The rules of prune, as its arguments. */}}
+{{- define "cephbackup.keepArgs" -}}
+{{- $prune := .Values.prune -}}
+{{- $args := list -}}
+{{- range $unit := list "last" "hourly" "daily" "weekly" "monthly" "yearly" -}}
+{{- $count := index $prune.keep $unit | int -}}
+{{- if $count -}}
+{{- $args = append $args (printf "--keep-%s=%d" $unit $count) -}}
+{{- end -}}
+{{- end -}}
+{{- with $prune.keep.within -}}
+{{- $args = append $args (printf "--keep-within=%s" .) -}}
+{{- end -}}
+{{- with $prune.keepDeleted -}}
+{{- $args = append $args (printf "--keep-deleted=%s" .) -}}
+{{- end -}}
+{{- toYaml $args -}}
 {{- end -}}

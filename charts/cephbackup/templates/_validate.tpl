@@ -54,6 +54,12 @@
 {{- if and $v.prune.enabled (not $v.prune.existingSecret) -}}
 {{- $wrong = append $wrong "prune.existingSecret: prune needs credentials of its own, that may delete" -}}
 {{- end -}}
+{{- if and $v.report.serve.enabled (not $v.report.enabled) -}}
+{{- $wrong = append $wrong "report.serve.enabled: set report.enabled, too, which writes the page" -}}
+{{- end -}}
+{{- if and $v.report.serve.enabled (not $v.report.volume.existingClaim) (not (has "ReadWriteMany" $v.report.volume.accessModes)) -}}
+{{- $wrong = append $wrong "report.volume.accessModes: one pod writes the page and another serves it, on any node: use [ReadWriteMany], or name report.volume.existingClaim" -}}
+{{- end -}}
 {{- if $wrong -}}
 {{- fail (printf "\n- %s" (join "\n- " $wrong)) -}}
 {{- end -}}
