@@ -51,6 +51,23 @@ test('a base that goes while Ceph is asked for changes is none: everything is re
   }
 }, 300_000);
 
+test('told to end while Ceph is asked for snapshots: what restic has saved by then is a backup', async () => {
+  const claim = await backedUp('told');
+  let skip = 0;
+  for (; ; skip++) {
+    rig.io(claim, `write -P ${skip + 3} ${skip * 4}M 4k`);
+    const faults: Fault[] = [{ program: 'rbd', when: '*snap ls*', mode: 'term', skip }];
+    const report = await rig.run('told', ['--keep-base'], { faults });
+    if (report.code === 0) break;
+    expect({ skip, code: report.code, leftovers: report.leftovers }).toEqual({
+      skip,
+      code: 143,
+      leftovers: [],
+    });
+  }
+  expect(skip).toBeGreaterThan(1);
+}, 300_000);
+
 test('an image that was made anew under its name has no base', async () => {
   const claim = await backedUp('recreated');
   const { cluster } = rig.scenario;
