@@ -168,7 +168,7 @@ export class SegmentsDriver implements VolumeDriver {
     use: BaseUse,
   ) {
     const { rbd, image, snapshotId, facts } = taken;
-    const { scope, signal } = job;
+    const { scope } = job;
     const disk = diskOf(facts);
     const failures: Error[] = [];
     let mapping: Promise<void> | null = null;
