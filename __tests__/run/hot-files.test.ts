@@ -1,12 +1,16 @@
-import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { silent } from '../../lib/log/logger.js';
 import { Redactor } from '../../lib/log/redactor.js';
+import { probeFilesystem } from '../../lib/tools/node/fsck.js';
 import { createExec } from '../../lib/tools/process/exec.js';
-import { hotSince, hotWindowMs, markHotFiles, newestChange } from '../../lib/volumes/rbd/hot-files.js';
+import { findChanges, hotSince, hotWindowMs, markHotFiles } from '../../lib/volumes/rbd/hot-files.js';
 import { formatImage, mountImage, whileMounted } from '../../sandbox/ceph.js';
+import { run } from '../../sandbox/process.js';
+import { searchPath } from '../../sandbox/tools.js';
+import { FaultyPrograms } from '../support/faults.js';
 import { Scenario } from '../support/scenario.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -100,9 +104,54 @@ test('where times are whole seconds, a file that was changed in this one has ano
     await writeFile(file, 'x');
     const { ctimeMs } = await stat(file);
     expect(ctimeMs % 1_000).toBe(0);
-    expect(await markHotFiles(exec, root, ctimeMs - hotWindowMs, { namespace })).toBe(1);
+    const hot = { since: ctimeMs - hotWindowMs, wholeSeconds: true };
+    expect(await markHotFiles(exec, root, hot, { namespace })).toBe(1);
     expect((await stat(file)).ctimeMs).toBeGreaterThan(ctimeMs);
   });
+});
+
+test.each([
+  ['ext4', ['-I', '128'], true],
+  ['ext4', ['-I', '256'], false],
+  ['ext2', ['-r', '0'], true],
+  ['ext3', [], false],
+  ['ext2', ['-I', '512'], false],
+  ['xfs', [], false],
+])(
+  'a superblock says whether times may be whole seconds: %s made with %j: %j',
+  async (type, options, whole) => {
+    const file = path.join(await temporaryFolder('superblock'), 'device');
+    await writeFile(file, '');
+    await truncate(file, 400 * 1024 ** 2);
+    await run(`mkfs.${type}`, ['-q', ...options, file]);
+    const { wholeSeconds } = await probeFilesystem(exec, file, { namespace });
+    expect(wholeSeconds).toBe(whole);
+  },
+);
+
+test.each([
+  ['parts of a second', '256', 2],
+  ['whole seconds', '128', 3],
+])('a volume in use is walked as often as it must be: %s', async (_, inodeBytes, walksWhereHot) => {
+  const claim = await scenario.claim(`walks-${inodeBytes}`, { format: 'none' });
+  await formatImage(scenario.cluster, claim.image, 'ext4', ['-I', inodeBytes]);
+  // Two hours after the last change nothing is hot but what was not known before.
+  const env = { ...clockAhead(2 * hourMs), CEPHBACKUP_PVC: `demo/${claim.name}` };
+  const walks = async () => {
+    const programs = new FaultyPrograms([], searchPath(), ['find']);
+    const report = await scenario.run({ env, programs });
+    expect(report.volume(claim).error).toBeNull();
+    return programs.calls().filter((call) => / (-newerct|%C@)/.test(call)).length;
+  };
+  try {
+    await whileMounted(mountImage(scenario.cluster, claim.image, 'ext4'), async (root) => {
+      await commitTimes(root, '1');
+      expect(await walks()).toBe(walksWhereHot);
+      expect(await walks()).toBe(1);
+    });
+  } finally {
+    clockAhead(0);
+  }
 });
 
 test('the newest change is found among those that are later than the one that is known', async () => {
@@ -113,13 +162,15 @@ test('the newest change is found among those that are later than the one that is
   await writeFile(path.join(folder, 'new'), '');
   const newest = Math.floor((await stat(path.join(folder, 'new'))).ctimeMs);
   const find = (known: number | null, until = Date.now()) =>
-    newestChange(exec, folder, { known, until }, { namespace });
-  expect(await find(null)).toBe(newest);
-  expect(await find(Math.floor(old))).toBe(newest);
-  expect(await find(newest)).toBe(newest);
-  // What is dated after the snapshot tells nothing of the time.
-  expect(await find(null, newest - 1)).toBeLessThan(newest);
-  expect(await find(newest + 60_000)).toBe(newest + 60_000);
+    findChanges(exec, folder, { known, until }, { namespace });
+  expect(await find(null)).toEqual({ newest, latest: newest });
+  expect(await find(Math.floor(old))).toEqual({ newest, latest: newest });
+  expect(await find(newest)).toEqual({ newest, latest: newest });
+  // What is dated after the snapshot tells nothing of the writer's clock, but is there.
+  const before = await find(null, newest - 1);
+  expect(before.newest).toBeLessThan(newest);
+  expect(before.latest).toBe(newest);
+  expect(await find(newest + 60_000)).toEqual({ newest: newest + 60_000, latest: newest + 60_000 });
 });
 
 test.each([

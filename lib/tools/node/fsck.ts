@@ -18,6 +18,8 @@ export interface ProbedFilesystem {
    * Null where its superblock does not tell (XFS).
    */
   unmounted: boolean | null;
+  /** Whether files may have times in whole seconds. */
+  wholeSeconds: boolean;
 }
 
 /** Bytes read to tell a filesystem: up to btrfs' superblock at 64 KiB. */
@@ -37,9 +39,17 @@ export async function probeFilesystem(
   options: Partial<CommandOptions> & { namespace: NamespaceRef },
 ): Promise<ProbedFilesystem> {
   const bytes = await readHead(exec, device, { mostBytes: probedBytes, leastBytes: 2048 }, options);
-  if (bytes.readUInt16LE(1080) === 0xef53) return { family: 'ext', unmounted: extUnmounted(bytes) };
-  if (bytes.subarray(0, 4).toString('latin1') === 'XFSB') return { family: 'xfs', unmounted: null };
-  return { family: bytes.every((byte) => byte === 0) ? 'none' : 'other', unmounted: null };
+  if (bytes.readUInt16LE(1080) === 0xef53) {
+    const superblock = bytes.subarray(1024);
+    return {
+      family: 'ext',
+      unmounted: extUnmounted(superblock),
+      wholeSeconds: extKeepsWholeSeconds(superblock),
+    };
+  }
+  const unknown = { unmounted: null, wholeSeconds: false };
+  if (bytes.subarray(0, 4).toString('latin1') === 'XFSB') return { family: 'xfs', ...unknown };
+  return { family: bytes.every((byte) => byte === 0) ? 'none' : 'other', ...unknown };
 }
 
 /** As `probeFilesystem`, where only the family matters. */
@@ -54,11 +64,18 @@ export async function filesystemFamily(
  * clears "valid" (`s_state`, bit 0) of one without. It takes both back when everything is written, at unmount, at a
  * remount without writing, and while frozen [Linux fs/ext4/super.c].
  */
-function extUnmounted(bytes: Buffer): boolean {
-  const superblock = bytes.subarray(1024);
+function extUnmounted(superblock: Buffer): boolean {
   const needsRecovery = (superblock.readUInt32LE(0x60) & 0x4) !== 0;
   const valid = (superblock.readUInt16LE(0x3a) & 0x1) !== 0;
   return valid && !needsRecovery;
+}
+
+/**
+ * An inode has the parts of a second behind its first 128 bytes, `i_ctime_extra` in the 8th of them at last. It may be there only where
+ * inodes are larger (`s_inode_size`), and is for sure only where the superblock promises so much of each (`s_min_extra_isize`).
+ */
+function extKeepsWholeSeconds(superblock: Buffer): boolean {
+  return superblock.readUInt16LE(0x58) <= 128 || superblock.readUInt16LE(0x15c) < 8;
 }
 
 /**

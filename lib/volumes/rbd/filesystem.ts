@@ -14,7 +14,7 @@ import type { DirectorySource } from '../../repository/source.js';
 import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
-import { hotSince, markHotFiles, newestChange } from './hot-files.js';
+import { findChanges, hotSince, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
 import { removeOwnSnapshot } from './removal.js';
 import { namespaceInScope } from '../namespace.js';
@@ -69,8 +69,9 @@ export class RbdFilesystemDriver implements VolumeDriver {
       unmount(this.tools.exec, namespace, volumeDirectory),
     );
     const mounting = { job, namespace, device, type };
-    const unmounted = await this.#check(mounting);
-    const newest = await this.#mount(mounting, unmounted ? null : pointInTime);
+    const { unmounted, wholeSeconds } = await this.#check(mounting);
+    const use = unmounted ? null : { at: pointInTime, wholeSeconds };
+    const newest = await this.#mount(mounting, use);
     const errors = await this.#errorsCounted(namespace);
     return {
       type: 'directory',
@@ -96,11 +97,14 @@ export class RbdFilesystemDriver implements VolumeDriver {
     };
   }
 
-  /** Checks the filesystem, with its journal or log replayed. Returns whether it was unmounted when the snapshot was taken. */
-  async #check({ job, namespace, device, type }: Mounting): Promise<boolean> {
+  /**
+   * Checks the filesystem, with its journal or log replayed. Returns whether it was unmounted when the snapshot was taken, and
+   * whether files may have times in whole seconds.
+   */
+  async #check({ job, namespace, device, type }: Mounting): Promise<Checked> {
     const { exec, fsck } = this.tools;
     const options = { namespace, signal: job.signal };
-    const { family, unmounted } = await probeFilesystem(exec, device.path, options);
+    const { family, unmounted, wholeSeconds } = await probeFilesystem(exec, device.path, options);
     if (family === 'none') {
       throw new CephbackupError('FILESYSTEM_MISSING', 'the image is empty where its filesystem should be');
     }
@@ -120,33 +124,36 @@ export class RbdFilesystemDriver implements VolumeDriver {
         await unmount(exec, namespace, volumeDirectory);
         await checkXfs(exec, device, options);
       }
-      return clean;
+      return { unmounted: clean, wholeSeconds };
     }
     const repaired = await checkExt(exec, device.path, fsck, options);
     if (repaired !== null) job.warn(repaired);
-    return unmounted ?? false;
+    return { unmounted: unmounted ?? false, wholeSeconds };
   }
 
   /**
    * Leaves the clone mounted for reading. What may have been written to when the snapshot was taken is marked before.
-   * @param inUseAt when the snapshot was taken; null where nothing can have been on its way then
+   * @param use null where nothing can have been on its way when the snapshot was taken
    * @returns when the newest change was made, where it was looked for
    */
-  async #mount(mounting: Mounting, inUseAt: EpochMs | null): Promise<EpochMs | null> {
+  async #mount(mounting: Mounting, use: Use | null): Promise<EpochMs | null> {
     const { job, namespace, device, type } = mounting;
     const { exec } = this.tools;
     // XFS replays its log at a writable mount only; on a loop device that was made for reading, ext4 counts no errors.
-    const writable = inUseAt !== null || type === 'xfs' || device.loop;
+    const writable = use !== null || type === 'xfs' || device.loop;
     await this.#attach(mounting, writable ? 'rw' : 'ro');
     await this.#confirm(namespace, device);
-    const newest = inUseAt === null ? null : await this.#markHotFiles(mounting, inUseAt);
+    const newest = use === null ? null : await this.#markHotFiles(mounting, use);
     const options = { namespace, signal: job.signal, directory: volumeDirectory };
     if (writable) await remount(exec, { ...options, options: ['ro', ...safeMountOptions()] });
     return newest;
   }
 
   /** Returns when the newest change was made, by the clock of whoever made it. */
-  async #markHotFiles({ job, namespace }: Mounting, taken: EpochMs): Promise<EpochMs | null> {
+  async #markHotFiles(
+    { job, namespace }: Mounting,
+    { at: taken, wholeSeconds }: Use,
+  ): Promise<EpochMs | null> {
     const { exec } = this.tools;
     const { signal, log } = job;
     const previous = await unlessAborted(job.parent(), signal);
@@ -154,9 +161,11 @@ export class RbdFilesystemDriver implements VolumeDriver {
     job.step('marking files that may have been written to');
     const options = { namespace, signal };
     const looking = { known: previousNewest, until: taken };
-    const newest = await newestChange(exec, volumeDirectory, looking, options);
+    const { newest, latest } = await findChanges(exec, volumeDirectory, looking, options);
     const since = hotSince({ taken, newest, previousNewest });
-    const count = await markHotFiles(exec, volumeDirectory, since, options);
+    // Where nothing is as late as that, there is nothing to walk for once more.
+    if (latest === null || latest < since) return newest;
+    const count = await markHotFiles(exec, volumeDirectory, { since, wholeSeconds }, options);
     if (count > 0)
       log.info('files changed just before the snapshot: the next run reads them again', { count });
     return newest;
@@ -197,6 +206,18 @@ interface Mounting {
   namespace: MountNamespace;
   device: MappedDevice;
   type: FilesystemType;
+}
+
+/** What looking at the clone's filesystem told. */
+interface Checked {
+  unmounted: boolean;
+  wholeSeconds: boolean;
+}
+
+/** A filesystem that was in use when its snapshot was taken. */
+interface Use {
+  at: EpochMs;
+  wholeSeconds: boolean;
 }
 
 /**

@@ -14,29 +14,38 @@ export const hotWindowMs = 3_600_000;
 
 type FindOptions = Partial<CommandOptions> & { namespace: NamespaceRef };
 
+/** What a walk over a filesystem tells of its times (ctime). */
+export interface Changes {
+  /** When the newest change was made, by the clock of its writer, rounded down to milliseconds. */
+  newest: EpochMs | null;
+  /** The same, with what is dated after the snapshot: no file has a later time. */
+  latest: EpochMs | null;
+}
+
 /**
- * When the newest change in a filesystem was made (ctime), rounded down to milliseconds: what the clock of its writer had
- * reached at least. What is dated after `until` tells nothing.
+ * Looks for the newest change in a filesystem: what the clock of its writer had reached at least. What is dated after
+ * `until` tells nothing of that.
  *
  * @param known a change that is known from before: only newer ones are looked for
  */
-export async function newestChange(
+export async function findChanges(
   exec: Exec,
   directory: string,
   { known, until }: { known: EpochMs | null; until: EpochMs },
   options: FindOptions,
-): Promise<EpochMs | null> {
+): Promise<Changes> {
   const newer = known === null ? [] : ['-newerct', `@${(known + 1) / 1000}`];
-  let newest = known;
+  let [newest, latest] = [known, known];
   const found = await findBelow(exec, { directory }, [...newer, '-printf', '%C@\\n'], {
     deadlineMs: unlimitedMs,
     ...options,
     onStdoutLine: (line) => {
       const time = Math.floor(Number(line) * 1000);
+      if (latest === null || time > latest) latest = time;
       if (time <= until && (newest === null || time > newest)) newest = time;
     },
   });
-  if (found.exitCode === 0) return newest;
+  if (found.exitCode === 0) return { newest, latest };
   const message = `the times of the clone's files cannot be read: ${lastLine(found.stderr)}`;
   throw new CephbackupError('FILESYSTEM_CORRUPT', message);
 }
@@ -60,24 +69,30 @@ export function hotSince({ taken, newest, previousNewest }: HotQuestion): EpochM
   return (idle ? taken : Math.min(taken, newest)) - hotWindowMs;
 }
 
+export interface Hot {
+  /** What was changed later is hot. */
+  since: EpochMs;
+  /** Whether the filesystem keeps whole seconds: then a change in this very one would leave the time as it was. */
+  wholeSeconds: boolean;
+}
+
 /**
  * Makes restic read the hot files again in the next run. restic takes from the previous backup what has the same times
  * there; so each hot file gets another ctime here, on the throwaway clone, before restic reads it. What the next snapshot has is
  * then never the same. `touch -a` changes the time of last access, which restic does not keep, and with it the ctime.
  *
  * @param directory where the clone is mounted for writing
- * @param since what was changed later is hot
  * @returns how many files were hot
  * @throws CephbackupError FILESYSTEM_CORRUPT where a hot file cannot be changed
  */
 export async function markHotFiles(
   exec: Exec,
   directory: string,
-  since: EpochMs,
+  { since, wholeSeconds }: Hot,
   options: FindOptions,
 ): Promise<number> {
   const marking = new Marking(exec, directory, options);
-  // Old filesystems keep whole seconds: what was changed in this very one would have the same time again.
+  if (!wholeSeconds) return marking.touch(since);
   const now = Math.floor(Date.now() / 1000) * 1000;
   const before = await marking.times(Math.max(since, now - 1));
   const count = await marking.touch(since);
