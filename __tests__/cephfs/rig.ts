@@ -158,6 +158,7 @@ export class Rig {
       lastAttempt: () => null,
       failedLast: () => false,
       fullEveryMs: 0,
+      maySave: Promise.resolve(),
       readKey: () => Promise.resolve(),
       mayMark: () => Promise.resolve(),
       exclude: { caches: false, ifPresent: [] },

@@ -8,6 +8,7 @@ import { judge, proofNote, proofsHost, proofTags } from '../../lib/repository/pr
 import { applyRules } from '../../lib/retention/rules.js';
 import type { KeepRules } from '../../lib/retention/keep.js';
 import type { ResticSnapshot } from '../../lib/tools/restic/snapshot.js';
+import type { Candidate } from '../../lib/verify/rotation.js';
 import { Random } from '../plan/random.js';
 import { cluster, World } from './history.js';
 
@@ -35,7 +36,7 @@ const rulesOf = (random: Random): KeepRules => ({
   withinMs: random.below(3) === 0 ? 48 * 3_600_000 : null,
 });
 
-const seeds = Array.from({ length: 12 }, (_, index) => index + 1);
+const seeds = Array.from({ length: Number(process.env.HISTORIES ?? 12) }, (_, index) => index + 1);
 
 describe.each(seeds)('history %i', (seed) => {
   test('of this release alone: what was proven counts, and nothing else, with and without the API', async () => {
@@ -45,7 +46,9 @@ describe.each(seeds)('history %i', (seed) => {
       if (random.below(10) === 0) world.recreate();
       await world.run('new', random.below(4) === 0);
       check(world);
+      if (random.below(12) === 0) world.moveToCopy();
       if (random.below(3) === 0) checkPrune(world, rulesOf(random));
+      if (random.below(3) === 0) checkVerify(world, 1 + random.below(2));
     }
     // After a run that lived, what is not proven is gone with the next prune wherever something newer is proven.
     await world.run('new', false);
@@ -54,6 +57,17 @@ describe.each(seeds)('history %i', (seed) => {
       const last = newestProven(claim);
       const older = claim.backups.filter(({ time }) => last !== null && time < last.time);
       expect(older.filter(({ proof }) => proof === 'unproven')).toEqual([]);
+    }
+  });
+
+  test('of a first run that is killed anywhere, and of the next one: nothing unproven counts', async () => {
+    const random = new Random(seed);
+    for (let life = 0; life < 20; life += 1) {
+      const world = new World(random);
+      await world.run('new', true);
+      check(world);
+      await world.run('new', random.below(2) === 0);
+      check(world);
     }
   });
 
@@ -118,6 +132,20 @@ function checkPrune(world: World, rules: KeepRules): void {
   for (const { id, proof } of backupsOf(world.snapshots, null)) {
     const was = before.find((one) => one.id === id);
     expect(was === undefined ? null : recorded(was)).toBe(proof);
+  }
+}
+
+/** Only sound backups are read and marked, each claim's turn comes, and nobody has another claim's proof. */
+function checkVerify(world: World, most: number): void {
+  const before = new Map(world.verified);
+  const { candidates, read } = world.verify(most);
+  expect(read).toHaveLength(Math.min(most, candidates.length));
+  const age = ({ claim }: Candidate) => before.get(claim.uid) ?? 0;
+  const latest = Math.max(...read.map(age));
+  for (const one of candidates) {
+    expect(one.lastVerified ?? 0).toBe(age(one));
+    expect(world.truth.get(one.backup.id)).toMatchObject({ sound: true });
+    if (!read.includes(one)) expect(age(one)).toBeGreaterThanOrEqual(latest);
   }
 }
 

@@ -104,3 +104,17 @@ test('what was proven is known with the password alone, in a copy of the reposit
   expect(lines).toContain(`proven ${third?.id ?? ''} ${third?.tree.slice(0, 16) ?? ''}\n`);
   expect(first?.id).not.toBe(third?.id);
 });
+
+test('what a first run saves is known as unproven from the beginning, also where it is killed before all else', async () => {
+  const first = await Scenario.create();
+  const data = await first.claim('data', { fill: content('never proven') });
+  const faults = [
+    { program: 'restic', when: 'backup*kind=manifests*', mode: 'delay' as const },
+    { program: 'restic', when: 'backup*pvc=data*', mode: 'kill-after' as const },
+  ];
+  expect(await first.cephbackup(['run', '-o', 'json'], { faults })).toMatchObject({ code: null });
+  expect(await first.snapshots(data)).toHaveLength(1);
+  const restore = ['restore', 'demo/data', '--to-directory', await temporaryFolder('restored'), '-o', 'json'];
+  const { code, json } = await first.cephbackup(restore, { env: withoutApi });
+  expect({ code, json }).toMatchObject({ code: 1, json: { error: { code: 'SNAPSHOT_NOT_FOUND' } } });
+});

@@ -3,6 +3,20 @@ import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { Scenario } from '../support/scenario.js';
 
+test('a volume whose times are late is read completely each time', async () => {
+  const scenario = await Scenario.create();
+  const claim = await scenario.claim('lazy', {
+    fill: (root) => writeFile(path.join(root, 'file'), Buffer.alloc(100_000, 'x')),
+  });
+  const bytesRead = async () => (await scenario.run()).volume(claim).bytesRead;
+  await bytesRead();
+  expect(await bytesRead()).toBe(0);
+  const volume = `/api/v1/persistentvolumes/${claim.pv}`;
+  const patch = { spec: { mountOptions: ['noatime,lazytime'] } };
+  await scenario.kube.request('PATCH', volume, patch, 'application/merge-patch+json');
+  expect(await bytesRead()).toBe(100_000);
+});
+
 test('once each --full-every the files of an image are read, whatever their times say', async () => {
   const scenario = await Scenario.create();
   const claim = await scenario.claim('data', {

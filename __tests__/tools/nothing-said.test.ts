@@ -55,7 +55,7 @@ const believed: [string, () => Promise<unknown>][] = [
   ['snapshots of shares', () => findSnapshots(client, namespace, 'children', signal)],
   ['snapshots of a directory', () => findSnapshots(client, namespace, 'itself', signal)],
   ['names in a snapshot directory', () => new SnapshotDirectory(nothing, namespace, {}).list()],
-  ['hot files', () => markHotFiles(nothing, '/volume', 0, options)],
+  ['hot files', () => markHotFiles(nothing, '/volume', { since: 0, wholeSeconds: false }, options)],
   [
     'files that are excluded',
     () =>

@@ -86,6 +86,17 @@ export function judge(snapshots: readonly ResticSnapshot[], marks: Marks | null)
   return (snapshot) => recordOf(tagValue(snapshot.tags, 'cluster') ?? '').judge(snapshot);
 }
 
+/**
+ * Whether what is saved from now on counts only if it is recorded: the last run told that it keeps a record.
+ * @param own of one cluster
+ */
+export function recordsAreKept(own: readonly ResticSnapshot[], now: EpochMs): boolean {
+  const record = new ClusterRecord();
+  for (const snapshot of own) record.read(snapshot);
+  record.close();
+  return record.keptAt(now);
+}
+
 /** What is recorded of one cluster's snapshots. */
 class ClusterRecord {
   readonly #entries = new Map<string, Entry>();
@@ -127,14 +138,14 @@ class ClusterRecord {
     if (this.#marked.has(id)) return 'proven';
     if (entry !== undefined) return 'unproven';
     const at = Date.parse(time);
-    if (this.#recordsAt(at)) return 'unproven';
+    if (this.keptAt(at)) return 'unproven';
     // Releases that kept no record marked each proven backup at once: what is newer than the mark was not proven.
     const marked = this.#markedTimes.get(tagValue(tags, 'uid') ?? '') ?? null;
     return marked !== null && at > marked ? 'unproven' : 'untold';
   }
 
   /** Whether the run that was in progress at this time kept a record: the last one that began before. */
-  #recordsAt(time: number): boolean {
+  keptAt(time: EpochMs): boolean {
     let [low, high] = [0, this.#runs.length];
     while (low < high) {
       const middle = (low + high) >> 1;

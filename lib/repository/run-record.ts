@@ -40,10 +40,15 @@ export class ProofRecord implements ProofNotes {
    */
   adopt(snapshots: readonly ResticSnapshot[], marks: Marks): void {
     const [recorded, known] = [judge(snapshots, null), judge(snapshots, marks)];
+    const present = new Set(snapshots.map(({ id }) => id));
     for (const snapshot of snapshots) {
       const proof = known(snapshot);
       if (proof === recorded(snapshot)) continue;
-      if (proof === 'proven' || proof === 'unproven') this.#notes.push(proofNote(proof, snapshot));
+      if (proof !== 'proven' && proof !== 'unproven') continue;
+      // A copy is told of by the id that its copies will have, too: restic keeps the first one.
+      const { id, original, tree } = snapshot;
+      const first = original !== undefined && !present.has(original) ? original : id;
+      this.#notes.push(proofNote(proof, { id: first, tree }));
     }
   }
 

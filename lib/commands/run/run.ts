@@ -11,6 +11,7 @@ import { buildPlan } from '../../plan/plan.js';
 import type { Plan, PlannedVolume } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
 import { GroupReader } from '../../repository/read-back.js';
+import { recordsAreKept } from '../../repository/proofs.js';
 import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
@@ -124,12 +125,19 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     signal,
   });
   const proofs = new ProofRecord(restic, cluster.name, clock);
-  const history = opened.then((snapshots) => {
-    const own = snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name);
-    proofs.adopt(own, marksOf(cluster.inventory.persistentVolumes, cluster.name, prefix));
-    return new History(own);
+  const own = opened.then((snapshots) =>
+    snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name),
+  );
+  const history = own.then((snapshots) => {
+    proofs.adopt(snapshots, marksOf(cluster.inventory.persistentVolumes, cluster.name, prefix));
+    return new History(snapshots);
   });
   history.catch(() => undefined);
+  // The first run that keeps a record says so before it saves anything else; later ones need not be waited for.
+  const maySave = own.then(async (snapshots) => {
+    if (!recordsAreKept(snapshots, clock())) await manifests.end();
+  });
+  maySave.catch(() => undefined);
   const warning = warnOfHooks(context, cluster, plan);
   const holding = await holdingFor(context, cluster, plan);
   const result = await executeVolumes({
@@ -176,6 +184,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       clock,
       log,
       progress: context.progress(),
+      maySave,
       readKey: (...volume) => manifests.readKey(...volume),
       mayMark: (...volume) => manifests.mayMark(...volume),
     },

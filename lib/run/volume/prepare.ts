@@ -29,6 +29,7 @@ export async function prepare(attempt: Attempt, signal: AbortSignal): Promise<Pr
   await tools.readKey(volume, signal);
   const source = await tools.driverFor(volume).prepare(volumeJob(attempt, signal));
   const history = await unlessAborted(tools.history, signal);
+  await unlessAborted(tools.maySave, signal);
   datedAfterEarlierBackups(attempt, history);
   attempt.step('backing up');
   const previous = history.proven(volume.uid, tools.markedSnapshot(volume));

@@ -48,6 +48,11 @@ export interface VolumeTools {
   /** Before a volume is touched: what its backup needs beside its bytes. Throws where that cannot be had. */
   readKey: (volume: PlannedVolume, signal: AbortSignal) => Promise<void>;
   /**
+   * Resolves when restic may save: from then on what is saved and never recorded is known to be no backup, also if
+   * this run is killed. Rejects as `history`.
+   */
+  maySave: Promise<void>;
+  /**
    * Resolves when a volume may be marked: what its mark relies on is in the repository. Never rejects.
    * @param imageSize of the snapshot, in bytes; null where the size is of no use
    * @param time of the backup
