@@ -90,7 +90,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
   };
   const excluded = exclusion(request);
   try {
-    const result = await restic.backup(backupArguments(request, excluded.args), {
+    const result = await restic.backup(backupArguments(request, excluded.args, restic.below), {
       ...options,
       ...place(request.source),
     });
@@ -135,6 +135,7 @@ function exclusion({ source, excludes }: BackupRequest): ExcludeArguments {
 function backupArguments(
   { source, host, tags, notes, time, parent }: BackupRequest,
   excludes: string[],
+  below: string[],
 ): string[] {
   return [
     `--host=${host}`,
@@ -145,7 +146,7 @@ function backupArguments(
     parent === null ? '--force' : `--parent=${parent}`,
     ...(source.type === 'directory'
       ? [...source.resticOptions, ...excludes, '--', '.']
-      : [`--stdin-filename=${source.filename}`, '--stdin-from-command', '--', ...source.command]),
+      : [`--stdin-filename=${source.filename}`, '--stdin-from-command', '--', ...below, ...source.command]),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { volumeOptions } from './options/volumes.js';
 import { CephbackupError } from '../../errors/error.js';
 import type { PlannedVolume, VolumeKind } from '../../plan/types.js';
 import { startDaemon } from '../../tools/process/daemon.js';
-import { belowResticArgv, childEnvironment } from '../../tools/process/environment.js';
+import { childEnvironment } from '../../tools/process/environment.js';
 import { resolveProgram } from '../../tools/process/launch.js';
 import { ownProgram } from '../../tools/process/own.js';
 import type { Sweeper, VolumeDriver } from '../../volumes/driver.js';
@@ -59,7 +59,7 @@ export function drivers(
   const tools = { exec, startDaemon, env: childEnvironment(env) };
   const locate = locateImage(clientsFor);
   const mapper = mapperOf(context);
-  const stream = new RbdBlockDriver({ locate, producer: producer(env), temporary: env.TMPDIR ?? '/tmp' });
+  const stream = new RbdBlockDriver({ locate, producer, temporary: env.TMPDIR ?? '/tmp' });
   const segments = () =>
     new SegmentsDriver({
       ...tools,
@@ -109,9 +109,7 @@ export function cephfsTools(
 }
 
 /** argv of the hidden subcommand that writes the image of a snapshot to stdout, below restic. */
-function producer(env: NodeJS.ProcessEnv): string[] {
-  return [...belowResticArgv(env), ...ownProgram, exportImageCommand];
-}
+const producer = [...ownProgram, exportImageCommand];
 
 /** What looks for leftovers of earlier runs, one for each kind of storage. */
 export function sweepers(

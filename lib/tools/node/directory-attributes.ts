@@ -1,5 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
+import { persist, steady, whilePassing } from '../../waiting/persist.js';
 import { lastLine } from '../process/outcome.js';
 
 /** What a directory is besides its content. */
@@ -27,18 +28,47 @@ const xattrPrefix = 'SCHILY.xattr.';
 /** Answers of CephFS about a directory, and no attributes of it. */
 const virtual = /^(ceph|system\.nfs4)/;
 
+/** On CephFS, what a directory's subtree sums up to, and with it its change time, may still arrive in a snapshot. */
+const changing = 'file changed as we read it';
+const patience = steady(30_000, 1_000);
+
 /**
- * Read by tar, which every Debian has: one entry of its `posix` format tells all of it.
+ * Read by tar, which every Debian has: one entry of its `posix` format tells all of it. Where something of the directory
+ * changes meanwhile, it counts once two readings say the same.
  * @throws CephbackupError COMMAND_FAILED
  */
 export async function readAttributes(
   exec: Exec,
-  { namespace, path }: Directory,
+  directory: Directory,
   options?: Options,
 ): Promise<DirectoryAttributes> {
+  let last = '';
+  const read = async () => {
+    const { attributes, changed, said } = await readOnce(exec, directory, options);
+    const same = JSON.stringify(attributes) === last;
+    last = JSON.stringify(attributes);
+    if (attributes !== null && (!changed || same)) return attributes;
+    const message = `attributes of ${directory.path}: ${said}`;
+    throw new CommandChanged('COMMAND_FAILED', message, changed);
+  };
+  const passes = (failure: unknown) => failure instanceof CommandChanged && failure.changed;
+  return persist(read, whilePassing(passes, patience), options?.signal);
+}
+
+class CommandChanged extends CephbackupError {
+  constructor(
+    code: 'COMMAND_FAILED',
+    message: string,
+    readonly changed: boolean,
+  ) {
+    super(code, message);
+  }
+}
+
+async function readOnce(exec: Exec, { namespace, path }: Directory, options?: Options) {
   const chunks: Uint8Array[] = [];
   const args = ['--create', '--format=posix', '--no-recursion', ...xattrOptions, '--directory', path, '.'];
-  const result = await exec('tar', args, {
+  const { exitCode, stderr } = await exec('tar', args, {
     deadlineMs: 60_000,
     ...(namespace === null ? {} : { namespace }),
     ...options,
@@ -46,12 +76,10 @@ export async function readAttributes(
       for await (const chunk of stream) chunks.push(chunk);
     },
   });
-  const attributes = result.exitCode === 0 ? parseEntry(Buffer.concat(chunks)) : null;
-  if (attributes !== null) return attributes;
-  throw new CephbackupError(
-    'COMMAND_FAILED',
-    `attributes of ${path}: ${lastLine(result.stderr) || 'tar told none'}`,
-  );
+  const said = lastLine(stderr);
+  const changed = exitCode === 1 && said.endsWith(changing);
+  const attributes = exitCode === 0 || changed ? parseEntry(Buffer.concat(chunks)) : null;
+  return { attributes, changed, said: said || 'tar told none' };
 }
 
 /**

@@ -5,6 +5,8 @@ const everyChild =
   /^(PATH|HOME|TMPDIR|LANG|https?_proxy|no_proxy|all_proxy|HTTPS?_PROXY|NO_PROXY|ALL_PROXY|SSL_CERT_\w+)$/;
 /** Repository configuration and credentials, and Go's own limits: for restic alone. */
 const resticOnly = /^(RESTIC|AWS|AZURE|B2|GOOGLE|OS|ST|RCLONE)_\w+$|^(GOMEMLIMIT|GOMAXPROCS|GOGC)$/;
+/** Keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
+const deviceFeature = 'device-id-for-hardlinks=true';
 const secretName = /PASSWORD$|SECRET|TOKEN|_KEY$|ACCOUNT_KEY|SAS|PASS$|CREDENTIAL/;
 
 export type Environment = Record<string, string>;
@@ -28,14 +30,15 @@ export function childEnvironment(env: NodeJS.ProcessEnv): Environment {
  */
 export function resticEnvironment(env: NodeJS.ProcessEnv): Environment {
   const repository = pick(env, resticOnly);
-  const result = {
+  const result: Environment = {
     ...fromStartDirectory({ ...childEnvironment(env), ...repository }),
     RESTIC_PROGRESS_FPS: '0.5',
+    RESTIC_FEATURES: [repository.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(','),
   };
-  delete (result as Environment).RESTIC_HOST;
+  delete result.RESTIC_HOST;
   const command = repository.RESTIC_PASSWORD_COMMAND;
   if (command !== undefined) {
-    (result as Environment).RESTIC_PASSWORD_COMMAND = belowRestic(Object.keys(result), command);
+    result.RESTIC_PASSWORD_COMMAND = belowRestic(Object.keys(result), command);
   }
   return result;
 }
@@ -46,9 +49,12 @@ function belowRestic(names: string[], command: string): string {
   return `setpriv --pdeathsig KILL ${inStartDirectory()} ${unset.join(' ')} ${command}`;
 }
 
-/** argv prefix for a program that restic starts: none of restic's variables, and it dies with restic. */
-export function belowResticArgv(env: NodeJS.ProcessEnv): string[] {
-  const names = Object.keys(resticEnvironment(env)).filter((name) => resticOnly.test(name));
+/**
+ * argv prefix for a program that restic starts: none of restic's variables, and it dies with restic.
+ * @param env restic's
+ */
+export function belowResticArgv(env: Environment): string[] {
+  const names = Object.keys(env).filter((name) => resticOnly.test(name));
   return ['setpriv', '--pdeathsig', 'KILL', 'env', ...names.flatMap((name) => ['-u', name])];
 }
 

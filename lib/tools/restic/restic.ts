@@ -1,5 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
-import type { Environment } from '../process/environment.js';
+import { belowResticArgv, type Environment } from '../process/environment.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
 import { asLateAnswer, readError, repositoryError } from './errors.js';
@@ -32,20 +32,14 @@ const defaultLockPatienceMs = 120_000;
 const queryDeadlineMs = 300_000;
 /** Of all snapshots as JSON, 1.1 KiB each: somewhat less than what a string can hold (V8: 512 MiB). */
 const listLimitBytes = 448 * 1024 * 1024;
-/** The flag keeps tree blobs the same although each clone has a device number of its own (restic >= 0.17). */
-const deviceFeature = 'device-id-for-hardlinks=true';
 
 /** The `restic` program with the repository of its environment. */
 export class Restic {
-  readonly #env: Environment;
-
   constructor(
     private readonly exec: Exec,
-    env: Environment,
+    private readonly env: Environment,
     private readonly limits: ResticLimits,
-  ) {
-    this.#env = { ...env, RESTIC_FEATURES: [env.RESTIC_FEATURES, deviceFeature].filter(Boolean).join(',') };
-  }
+  ) {}
 
   /** How long another process's lock is waited for. */
   get lockPatienceMs(): number {
@@ -55,6 +49,11 @@ export class Restic {
   /** The option that says so to restic. */
   get retryLock(): string {
     return `--retry-lock=${Math.ceil(this.lockPatienceMs / 1000)}s`;
+  }
+
+  /** argv in front of a command that restic is to start. */
+  get below(): string[] {
+    return belowResticArgv(this.env);
   }
 
   #argv([command = '', ...args]: readonly string[]): string[] {
@@ -78,7 +77,7 @@ export class Restic {
         deadlineMs: queryDeadlineMs + this.lockPatienceMs,
         killGraceMs: 10_000,
         ...options,
-        env: this.#env,
+        env: this.env,
       });
     } catch (thrown) {
       throw options.patience === undefined

@@ -43,7 +43,7 @@ export async function findSnapshots(
   signal: AbortSignal,
 ): Promise<FoundSnapshot[]> {
   const find: Find = async (places, args) => {
-    const options = { namespace, signal, deadlineMs, env: { ...env, LC_ALL: 'C' } };
+    const options = { namespace, signal, deadlineMs, env };
     const { exitCode, stdout, stderr } = await exec('find', [...places, ...args], options);
     // What is removed meanwhile is no error.
     const lines = stderr.split('\n').filter((line) => line !== '');

@@ -64,12 +64,10 @@ export class SnapshotDirectory {
   }
 
   #run(program: string, args: readonly string[], options: Partial<CommandOptions>) {
-    // Their messages are read.
-    const env = { ...this.env, LC_ALL: 'C' };
     return this.exec(program, args, {
       deadlineMs: queryDeadlineMs,
       ...options,
-      env,
+      env: this.env,
       namespace: this.namespace,
     });
   }

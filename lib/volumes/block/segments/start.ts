@@ -29,10 +29,11 @@ export interface ViewRequest {
 /** Mounts the view at `volumeDirectory`, served by a process of its own. @throws CephbackupError VIEW_FAILED */
 export async function startView(request: ViewRequest): Promise<ViewProcess> {
   const waiting = new Map<string, (rest: string) => void>();
-  const [program, args] = mountedServer(volumeDirectory, request.command);
+  // One waits for the kernel; the others read the device.
+  const command = ['env', 'UV_THREADPOOL_SIZE=8', ...request.command];
+  const [program, args] = mountedServer(volumeDirectory, command);
   const daemon = request.startDaemon(program, args, {
-    // One waits for the kernel; the others read the device.
-    env: { ...request.env, UV_THREADPOOL_SIZE: '8' },
+    env: request.env,
     namespace: request.namespace,
     onLine: (line) => {
       const [word = ''] = line.split(' ', 1);
