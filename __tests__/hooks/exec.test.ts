@@ -101,6 +101,8 @@ test('a token that expired is read again, once', async () => {
 /** Where the connection breaks, and whether the command was really run. */
 test.each([
   ['reset', false],
+  ['reset-when-open', false],
+  ['closed', true],
   ['reset-after-commit', true],
   ['truncated', true],
   ['garbage', true],

@@ -110,6 +110,21 @@ test('with on-error continue a pre that fails is a warning', async () => {
   expect(calls).toEqual(['freeze a', 'freeze b', 'snapshot', 'thaw a', 'thaw b']);
 });
 
+test.each(['fail', 'continue'] as const)(
+  'a pre whose end nobody knows may hold the pod after its post: it is named, with on-error %s',
+  async (onError) => {
+    const late: Answer = { exitCode: null, message: 'it had not ended after 1 s' };
+    const { calls, warnings, tools, take } = bed((what) => (what === 'freeze a' ? late : undefined));
+    const held = hold(tools, [hook('a', { onError })], take);
+    const told = onError === 'fail' ? [(await failure(held)).message] : (await held, warnings);
+    expect(told).toEqual([
+      'the pre-snapshot hook of pod shop/a failed: it had not ended after 1 s; it may still be running, ' +
+        'and hold the application after its post-snapshot hook was run: look at this pod',
+    ]);
+    expect(calls.at(-1)).toBe('thaw a');
+  },
+);
+
 test('a snapshot that fails is followed by the posts, and is what is told', async () => {
   const { calls, tools } = bed();
   const error = await failure(
@@ -165,6 +180,20 @@ describe('a run that is stopped', () => {
   });
 });
 
+test('who is held when a run is stopped is said at once: it may be killed before it could let go', async () => {
+  const stop = new AbortController();
+  const said: string[] = [];
+  const log = { ...silent, warn: (text: string) => said.push(text), with: () => silent };
+  const { tools } = bed(undefined, { signal: stop.signal, log: log as unknown as HoldTools['log'] });
+  await failure(
+    hold(tools, [hook('a'), hook('b')], () => {
+      stop.abort(new CephbackupError('CANCELLED', 'stopped'));
+      return new Promise(() => undefined);
+    }),
+  );
+  expect(said).toEqual([expect.stringMatching(/^held, and let go now: pod shop\/a, pod shop\/b;/)]);
+});
+
 test('nobody is held by a snapshot that takes for ever', async () => {
   const { calls, tools } = bed(undefined, { limitMs: 200 });
   const error = await failure(hold(tools, [hook('a')], () => new Promise(() => undefined)));
@@ -182,6 +211,18 @@ describe('a post', () => {
     expect(calls.filter((call) => call === 'thaw a')).toHaveLength(3);
     expect(frozen.size).toBe(0);
   });
+
+  test.each(['ECONNRESET', 'UNKNOWN', 'CERT_HAS_EXPIRED'])(
+    'is tried again after a connection that was not made: %s',
+    async (code) => {
+      const none: Answer = { ...broke, failure: { kind: 'network', code } };
+      const { frozen, tools, take } = bed((what, count) =>
+        what === 'thaw a' && count === 1 ? none : undefined,
+      );
+      expect((await hold(tools, [hook('a')], take)).value).toBe('taken');
+      expect(frozen.size).toBe(0);
+    },
+  );
 
   test.each<[string, Answer, 'fail' | 'continue']>([
     ['that fails for good', { exitCode: 3, message: 'it ended with exit code 3' }, 'fail'],

@@ -56,6 +56,16 @@ describe('annotations', () => {
     },
   );
 
+  test.each(['[ -e /tmp/held ] && echo held', '[[ -e x ]]', '[\n-e x ]', '[ "$(redis-cli ping)" = PONG ]'])(
+    'the line %j begins with a command of the shell',
+    (value) => {
+      expect(parse({ 'pre-snapshot': value })).toMatchObject({
+        pre: ['/bin/sh', '-c', value],
+        problem: null,
+      });
+    },
+  );
+
   test.each([
     ['90s', 90_000, 0],
     ['0.5m', 30_000, 0],

@@ -67,12 +67,14 @@ type Odd = (key: HookKey, expected: string, instead: string) => void;
 /** A JSON array of words is argv as it stands, anything else is a line for the container's own shell. */
 function parseCommand(value: string | null): readonly string[] | 'unreadable' | null {
   if (value === null) return null;
-  if (!value.startsWith('[')) return ['/bin/sh', '-c', value];
+  const line = ['/bin/sh', '-c', value];
+  if (!value.startsWith('[')) return line;
   let parsed: unknown;
   try {
     parsed = JSON.parse(value);
   } catch {
-    return 'unreadable';
+    // The shell's own `[ -e file ] && ...` begins with a word of one or two brackets.
+    return /^\[\[?\s/.test(value) ? line : 'unreadable';
   }
   const words = Array.isArray(parsed) && parsed.every((word) => typeof word === 'string') ? parsed : [];
   return words.length > 0 && words[0] !== '' ? words : 'unreadable';

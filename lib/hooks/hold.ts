@@ -39,8 +39,18 @@ export async function hold<T>(
   const held = new Set<PodHook>();
   let value: { of: T } | null = null;
   let failure: CephbackupError | null = null;
+  const begun: PodHook[] = [];
+  const tellWho = () => {
+    if (begun.length === 0) return;
+    const names = begun.map(nameOf).join(', ');
+    tools.log.warn(`held, and let go now: ${names}; to end this program before that leaves them held`);
+  };
+  tools.signal.addEventListener('abort', tellWho, { once: true });
   try {
-    for (const hook of hooks) await runPre(tools, hook, held);
+    for (const hook of hooks) {
+      begun.push(hook);
+      await runPre(tools, hook, held);
+    }
     value = { of: await within(tools.limitMs, tooLong(tools.limitMs), tools.signal, take) };
   } catch (thrown) {
     failure = asCephbackupError(thrown);
@@ -48,6 +58,7 @@ export async function hold<T>(
   // A pod whose turn did not come was not touched.
   const owed = hooks.filter((hook) => hook.post !== null && held.has(hook));
   const ends = await Promise.all(owed.map(async (hook) => ({ hook, problem: await runPost(tools, hook) })));
+  tools.signal.removeEventListener('abort', tellWho);
   const heldSeconds = Math.round(performance.now() - started) / 1000;
   const frozen = ends.filter(({ hook, problem }) => problem !== null && hook.pre !== null);
   for (const { hook, problem } of ends) {
@@ -78,7 +89,13 @@ async function runPre(tools: HoldTools, hook: PodHook, held: Set<PodHook>): Prom
     return;
   }
   tools.signal.throwIfAborted();
-  failed(tools, hook, `the pre-snapshot hook of ${nameOf(hook)} failed: ${end.message}`);
+  failed(tools, hook, `the pre-snapshot hook of ${nameOf(hook)} failed: ${end.message}${mayGoOn(end)}`);
+}
+
+/** No node ends a command whose client is gone: what it does comes after its post then. */
+function mayGoOn({ exitCode, mayHaveRun }: PodCommandEnd): string {
+  if (exitCode !== null || !mayHaveRun) return '';
+  return '; it may still be running, and hold the application after its post-snapshot hook was run: look at this pod';
 }
 
 /** The API may not take it at once. As soon as it may have been begun, its post is owed. */

@@ -63,7 +63,8 @@ function delayMs({
   elapsedMs: number;
   patienceMs: number;
 }): number | null {
-  if (failure !== null) {
+  // Whatever it was that broke a connection, the next one may not break.
+  if (failure !== null && failure.kind === 'status') {
     const attempt = {
       failure,
       repeatable: true,

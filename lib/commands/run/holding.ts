@@ -54,7 +54,8 @@ export async function warnOfHooks(
         );
     }
   } catch (thrown) {
-    context.log.debug(`pods with hooks were not looked for: ${asCephbackupError(thrown).message}`);
+    const why = asCephbackupError(thrown).message;
+    context.log.info(`without --hooks no hooks are run, and whether pods have any is not known: ${why}`);
   }
   return warnings;
 }

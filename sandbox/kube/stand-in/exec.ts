@@ -11,6 +11,8 @@ import { StatusError } from './status.js';
 
 /** The annotation of a pod whose commands run in this folder of the machine. */
 export const folderAnnotation = 'sandbox/folder';
+/** The annotation of a pod whose commands run elsewhere: argv that brings them there, as JSON. */
+export const enterAnnotation = 'sandbox/enter';
 
 interface Pod extends KubeObject {
   spec?: { containers?: { name?: string }[] };
@@ -41,6 +43,10 @@ export function serveExec(server: Server, parts: ServerParts): () => void {
           return;
         }
         sockets.handleUpgrade(request, socket, head, (client) => {
+          if (fault?.mode === 'reset-when-open') {
+            socket.resetAndDestroy();
+            return;
+          }
           const child = runCommand(client, socket, pod, url, fault);
           running.add(child);
           child.on('close', () => running.delete(child));
@@ -106,7 +112,8 @@ function runCommand(
   url: URL,
   fault: Fault | undefined,
 ): ChildProcess {
-  const [program = '', ...args] = url.searchParams.getAll('command');
+  const enter = JSON.parse(pod.metadata?.annotations?.[enterAnnotation] ?? '[]') as string[];
+  const [program = '', ...args] = [...enter, ...url.searchParams.getAll('command')];
   const cwd = pod.metadata?.annotations?.[folderAnnotation] ?? '/';
   const child = spawn(program, args, {
     cwd,
@@ -133,7 +140,8 @@ function runCommand(
   });
   child.on('close', (code) => {
     if (fault?.mode === 'timeout-after-commit') return;
-    if (fault?.mode === 'reset-after-commit') socket.resetAndDestroy();
+    if (fault?.mode === 'closed') client.close();
+    else if (fault?.mode === 'reset-after-commit') socket.resetAndDestroy();
     else if (fault?.mode === 'garbage') send(channel.status, Buffer.from('<html>proxy</html>'));
     else send(channel.status, Buffer.from(JSON.stringify(endOf(code, failed))));
     client.close();

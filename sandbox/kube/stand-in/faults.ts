@@ -20,6 +20,8 @@ export interface SeenRequest {
  * - `reset-after-commit`: carried out, the connection is reset before the answer
  * - `truncated`: carried out, half of the answer comes, then the connection is reset
  * - `garbage`: carried out, the answer is no JSON
+ * - `reset-when-open`: for a connection that stays open: it is opened, nothing is carried out, it is reset
+ * - `closed`: carried out, the connection ends in good order without an answer
  * - a number: not carried out, answered with this status
  */
 export type FaultMode =
@@ -29,6 +31,8 @@ export type FaultMode =
   | 'reset-after-commit'
   | 'truncated'
   | 'garbage'
+  | 'reset-when-open'
+  | 'closed'
   | 401
   | 403
   | 409
