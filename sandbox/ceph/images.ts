@@ -34,14 +34,22 @@ export interface AttachedImage {
   detach(): Promise<void>;
 }
 
-/** Opens an image as a pod's node does: read-write, with a watch and the exclusive lock. */
-export async function attachImage(cluster: CephCluster, image: string): Promise<AttachedImage> {
+/**
+ * Opens an image as a pod's node does: read-write, with a watch and the exclusive lock.
+ *
+ * @param shared a namespace in which other things are mounted, too; default: one of its own, which goes with it
+ */
+export async function attachImage(
+  cluster: CephCluster,
+  image: string,
+  shared: MountNamespace | null = null,
+): Promise<AttachedImage> {
   const folder = await mkdtemp(path.join(cluster.dir, 'image-'));
   const exported = path.join(folder, 'export');
   const file = path.join(exported, 'image');
   await Promise.all([mkdir(exported), mkdir(path.join(folder, 'root'))]);
   await writeFile(file, '');
-  const namespace = await MountNamespace.create();
+  const namespace = shared ?? (await MountNamespace.create());
   const blockdev = `driver=rbd,node-name=n,${qemuAddress(image)},conf=${escape(cluster.conf)}`;
   const fuse = `type=fuse,id=e,node-name=n,mountpoint=${escape(file)},writable=on`;
   const args = ['--blockdev', `${blockdev},discard=unmap`, '--export', fuse];
@@ -53,7 +61,7 @@ export async function attachImage(cluster: CephCluster, image: string): Promise<
   const detach = async () => {
     // Told to end, it writes out what it still has.
     await daemon.stop('SIGTERM');
-    await namespace.close();
+    if (shared === null) await namespace.close();
     await rm(folder, { recursive: true, force: true });
   };
   const outside = namespace.path(file);
@@ -130,9 +138,13 @@ async function format(
   await namespace.run(program, [...args, ...options, file]);
 }
 
-async function mount(attached: AttachedImage, type: FilesystemType): Promise<MountedVolume> {
-  const { namespace, file, folder } = attached;
-  const root = path.join(folder, 'root');
+/** @param root where, in the image's namespace */
+export async function mount(
+  attached: AttachedImage,
+  type: FilesystemType,
+  root = path.join(attached.folder, 'root'),
+): Promise<MountedVolume> {
+  const { namespace, file } = attached;
   try {
     await namespace.run('mount', ['-t', type, '-o', `loop${filesystems[type].options}`, file, root]);
   } catch (thrown) {

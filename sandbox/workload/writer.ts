@@ -8,6 +8,8 @@ export interface Writer {
   between<T>(action: () => Promise<T>): Promise<T>;
   /** Waits for the write in progress. @throws whatever went wrong with a write */
   stop(): Promise<void>;
+  /** Resolves when it was told to stop. @throws whatever went wrong with a write, as soon as that happens */
+  readonly ended: Promise<void>;
 }
 
 /** Calls `write` with 1, 2, 3 ... with a pause of `interval` milliseconds in between. */
@@ -35,6 +37,7 @@ export function keepWriting(interval: number, write: (count: number) => Promise<
   ended.catch(() => undefined);
   return {
     count: () => state.count,
+    ended,
     between: (action) => {
       const done = writing.then(action);
       held = done.catch(() => undefined);
