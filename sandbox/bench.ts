@@ -19,6 +19,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
+  hold: async () => (await import('./bench/hold.js')).holding,
   incremental: async () => (await import('./bench/incremental.js')).incremental,
   'incremental-fourfold': async () => (await import('./bench/incremental.js')).fourfold,
   'incremental-large': async () => (await import('./bench/incremental-large.js')).incrementalLarge,

@@ -17,6 +17,7 @@ import { Repository } from '../repository.js';
 import { stageEnvironment } from '../stage.js';
 
 export const namespace = 'bench';
+const prefix = 'cephbackup.hpc.nyu.edu';
 
 export interface Claim {
   /** The claim's name. */
@@ -118,6 +119,34 @@ export class TestBed {
     await this.cluster.createImage(image, size, options);
     await this.kube.seed(imageClaim(this.cluster, { namespace, name }, { image, fsType: null, size }));
     return { name, image };
+  }
+
+  /** Makes claims a group. */
+  async group(name: string, claims: readonly Claim[]): Promise<void> {
+    const patch = { metadata: { annotations: { [`${prefix}/group`]: name } } };
+    for (const claim of claims) {
+      const at = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${claim.name}`;
+      await this.kube.request('PATCH', at, patch, 'application/merge-patch+json');
+    }
+  }
+
+  /** A running pod that mounts these claims, whose commands run on this machine. @param hooks its annotations */
+  async pod(name: string, claims: readonly Claim[], hooks: Record<string, string>): Promise<void> {
+    const annotations = Object.entries(hooks).map(([key, value]) => [`${prefix}/${key}`, value]);
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace, name, annotations: Object.fromEntries(annotations) as Record<string, string> },
+      spec: {
+        containers: [{ name: 'main' }],
+        volumes: claims.map(({ name: claimName }) => ({
+          name: claimName,
+          persistentVolumeClaim: { claimName },
+        })),
+      },
+      status: { phase: 'Running', containerStatuses: [{ name: 'main', state: { running: {} } }] },
+    };
+    await this.kube.seed([pod]);
   }
 
   /** Starts `cephbackup run`. */
