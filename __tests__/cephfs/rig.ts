@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { createSubvolume, type CephCluster } from '../../sandbox/ceph.js';
 import type { Repository } from '../../sandbox/repository.js';
 import { searchPath } from '../../sandbox/tools.js';
+import { Pace } from '../../lib/waiting/pace.js';
 import { Activity } from '../../lib/log/progress/activity.js';
 import type { CephbackupError } from '../../lib/errors/error.js';
 import type { PlannedVolume } from '../../lib/plan/types.js';
@@ -157,6 +158,7 @@ export class Rig {
       },
       lastAttempt: () => null,
       failedLast: () => false,
+      pace: new Pace(0),
       fullEveryMs: 0,
       maySave: Promise.resolve(),
       readKey: () => Promise.resolve(),

@@ -193,12 +193,28 @@ const unseen: Record<SetUpName, string[]> = {
   sound: [],
   'nothing answers': [
     ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'jobs', 'claims', 'filesystems', 'repository'],
-    ...['repository-locks', 'repository-place', 'memory', 'clock-ceph', 'ceph-images', 'ceph-capabilities'],
+    ...[
+      'repository-locks',
+      'repository-place',
+      'memory',
+      'ceph-health',
+      'clock-ceph',
+      'ceph-images',
+      'ceph-capabilities',
+    ],
     ...['cephfs', 'cephfs-mount'],
   ],
   'nobody lets us in': [
     ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'jobs', 'claims', 'filesystems'],
-    ...['repository-locks', 'repository-place', 'memory', 'clock-ceph', 'ceph-images', 'ceph-capabilities'],
+    ...[
+      'repository-locks',
+      'repository-place',
+      'memory',
+      'ceph-health',
+      'clock-ceph',
+      'ceph-images',
+      'ceph-capabilities',
+    ],
     ...['cephfs', 'cephfs-mount'],
   ],
   'rights are missing': ['repository-locks', 'memory'],
@@ -212,7 +228,14 @@ const unseen: Record<SetUpName, string[]> = {
   'a poor node': ['cephfs-mount'],
   'a small container': ['cephfs-mount'],
   'nothing to do, nowhere': ['repository', 'repository-locks', 'memory'],
-  'no key, no room': ['clock-ceph', 'ceph-images', 'ceph-capabilities', 'cephfs', 'cephfs-mount'],
+  'no key, no room': [
+    'ceph-health',
+    'clock-ceph',
+    'ceph-images',
+    'ceph-capabilities',
+    'cephfs',
+    'cephfs-mount',
+  ],
 };
 
 describe('nothing else is', () => {

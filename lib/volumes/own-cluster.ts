@@ -25,7 +25,7 @@ export async function expectOwnCluster(
 ): Promise<void> {
   const named = namedFsid(volume);
   if (named === null) return;
-  const asked = await ceph.fsid({ signal });
+  const { fsid: asked } = await ceph.status({ signal });
   if (asked.toLowerCase() === named) return;
   throw new CephbackupError(
     'CLUSTER_MISMATCH',

@@ -17,7 +17,14 @@ const everywhere = [
     'losetup',
   ],
   ...['rbd ls', 'rbd trash ls', 'rbd info', 'rbd snap ls', 'rbd status', 'rbd snap rm', 'rbd rm', 'rbd diff'],
-  ...['rbd image-meta list', 'rbd lock ls', 'ceph fs dump', 'ceph osd dump', 'ceph osd pool ls', 'ceph fsid'],
+  ...[
+    'rbd image-meta list',
+    'rbd lock ls',
+    'ceph fs dump',
+    'ceph osd dump',
+    'ceph osd pool ls',
+    'ceph status',
+  ],
   ...['ceph fs subvolume getpath', 'ceph fs subvolume ls', 'ceph fs subvolume snapshot rm', 'ceph -s'],
   ...['restic version', 'restic snapshots', 'restic cat', 'restic ls', 'restic list locks'],
 ];

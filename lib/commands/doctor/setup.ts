@@ -1,3 +1,4 @@
+import type { CephStatus } from '../../tools/ceph/status.js';
 import type { EpochMs } from '../../log/time.js';
 import type { doctorOptions } from './options.js';
 import type { Values } from '../../cli/options.js';
@@ -124,12 +125,12 @@ export class Setup {
     }
   }
 
-  /** What `ceph status` prints of the cluster with these monitors (null: ceph.conf's). */
-  cephStatus(monitors: readonly string[] | null): Promise<string> {
+  /** What `ceph status` says of the cluster with these monitors (null: ceph.conf's). */
+  cephStatus(monitors: readonly string[] | null): Promise<CephStatus> {
     const which = monitors === null ? 'Ceph' : `Ceph at ${monitors.join(',')}`;
     return this.once(which, async () => {
       const { clientsFor, signal } = this.parts;
-      return clientsFor(monitors).ceph.json(['status'], { signal, deadlineMs: cephDeadlineMs });
+      return clientsFor(monitors).ceph.status({ signal, deadlineMs: cephDeadlineMs });
     });
   }
 

@@ -44,6 +44,13 @@ export const runOptions = {
       'read RBD volumes completely this often, whatever tells what is unchanged (default: 28d, 0s: never)',
     parse: duration,
   },
+  snapshotInterval: {
+    flag: '--snapshot-interval',
+    placeholder: 'DURATION',
+    description:
+      'wait so long at least between one snapshot in Ceph and the next; claims of a group share theirs (default: 0s)',
+    parse: duration,
+  },
 } satisfies Definitions;
 
 export type RunValues = Values<typeof runOptions>;

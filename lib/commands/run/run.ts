@@ -32,7 +32,9 @@ import { askCluster, askRepository } from './probe.js';
 import { reportRun, unusable, type Ended } from './report.js';
 import { clusterRecorder } from './recorder.js';
 import type { OpeningRepository } from '../shared/repository.js';
+import { Pace } from '../../waiting/pace.js';
 import { outageOf } from './outage.js';
+import { askForStrains } from './strains.js';
 import { auditNames, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
 
 interface Start {
@@ -140,6 +142,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   maySave.catch(() => undefined);
   const warning = warnOfHooks(context, cluster, plan);
   const holding = await holdingFor(context, cluster, plan);
+  const strains = askForStrains(volumes, clientsFor, { signal, log });
   const result = await executeVolumes({
     volumes,
     inTurn: inTurn(volumes, ({ claim }) => turnTaken(attemptOf(claim, prefix))),
@@ -171,6 +174,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       history,
       proofs,
       recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
+      pace: new Pace(options.snapshotInterval ?? 0),
       driverFor: drivers(context, clientsFor, restic),
       clusterName: cluster.name,
       node: hostname,
@@ -204,7 +208,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     volumes: result.volumes,
     errors,
     leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
-    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked],
+    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked, ...strains()],
   };
 }
 

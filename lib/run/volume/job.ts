@@ -43,7 +43,9 @@ async function atMoment<T>(
   signal: AbortSignal,
   take: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { moment, log } = attempt;
+  const { moment, log, tools } = attempt;
+  // All volumes of one moment have one turn.
+  await tools.pace.turn(moment.uids.join(), signal);
   const warn = (text: string) => {
     attempt.warn(text);
   };

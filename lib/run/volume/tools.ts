@@ -9,6 +9,7 @@ import type { Exec } from '../../tools/process/exec.js';
 import type { Restic } from '../../tools/restic/restic.js';
 import type { VolumeDriver } from '../../volumes/driver.js';
 import type { ProgressView } from '../../log/progress/view.js';
+import type { Pace } from '../../waiting/pace.js';
 import type { Recorder } from '../recorder.js';
 
 /** What the backup of every volume of a run uses. */
@@ -24,6 +25,8 @@ export interface VolumeTools {
   history: Promise<History>;
   recorder: Recorder;
   proofs: ProofNotes;
+  /** Between one moment at which snapshots are taken and the next. */
+  pace: Pace;
   driverFor: (volume: PlannedVolume) => VolumeDriver;
   /** The tag `cluster=` of all snapshots. */
   clusterName: string;

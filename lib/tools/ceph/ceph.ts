@@ -1,14 +1,15 @@
 import { cephError, connectionArguments, type CephConnection } from './connection.js';
+import { readStatus, type CephStatus } from './status.js';
 import { expectReadableKey } from './unreadable-key.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
-import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
+import { numberField, parseJsonObjects, stringField } from '../process/json.js';
 import { Once } from '../../waiting/once.js';
 import { queryDeadlineMs } from '../../waiting/deadline.js';
 
 /** The `ceph` program with one connection. */
 export class Ceph {
   #pools: ReadonlyMap<number, string> = new Map();
-  readonly #fsid = new Once<string>();
+  readonly #status = new Once<CephStatus>();
 
   constructor(
     private readonly exec: Exec,
@@ -27,12 +28,9 @@ export class Ceph {
     return result.stdout;
   }
 
-  /** The cluster's own id, as its monitors say it. Asked once; again where the answer failed. */
-  fsid(options: Partial<CommandOptions> = {}): Promise<string> {
-    return this.#fsid.get(async () => {
-      const answer = asObject(parseJson(await this.json(['fsid'], options), 'ceph fsid'), 'ceph fsid');
-      return stringField(answer, 'fsid', 'ceph fsid');
-    }, options.signal);
+  /** The cluster's own id and what it warns of, as its monitors say. Asked once; again where the answer failed. */
+  status(options: Partial<CommandOptions> = {}): Promise<CephStatus> {
+    return this.#status.get(async () => readStatus(await this.json(['status'], options)), options.signal);
   }
 
   /** The pool with a numeric id, or null. Asked once; again where it was not there, or the answer failed. */

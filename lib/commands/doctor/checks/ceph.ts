@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asObject, parseJson, parseJsonObjects } from '../../../tools/process/json.js';
+import { parseJsonObjects } from '../../../tools/process/json.js';
+import { strainsOf } from '../../../volumes/cluster-health.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from '../check.js';
 import { cephDeadlineMs, type Setup } from '../setup.js';
 
@@ -79,6 +80,29 @@ function connectionFailure(message: string, user: string, monitors: readonly str
   );
 }
 
+/** What a backup would make worse, or what makes it fail, as Ceph itself warns of it. */
+export const cephHealth: Check = {
+  name: 'ceph-health',
+  run: async (setup) => {
+    const clusters = await clustersOf(setup);
+    if (clusters.length === 0) return ok('no volume needs it');
+    const findings = await Promise.all(
+      clusters.map(async (monitors): Promise<Finding[]> => {
+        const strains = strainsOf(await setup.cephStatus(monitors));
+        if (strains.length === 0)
+          return [ok(`${nameOf(monitors)} has room, and keeps up with what it removes`)];
+        return strains.map(({ code, message, means, blocks }) =>
+          (blocks ? failed : warning)(
+            `${nameOf(monitors)} warns of ${code}: ${message}; ${means}`,
+            'see `ceph health detail` and `ceph df`, and mend that first',
+          ),
+        );
+      }),
+    );
+    return findings.flat();
+  },
+};
+
 /** How far clocks may differ. Ceph's own monitors tolerate 50 ms among themselves. */
 const toleratedMs = 5_000;
 const refusedMs = 300_000;
@@ -106,11 +130,10 @@ async function clockOf(
 ): Promise<Finding[]> {
   const { clientsFor, clock, options } = setup.parts;
   const which = nameOf(monitors);
-  const status = asObject(parseJson(await setup.cephStatus(monitors), 'ceph status'), 'ceph status');
-  const { checks } = (status.health ?? {}) as { checks?: Record<string, { summary?: { message?: string } }> };
-  const skew = checks?.MON_CLOCK_SKEW;
+  const { health } = await setup.cephStatus(monitors);
+  const skew = health.find(({ code }) => code === 'MON_CLOCK_SKEW');
   const fix = 'synchronise the clocks with the same time servers, e.g. `chronyc makestep`';
-  if (skew !== undefined) return [warning(`in ${which}: ${skew.summary?.message ?? 'clock skew'}`, fix)];
+  if (skew !== undefined) return [warning(`in ${which}: ${skew.message}`, fix)];
 
   const { ceph } = clientsFor(monitors);
   const ask = (args: string[]) => ceph.json(args, { signal, deadlineMs: cephDeadlineMs });

@@ -1,4 +1,4 @@
-import { cephClock, cephConnection } from './ceph.js';
+import { cephClock, cephConnection, cephHealth } from './ceph.js';
 import { cephCapabilities, cephImages } from './images.js';
 import { cephfsMount, cephfsSnapshots } from './shares.js';
 import type { Check } from '../check.js';
@@ -32,6 +32,7 @@ export const checks: readonly Check[] = [
   repositoryPlace,
   memory,
   cephConnection,
+  cephHealth,
   cephClock,
   cephImages,
   cephCapabilities,

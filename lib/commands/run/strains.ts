@@ -1,0 +1,41 @@
+import { asCephbackupError } from '../../errors/error.js';
+import type { Logger } from '../../log/logger.js';
+import type { PlannedVolume } from '../../plan/types.js';
+import { strainsOf } from '../../volumes/cluster-health.js';
+import type { ClientsFor } from '../../volumes/rbd/image.js';
+
+/**
+ * Asks the clusters of these volumes what they warn of, beside everything else: nothing waits for the answers.
+ * @returns ends the questions, and says what came of them by then
+ */
+export function askForStrains(
+  volumes: readonly PlannedVolume[],
+  clientsFor: ClientsFor,
+  { signal, log }: { signal: AbortSignal; log: Logger },
+): () => string[] {
+  const warnings: string[] = [];
+  const ended = new AbortController();
+  const clusters = new Map(
+    volumes
+      .filter(({ kind }) => kind !== null)
+      .map(({ details }) => [(details?.monitors ?? []).join(','), details?.monitors ?? null]),
+  );
+  for (const [name, monitors] of clusters) {
+    const options = { signal: AbortSignal.any([signal, ended.signal]) };
+    clientsFor(monitors)
+      .ceph.status(options)
+      .then((status) => {
+        const which = name === '' ? 'Ceph' : `Ceph at ${name}`;
+        for (const { code, message, means } of strainsOf(status))
+          warnings.push(`${which} warns of ${code}: ${message}; ${means}`);
+      })
+      .catch((thrown: unknown) => {
+        // Who needs the cluster says that it does not answer.
+        log.debug(`what Ceph warns of is not known: ${asCephbackupError(thrown).message}`);
+      });
+  }
+  return () => {
+    ended.abort();
+    return [...warnings];
+  };
+}
