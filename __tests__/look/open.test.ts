@@ -233,4 +233,66 @@ describe('a disk that was made to harm', () => {
     expect((await program.result).code).toBe(0);
     expect(await readdir(directory)).toEqual([]);
   });
+
+  test('has the UUIDs and the labels of filesystems that the node has mounted: those stay as they are', async () => {
+    const file = path.join(folder, 'twins.raw');
+    execFileSync('truncate', ['-s', '340M', file]);
+    const make: Record<string, string[]> = {
+      ext4: ['mkfs.ext4', '-q', '-F', '-L', 'ROOT', '-U', '11111111-2222-3333-4444-555555555555'],
+      btrfs: ['mkfs.btrfs', '-q', '-f', '-L', 'DATA', '-U', '66666666-7777-8888-9999-000000000000'],
+      vfat: ['mkfs.vfat', '-n', 'EFI'],
+    };
+    const parts = [
+      { type: 'ext4', start: 1, size: 32 },
+      { type: 'btrfs', start: 40, size: 120 },
+      { type: 'vfat', start: 170, size: 40 },
+    ];
+    const lines = parts.map(({ start, size }) => `start=${start * 2048}, size=${size * 2048}\n`);
+    await run('sfdisk', ['--quiet', file], { input: `label: gpt\n${lines.join('')}` });
+    const mounted: string[] = [];
+    const kept: string[] = [];
+    try {
+      for (const { type, start, size } of parts) {
+        const own = path.join(folder, `node.${type}`);
+        execFileSync('truncate', ['-s', `${size}M`, own]);
+        execFileSync(make[type]?.[0] ?? '', [...(make[type]?.slice(1) ?? []), own]);
+        // A second one with its UUID: mkfs.btrfs would refuse to make that.
+        await writeAt(file, start * MiB, readFileSync(own));
+        if (type === 'vfat') continue;
+        const at = await temporaryFolder('node');
+        execFileSync('mount', ['-o', 'loop', own, at]);
+        mounted.push(at);
+        kept.push(path.join(at, 'kept'));
+        await writeFile(path.join(at, 'kept'), 'node');
+      }
+      await run('qemu-img', [
+        'convert',
+        '-f',
+        'raw',
+        '-O',
+        'qcow2',
+        '-o',
+        'compat=1.1',
+        file,
+        `${file}.qcow2`,
+      ]);
+      await library.disk('6', '2026-01-01 10:00:00', await readFile(`${file}.qcow2`));
+      const { directory, program } = await opened('app/6');
+      expect(await readdir(path.join(directory, '1'))).toEqual(['lost+found']);
+      const vfat = readFileSync('/proc/filesystems', 'utf8').includes('\tvfat\n');
+      expect((await readdir(directory)).toSorted()).toEqual(vfat ? ['1', '3'] : ['1']);
+      for (const one of kept) expect(await readFile(one, 'utf8')).toBe('node');
+      program.kill('SIGINT');
+      const { code, stderr } = await program.result;
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/2 .* not shown: a btrfs with the same UUID is mounted on this node/);
+      if (!vfat)
+        expect(stderr).toMatch(
+          /3 .* vfat .*not shown: this node's kernel has no filesystem "vfat", nor a module for it/,
+        );
+      for (const one of kept) await writeFile(one, 'still writable');
+    } finally {
+      for (const at of mounted) execFileSync('umount', [at]);
+    }
+  });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CephbackupError } from '../errors/error.js';
@@ -20,21 +20,46 @@ export interface OpenDisk {
   sizeBytes: number;
 }
 
-const exported = `${exportDirectory}/disk`;
+/** The disk inside the namespace. */
+export const exportedDisk = `${exportDirectory}/disk`;
 
 /**
- * Shows the disk of a snapshot as a raw file: QEMU reads the backup through restic's mount. What is written (the replay of
- * a journal) goes into a layer above it that has no name any more, and is gone with QEMU.
+ * Shows the disk of a snapshot as a raw file: QEMU reads the backup through restic's mount.
  *
  * @param root the snapshot's root inside the namespace
  * @throws CephbackupError BACKUP_DAMAGED, MAP_FAILED, VIEW_FAILED
  */
 export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: string): Promise<OpenDisk> {
+  const { sizeBytes, blockdev } = await sourceOf(tools, namespace, root);
+  await exportLayer(tools, { namespace, sizeBytes, file: exportedDisk, backing: () => blockdev });
+  return { path: pathInside(namespace, exportedDisk), sizeBytes };
+}
+
+/** What is shown as a file in the namespace, and what it is read from. */
+export interface Layered {
+  namespace: NamespaceRef;
+  sizeBytes: number;
+  /** Must not exist. */
+  file: string;
+  /** As QEMU names it, by a file with the description. */
+  backing: (description: string) => object;
+  /** Text that QEMU reads when it starts. */
+  description?: string;
+}
+
+/**
+ * What is written (the replay of a journal) goes into a layer above it that has no name any more, and is gone with QEMU.
+ *
+ * @throws CephbackupError MAP_FAILED
+ */
+export async function exportLayer(tools: LookTools, layered: Layered): Promise<void> {
   const { exec, scope, signal } = tools;
-  const { sizeBytes, blockdev: backing } = await sourceOf(tools, namespace, root);
+  const { namespace, sizeBytes, file, backing, description = '' } = layered;
   const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-look-'));
   const layer = path.join(folder, 'layer.qcow2');
+  const text = path.join(folder, 'description');
   scope.add(null, () => rm(folder, { recursive: true, force: true }));
+  await writeFile(text, description);
   const made = await exec('qemu-img', ['create', '-q', '-f', 'qcow2', layer, String(sizeBytes)], {
     signal,
     deadlineMs: 60_000,
@@ -43,18 +68,16 @@ export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: 
     throw new CephbackupError('MAP_FAILED', `qemu-img create: ${lastLine(made.stderr)}`);
   await exportDisk(tools, {
     namespace,
-    blockdev: { driver: 'qcow2', file: { driver: 'file', filename: layer }, backing },
-    file: exported,
+    blockdev: { driver: 'qcow2', file: { driver: 'file', filename: layer }, backing: backing(text) },
+    file,
     of: '',
     started: (daemon) => {
       scope.add(null, () => daemon.stop());
     },
     signal,
   });
-  // QEMU has it open: it goes with QEMU, however that ends.
-  await rm(layer, { force: true });
-  await rmdir(folder).catch(() => undefined);
-  return { path: pathInside(namespace, exported), sizeBytes };
+  // QEMU has them open: they go with QEMU, however that ends.
+  await rm(folder, { recursive: true, force: true });
 }
 
 /**
@@ -118,7 +141,7 @@ export async function readParts({ exec, signal }: LookTools, disk: OpenDisk): Pr
 export async function contentOf(
   { exec, signal }: Pick<LookTools, 'exec' | 'signal'>,
   disk: OpenDisk,
-  { offset: offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
+  { offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
 ): Promise<Content> {
   const place = ['--offset', String(offset), '--size', String(sizeBytes)];
   const args = [

@@ -45,6 +45,10 @@ export function parseContent(exitCode: number, output: string): Content {
   return { type: mountable ? type : null, uuid: tags.get('UUID') ?? null, name: found };
 }
 
+export function isPhysicalVolume({ name }: Content): boolean {
+  return name === 'LVM2_member';
+}
+
 export function mountOptions(type: string): string[] {
   return ['ro', ...safeMountOptions(), ...(options[type] ?? [])];
 }

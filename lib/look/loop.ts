@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { CephbackupError } from '../errors/error.js';
 import { lastLine } from '../tools/process/outcome.js';
+import { mountReason } from '../tools/node/mount.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import type { OpenDisk } from './disk.js';
 import { mountOptions, type Content } from './filesystem.js';
@@ -16,7 +17,7 @@ import type { LookTools } from './tools.js';
 export async function mountPart(
   { exec, signal }: LookTools,
   disk: OpenDisk,
-  { offset: offset, sizeBytes }: DiskPart,
+  { offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
   content: Content & { type: string },
   directory: string,
   namespace?: NamespaceRef,
@@ -34,7 +35,7 @@ export async function mountPart(
     const args = ['-t', content.type, '-o', mountOptions(content.type).join(','), '--', device, directory];
     const where = namespace === undefined ? {} : { namespace };
     const mounted = await exec('mount', args, { signal, deadlineMs: 300_000, ...where });
-    if (mounted.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', lastLine(mounted.stderr));
+    if (mounted.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', mountReason(mounted.stderr));
   } finally {
     // While it is mounted this only means: when nobody uses it any more. Also where this program is being ended.
     await exec('losetup', ['--detach', device], { deadlineMs: 60_000 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, readdir, realpath } from 'node:fs/promises';
 import { CephbackupError, messageOf } from '../errors/error.js';
-import { lastLine } from '../tools/process/outcome.js';
+import { mountReason } from '../tools/node/mount.js';
 import type { LookTools } from './tools.js';
 
 /** A directory of the node at which something is shown. */
@@ -46,7 +46,7 @@ export async function openStage(
     signal,
     deadlineMs: 60_000,
   });
-  if (made.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', lastLine(made.stderr));
+  if (made.exitCode !== 0) throw new CephbackupError('MOUNT_FAILED', mountReason(made.stderr));
   return { directory, close };
 }
 

@@ -17,7 +17,7 @@ die() { say "$*"; exit 1; }
 
 # What the suite needs in a userland: as sandbox/setup.sh, and what runs the machine as a node.
 packages=(
-  acl attr btrfs-progs ca-certificates ceph-common chromium ceph-fuse ceph-mds ceph-mgr ceph-mon ceph-osd e2fsprogs fdisk fuse3 iproute2 kmod
+  acl attr btrfs-progs ca-certificates ceph-common chromium ceph-fuse ceph-mds ceph-mgr ceph-mon ceph-osd dosfstools e2fsprogs fdisk fuse3 iproute2 kmod lvm2
   mount nodejs openssl procps qemu-block-extra qemu-system-common qemu-utils rbd-nbd udev user-mode-linux
   util-linux xfsprogs xz-utils
 )

@@ -4,7 +4,10 @@ import { claimOperand } from '../shared/operands.js';
 import { openOptions } from './options.js';
 
 export const command = define({
-  examples: ['cephbackup open shop/database ./look', 'cephbackup open vms/router ./look --as-of 2026-03-01'],
+  examples: [
+    'cephbackup open shop/database ./look',
+    'cephbackup open vms/router ./look --as-of 2026-03-01 --lvm',
+  ],
   options: openOptions,
   operand: {
     ...claimOperand,

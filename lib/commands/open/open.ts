@@ -1,14 +1,9 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import type { Command } from '../../cli/command.js';
 import type { Values } from '../../cli/options.js';
-import { formatBytes } from '../../log/quantity.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { exitCode as exitCodeOf } from '../../errors/exit-code.js';
 import { rfc3339 } from '../../log/time.js';
-import { openBackupDisk } from '../../look/backup-disk.js';
-import { contentOf } from '../../look/disk.js';
-import { mountPart } from '../../look/loop.js';
 import { mountSnapshot } from '../../look/repository-mount.js';
 import { openSharedNamespace } from '../../look/shared-namespace.js';
 import { openStage, type Stage } from '../../look/stage.js';
@@ -16,9 +11,10 @@ import type { LookTools } from '../../look/tools.js';
 import type { Backup } from '../../repository/claims.js';
 import { contentOf as contentOfKind } from '../../restore/target.js';
 import { mountLocally } from '../../tools/node/mount.js';
-import { lastLine } from '../../tools/process/outcome.js';
 import { chosenBackup } from '../shared/chosen.js';
 import { lookTools } from '../shared/look.js';
+import { mountHere } from './mount-here.js';
+import { showDisk } from './show-disk.js';
 import { openTable, type OpenReport } from './table.js';
 import type { openOptions } from './options.js';
 
@@ -44,7 +40,7 @@ export const open: Command<Values<typeof openOptions>> = async (context) => {
   try {
     stage = await openStage(tools, report.directory);
     report.directory = stage.directory;
-    if (disk) report.parts = await showDisk(tools, stage, backup);
+    if (disk) report.parts = await showDisk(tools, stage, backup, context.options.lvm === true);
     else await showFiles(tools, stage, backup);
     context.tell(`${openTable(report)}Ctrl-C ends it.`);
     if (!context.signal.aborted) await once(context.signal, 'abort');
@@ -74,55 +70,4 @@ async function showFiles(tools: LookTools, { directory }: Stage, backup: Backup)
   scope.add(null, () => namespace.close());
   const root = await mountSnapshot(tools, namespace, backup);
   await mountLocally(exec, namespace, ['--bind', '--', root, directory], signal);
-}
-
-async function showDisk(
-  tools: LookTools,
-  { directory }: Stage,
-  backup: Backup,
-): Promise<OpenReport['parts']> {
-  const { disk, parts } = await openBackupDisk(tools, backup);
-  const shown: OpenReport['parts'] = [];
-  for (const part of parts) {
-    const { number, sizeBytes } = part;
-    const place = number === 0 ? directory : `${directory}/${number}`;
-    const content = part.refused === null ? await contentOf(tools, disk, part) : null;
-    const line = {
-      partition: number,
-      sizeBytes,
-      type: content?.name ?? '',
-      directory: null,
-      why: part.refused,
-    };
-    if (content?.type == null) {
-      shown.push({ ...line, why: part.refused ?? `it holds ${content?.name ?? 'nothing'}` });
-      continue;
-    }
-    try {
-      if (number !== 0) await mkdir(place);
-      await mountPart(tools, disk, part, { ...content, type: content.type }, place);
-      shown.push({ ...line, directory: place });
-    } catch (thrown) {
-      tools.signal.throwIfAborted();
-      shown.push({ ...line, why: asCephbackupError(thrown).message });
-    }
-  }
-  if (shown.some((part) => part.directory !== null)) {
-    await mountHere(tools, ['-o', 'remount,bind,ro', '--', directory]);
-    return shown;
-  }
-  const found = shown.map(
-    ({ partition, sizeBytes, why }) => `${partition} (${formatBytes(sizeBytes)}): ${why ?? ''}`,
-  );
-  throw new CephbackupError(
-    'FILESYSTEM_UNSUPPORTED',
-    `nothing on this disk can be mounted: ${found.join('; ')}`,
-  );
-}
-
-/** @throws CephbackupError MOUNT_FAILED */
-async function mountHere({ exec, signal }: LookTools, args: string[]): Promise<void> {
-  const { exitCode, stderr } = await exec('mount', args, { signal, deadlineMs: 60_000 });
-  if (exitCode !== 0)
-    throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(stderr)}`);
 }

@@ -2,20 +2,27 @@ import { formatTable } from '../../cli/output/table.js';
 import { formatBytes } from '../../log/quantity.js';
 import type { Leftover } from '../../ownership/scope.js';
 
+/** A partition or a logical volume: a stable format. */
+export interface ShownPart {
+  /** 0: the disk itself; null: a volume. */
+  partition: number | null;
+  /** `GROUP/NAME`. */
+  volume: string | null;
+  sizeBytes: number;
+  type: string;
+  directory: string | null;
+  /** Why it is not shown. */
+  why: string | null;
+}
+
 /** What `open` prints: a stable format. */
 export interface OpenReport {
   claim: { cluster: string; namespace: string; pvc: string; uid: string };
   snapshot: string;
   time: string;
   directory: string;
-  /** Of a disk; partition 0 is the disk itself. */
-  parts: {
-    partition: number;
-    sizeBytes: number;
-    type: string;
-    directory: string | null;
-    why: string | null;
-  }[];
+  /** Of a disk. */
+  parts: ShownPart[];
   leftovers: Leftover[];
   warnings: string[];
   error: unknown;
@@ -28,7 +35,7 @@ export function openTable(
   const head = `${claim.namespace}/${claim.pvc} of ${time} at ${directory}\n`;
   if (parts.length === 0) return head;
   const rows = parts.map((part) => [
-    part.partition === 0 ? 'disk' : String(part.partition),
+    part.volume ?? (part.partition === 0 ? 'disk' : String(part.partition)),
     formatBytes(part.sizeBytes),
     part.type === '' ? '<none>' : part.type,
     part.directory ?? `not shown: ${part.why ?? ''}`,

@@ -2,7 +2,9 @@ import { formatBytes } from '../../log/quantity.js';
 import { CephbackupError } from '../../errors/error.js';
 import { makePlace, openBackupDisk, type BackupDisk } from '../../look/backup-disk.js';
 import { contentOf } from '../../look/disk.js';
+import { isPhysicalVolume } from '../../look/filesystem.js';
 import { mountPart } from '../../look/loop.js';
+import { readLvm } from '../../look/lvm/read.js';
 import type { LookTools } from '../../look/tools.js';
 import { copyTree, requireInTree, type Tree } from '../../restore/files/copy-tree.js';
 import { refuseLinkedParents } from '../../restore/files/restic-files.js';
@@ -67,9 +69,12 @@ async function mountPartition(
   const content = part.refused === null ? await contentOf(tools, disk, part) : null;
   const shown = number === 0 ? 'this disk' : `partition ${number}`;
   if (content?.type == null) {
-    const why = part.refused ?? `it holds ${content?.name ?? 'nothing'}`;
-    const guidance =
-      'Restore the whole disk with --to-file and look into it with tools that know what is in there.';
+    const lvm = content !== null && isPhysicalVolume(content);
+    const group = lvm ? (await readLvm(disk, [part])).shown.get(part) : undefined;
+    const why = part.refused ?? `it holds ${group ?? content?.name ?? 'nothing'}`;
+    const guidance = lvm
+      ? 'Show its volumes, and copy out of them: `cephbackup open NAMESPACE/PVC DIRECTORY --lvm`.'
+      : 'Restore the whole disk with --to-file and look into it with tools that know what is in there.';
     throw new CephbackupError('FILESYSTEM_UNSUPPORTED', `${shown} cannot be mounted: ${why}`, { guidance });
   }
   const place = await makePlace(namespace);

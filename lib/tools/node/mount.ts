@@ -15,6 +15,14 @@ export function safeMountOptions(): string[] {
   return ['nosuid', 'nodev', 'noexec', ...(kernelAtLeast(5, 10) ? ['nosymfollow'] : [])];
 }
 
+/** Why mount(8) failed, which ends with where there may be more to read. */
+export function mountReason(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => !/^\s*dmesg\(1\) may have more information/.test(line));
+  const reason = lastLine(lines.join('\n'));
+  const type = /unknown filesystem type '([^']*)'/.exec(reason)?.[1];
+  return type === undefined ? reason : `this node's kernel has no filesystem "${type}", nor a module for it`;
+}
+
 export interface MountRequest {
   device: string;
   directory: string;
@@ -34,7 +42,7 @@ export async function mount(
   const args = ['-t', type, '-o', request.options.join(','), '--', device, directory];
   const result = await exec('mount', args, { deadlineMs: mountDeadlineMs, ...options, namespace });
   if (result.exitCode === 0) return;
-  throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${lastLine(result.stderr)}`);
+  throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${mountReason(result.stderr)}`);
 }
 
 /** Changes the options of what is mounted. @throws CephbackupError MOUNT_FAILED */
@@ -50,7 +58,7 @@ export async function remount(
     namespace,
   });
   if (result.exitCode === 0) return;
-  throw new CephbackupError('MOUNT_FAILED', `remount of ${directory}: ${lastLine(result.stderr)}`);
+  throw new CephbackupError('MOUNT_FAILED', `remount of ${directory}: ${mountReason(result.stderr)}`);
 }
 
 /**
@@ -75,7 +83,7 @@ export async function mountLocally(
 ): Promise<void> {
   const result = await exec('mount', args, { namespace, signal, deadlineMs: 60_000 });
   if (result.exitCode === 0) return;
-  throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${lastLine(result.stderr)}`);
+  throw new CephbackupError('MOUNT_FAILED', `mount ${args.join(' ')}: ${mountReason(result.stderr)}`);
 }
 
 /** Unmounts; succeeds where nothing is mounted. @throws CephbackupError COMMAND_FAILED (busy), COMMAND_TIMEOUT */
