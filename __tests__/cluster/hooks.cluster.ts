@@ -133,17 +133,18 @@ test('an exit code is told, and of much output the first and the last lines', as
       message: `the pre-snapshot hook of pod ${place}/code failed: it ended with exit code 3`,
     },
   });
-  expect(stderr).toMatch(/hook: 1$/m);
-  expect(stderr).toMatch(/hook: 200000$/m);
-  expect(stderr).toMatch(/hook: \(\d+ bytes left out\)/);
-  expect(stderr.length).toBeLessThan(3_000_000);
+  // Not the whole log where one of these fails: it is long.
+  const printed = [...stderr.matchAll(/ hook: (.*?) volume=/g)].map(([, line]) => line ?? '');
+  expect([printed[0], printed.at(-1)]).toEqual(['1', '200000']);
+  expect(printed.filter((line) => /^\(\d+ bytes left out\)$/.test(line))).toHaveLength(1);
+  expect(printed.join('\n').length).toBeLessThan(66 * 1024);
   expect(await noted('code')).toEqual(['pre', 'post']);
 });
 
 test('a program that is not there is told, and with on-error continue is a warning', async () => {
   await application('missing', { 'pre-snapshot': '["/no/such/program"]', 'hook-on-error': 'continue' });
   const { code, volume } = await backUp('missing');
-  expect({ code, outcome: volume.outcome }).toEqual({ code: 0, outcome: 'empty' });
+  expect({ code, outcome: volume.outcome }).toEqual({ code: 0, outcome: 'succeeded' });
   expect(volume.warnings).toEqual([
     expect.stringContaining(`the pre-snapshot hook of pod ${place}/missing failed`),
   ]);
@@ -160,7 +161,8 @@ test('a command that does not end in time is followed by post, and may go on: th
   expect(volume.error?.message).toContain('it had not ended after 2 s');
   expect(await noted('late')).toEqual(['pre', 'post']);
   // The kubelet ends nothing when its client goes away.
-  expect(await inPod('late', 'grep -l "^sleep.300" /proc/[0-9]*/cmdline | wc -l')).toBe('1\n');
+  const processes = await inPod('late', 'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done');
+  expect(processes.split('\n').filter((line) => line.trim() === 'sleep 300')).toHaveLength(1);
   expect(volume.error?.message).toContain('may still be running');
 });
 

@@ -65,7 +65,9 @@ async function hold(): Promise<CephbackupError | null> {
   const { signal } = new AbortController();
   const request = { namespace: 'shop', claims: new Set(['data']), elsewhere: new Set<string>() };
   return hooks
-    .around({ ...request, signal, log: silent, warn: () => undefined }, () => Promise.resolve('taken'))
+    .around({ ...request, signal, log: silent, warn: () => undefined, held: () => undefined }, () =>
+      Promise.resolve('taken'),
+    )
     .then(
       () => null,
       (thrown: unknown) => thrown as CephbackupError,

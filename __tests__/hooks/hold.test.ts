@@ -38,6 +38,7 @@ function bed(
   const calls: string[] = [];
   const frozen = new Set<string>();
   const warnings: string[] = [];
+  const seconds: number[] = [];
   const exec: PodExec = ({ pod, argv, signal }) => {
     const what = `${argv[0] ?? ''} ${pod}`;
     calls.push(what);
@@ -65,13 +66,16 @@ function bed(
     signal: new AbortController().signal,
     patienceMs: 4_000,
     limitMs: 10_000,
+    held: (some) => {
+      seconds.push(some);
+    },
     ...given,
   };
   const take = () => {
     calls.push('snapshot');
     return Promise.resolve('taken');
   };
-  return { calls, frozen, warnings, tools, take };
+  return { calls, frozen, warnings, seconds, tools, take };
 }
 
 const failure = (promise: Promise<unknown>): Promise<CephbackupError> =>
@@ -83,10 +87,10 @@ const failure = (promise: Promise<unknown>): Promise<CephbackupError> =>
   );
 
 test('pre of all, the snapshot, post of all', async () => {
-  const { calls, frozen, tools, take } = bed();
+  const { calls, frozen, seconds, tools, take } = bed();
   const held = await hold(tools, [hook('a'), hook('b')], take);
-  expect(held.value).toBe('taken');
-  expect(held.heldSeconds).toBeGreaterThanOrEqual(0);
+  expect(held).toBe('taken');
+  expect(seconds).toEqual([expect.any(Number)]);
   expect(calls).toEqual(['freeze a', 'freeze b', 'snapshot', 'thaw a', 'thaw b']);
   expect(frozen.size).toBe(0);
 });
@@ -105,7 +109,7 @@ test('a pre that fails: no snapshot, the pods after it are not touched, those be
 test('with on-error continue a pre that fails is a warning', async () => {
   const { calls, warnings, tools, take } = bed((what) => (what === 'freeze a' ? { exitCode: 1 } : undefined));
   const held = await hold(tools, [hook('a', { onError: 'continue' }), hook('b')], take);
-  expect(held.value).toBe('taken');
+  expect(held).toBe('taken');
   expect(warnings).toEqual([expect.stringContaining('pod shop/a failed')]);
   expect(calls).toEqual(['freeze a', 'freeze b', 'snapshot', 'thaw a', 'thaw b']);
 });
@@ -126,11 +130,12 @@ test.each(['fail', 'continue'] as const)(
 );
 
 test('a snapshot that fails is followed by the posts, and is what is told', async () => {
-  const { calls, tools } = bed();
+  const { calls, seconds, tools } = bed();
   const error = await failure(
     hold(tools, [hook('a')], () => Promise.reject(new CephbackupError('SNAPSHOT_FAILED', 'no room'))),
   );
   expect(error.message).toBe('no room');
+  expect(seconds).toHaveLength(1);
   expect(calls).toEqual(['freeze a', 'thaw a']);
 });
 
@@ -146,7 +151,7 @@ test('a pre that the API refused is not followed by a post; one whose connection
 test('an API that is busy is asked again for a pre', async () => {
   const busy: Answer = { ...refused, failure: { kind: 'status', status: 503, retryAfter: null } };
   const { calls, tools, take } = bed((what, count) => (what === 'freeze a' && count < 3 ? busy : undefined));
-  expect((await hold(tools, [hook('a')], take)).value).toBe('taken');
+  expect(await hold(tools, [hook('a')], take)).toBe('taken');
   expect(calls).toEqual(['freeze a', 'freeze a', 'freeze a', 'snapshot', 'thaw a']);
 });
 
@@ -207,7 +212,7 @@ describe('a post', () => {
       if (what !== 'thaw a') return undefined;
       return [broke, { exitCode: 1 }, undefined][count - 1];
     });
-    expect((await hold(tools, [hook('a')], take)).value).toBe('taken');
+    expect(await hold(tools, [hook('a')], take)).toBe('taken');
     expect(calls.filter((call) => call === 'thaw a')).toHaveLength(3);
     expect(frozen.size).toBe(0);
   });
@@ -219,7 +224,7 @@ describe('a post', () => {
       const { frozen, tools, take } = bed((what, count) =>
         what === 'thaw a' && count === 1 ? none : undefined,
       );
-      expect((await hold(tools, [hook('a')], take)).value).toBe('taken');
+      expect(await hold(tools, [hook('a')], take)).toBe('taken');
       expect(frozen.size).toBe(0);
     },
   );
@@ -280,7 +285,7 @@ test('a pod that went away before its pre is no failure', async () => {
   const { warnings, tools, take } = bed((what) => (what === 'freeze a' ? gone : undefined), {
     isThere: ({ pod }) => Promise.resolve(pod !== 'a'),
   });
-  expect((await hold(tools, [hook('a'), hook('b')], take)).value).toBe('taken');
+  expect(await hold(tools, [hook('a'), hook('b')], take)).toBe('taken');
   expect(warnings).toEqual(['pod shop/a went away before its pre-snapshot hook was run']);
 });
 

@@ -100,6 +100,8 @@ test('a hook that fails: nothing is saved, nothing is left, and what a tenant wr
       message: 'the pre-snapshot hook of pod demo/failing failed: it ended with exit code 3',
     },
   });
+  // Until its post had ended.
+  expect(report.volume(claim).heldSeconds).toBeGreaterThan(0);
   expect(await lines(log)).toEqual(['pre', 'post']);
   expect(await scenario.snapshots(claim)).toEqual([]);
   await expectCleanWorld(before, scenario.worldScope, 40_000);

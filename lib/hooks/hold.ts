@@ -12,12 +12,8 @@ export interface HoldTools extends PostTools {
   signal: AbortSignal;
   /** Nobody is held for longer than this by what is done between the hooks. */
   limitMs: number;
-}
-
-export interface Held<T> {
-  value: T;
-  /** From the first pre's start to the last post's end. */
-  heldSeconds: number;
+  /** Is told, whatever went wrong, how long it was from the first pre's start to the last post's end. */
+  held: (seconds: number) => void;
 }
 
 /** Between attempts at a pre that the API did not take, nobody else is held for longer. */
@@ -34,7 +30,7 @@ export async function hold<T>(
   tools: HoldTools,
   hooks: readonly PodHook[],
   take: (signal: AbortSignal) => Promise<T>,
-): Promise<Held<T>> {
+): Promise<T> {
   const started = performance.now();
   const held = new Set<PodHook>();
   let value: { of: T } | null = null;
@@ -59,7 +55,7 @@ export async function hold<T>(
   const owed = hooks.filter((hook) => hook.post !== null && held.has(hook));
   const ends = await Promise.all(owed.map(async (hook) => ({ hook, problem: await runPost(tools, hook) })));
   tools.signal.removeEventListener('abort', tellWho);
-  const heldSeconds = Math.round(performance.now() - started) / 1000;
+  tools.held(Math.round(performance.now() - started) / 1000);
   const frozen = ends.filter(({ hook, problem }) => problem !== null && hook.pre !== null);
   for (const { hook, problem } of ends) {
     if (problem === null || hook.pre !== null) continue;
@@ -70,7 +66,7 @@ export async function hold<T>(
   if (frozen.length > 0) throw stillHeld(frozen, failure);
   if (failure !== null || value === null)
     throw failure ?? new CephbackupError('INTERNAL', 'nothing was taken');
-  return { value: value.of, heldSeconds };
+  return value.of;
 }
 
 async function runPre(tools: HoldTools, hook: PodHook, held: Set<PodHook>): Promise<void> {

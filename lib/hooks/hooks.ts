@@ -27,12 +27,8 @@ export interface HoldRequest {
   signal: AbortSignal;
   log: Logger;
   warn: (text: string) => void;
-}
-
-export interface Moment<T> {
-  value: T;
-  /** Null where nobody had to be held. */
-  heldSeconds: number | null;
+  /** Is told, where anybody is held, for how long; also where that fails. */
+  held: (seconds: number) => void;
 }
 
 /** A rerun of post is begun for so long after the first one; the grace period of a pod that ends must be longer. */
@@ -46,19 +42,19 @@ export class Hooks {
   constructor(private readonly tools: HooksTools) {}
 
   /** Takes something while the pods of the claims are held. @throws as `hold`, and as `podsIn` */
-  async around<T>(request: HoldRequest, take: (signal: AbortSignal) => Promise<T>): Promise<Moment<T>> {
+  async around<T>(request: HoldRequest, take: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { namespace, signal } = request;
     // Without hooks nobody waits for a turn.
-    if ((await this.#hooks(request)).length === 0) return { value: await take(signal), heldSeconds: null };
+    if ((await this.#hooks(request)).length === 0) return take(signal);
     return this.#turns.take(namespace, async () => {
       signal.throwIfAborted();
       // The pods as they are now, and not as they were before others had their turns.
       const hooks = await this.#hooks(request, request.warn);
-      if (hooks.length === 0) return { value: await take(signal), heldSeconds: null };
+      if (hooks.length === 0) return take(signal);
       const { api, exec, patienceMs = defaultPatienceMs, limitMs = defaultLimitMs } = this.tools;
-      const { log, warn } = request;
+      const { log, warn, held } = request;
       const there = (hook: (typeof hooks)[number], until: AbortSignal) => isThere(api, hook, until);
-      return hold({ exec, isThere: there, log, warn, signal, patienceMs, limitMs }, hooks, take);
+      return hold({ exec, isThere: there, log, warn, signal, patienceMs, limitMs, held }, hooks, take);
     });
   }
 

@@ -2,13 +2,13 @@ import { setMaxListeners } from 'node:events';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { unlessAborted } from '../waiting/within.js';
-import { whileHeld, type Holding, type Moment, type Participant, type Taken } from './moment.js';
+import { whileHeld, type Holding, type Moment, type Participant } from './moment.js';
 import type { Slots } from './slots.js';
 
 interface Arrival {
   participant: Participant;
   take: (signal: AbortSignal) => Promise<unknown>;
-  settle: (taken: Promise<Taken<unknown>>) => void;
+  settle: (taken: Promise<unknown>) => void;
 }
 
 /** What became of each member's snapshot where one could not be taken. */
@@ -69,15 +69,15 @@ export class GroupMoment {
     volume: PlannedVolume,
     participant: Participant,
     take: (signal: AbortSignal) => Promise<T>,
-  ): Promise<Taken<T>> {
+  ): Promise<T> {
     if (this.#failure !== null) throw this.#failure;
-    const taken = new Promise<Taken<unknown>>((settle) => {
+    const taken = new Promise<unknown>((settle) => {
       this.#arrivals.set(volume, { participant, take, settle });
     });
     if (this.#arrivals.size === this.volumes.length) this.#take();
     await unlessAborted(this.#begun, participant.signal);
     // From here on nobody leaves before those who are held are let go.
-    return (await taken) as Taken<T>;
+    return (await taken) as T;
   }
 
   #take(): void {
@@ -87,7 +87,7 @@ export class GroupMoment {
     for (const [volume, { settle }] of this.#arrivals) {
       settle(
         whole.then(
-          ({ value, heldSeconds }) => ({ value: value.get(volume), heldSeconds }),
+          (values) => values.get(volume),
           (thrown: unknown) => {
             throw errorFor(volume, thrown);
           },
@@ -97,17 +97,20 @@ export class GroupMoment {
     whole.then(this.#end, this.#end);
   }
 
-  async #takeAll(): Promise<Taken<Map<PlannedVolume, unknown>>> {
+  async #takeAll(): Promise<Map<PlannedVolume, unknown>> {
     const arrivals = [...this.#arrivals];
     const signal = AbortSignal.any(arrivals.map(([, { participant }]) => participant.signal));
     setMaxListeners(0, signal);
     const [first] = arrivals;
-    if (first === undefined) return { value: new Map(), heldSeconds: null };
+    if (first === undefined) return new Map();
     const { log } = first[1].participant;
     const warn = (text: string) => {
       for (const [, { participant }] of arrivals) participant.warn(text);
     };
-    return whileHeld(this.holding, this.volumes, { signal, log, warn }, async (during) => {
+    const held = (seconds: number) => {
+      for (const [, { participant }] of arrivals) participant.held(seconds);
+    };
+    return whileHeld(this.holding, this.volumes, { signal, log, warn, held }, async (during) => {
       const settled = await Promise.allSettled(arrivals.map(([, { take }]) => take(during)));
       const errors = new Map<PlannedVolume, CephbackupError>();
       const values = new Map<PlannedVolume, unknown>();
@@ -157,7 +160,7 @@ export class Seat implements Moment {
     return this.group.time(now);
   }
 
-  around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<Taken<T>> {
+  around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.group.around(this.volume, participant, take);
   }
 

@@ -8,12 +8,8 @@ export interface Participant {
   signal: AbortSignal;
   log: Logger;
   warn: (text: string) => void;
-}
-
-export interface Taken<T> {
-  value: T;
-  /** How long applications were held; null where none was. */
-  heldSeconds: number | null;
+  /** Is told, where applications are held, for how long; also where that fails. */
+  held: (seconds: number) => void;
 }
 
 /** When a volume's snapshot is taken, and with whose. */
@@ -25,7 +21,7 @@ export interface Moment {
   /** The point in time. `now` is asked by the first one that is about to take a snapshot. */
   time(now: () => EpochMs): number;
   /** Takes the snapshot when the moment has come, while everybody is held who must be. */
-  around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<Taken<T>>;
+  around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Resolves when what the snapshot holds may be read. */
   turn(): Promise<void>;
 }
@@ -44,8 +40,8 @@ export async function whileHeld<T>(
   volumes: readonly PlannedVolume[],
   participant: Participant,
   take: (signal: AbortSignal) => Promise<T>,
-): Promise<Taken<T>> {
-  if (hooks === null) return { value: await take(participant.signal), heldSeconds: null };
+): Promise<T> {
+  if (hooks === null) return take(participant.signal);
   const namespace = volumes[0]?.namespace ?? '';
   const claims = new Set(volumes.map(({ pvc }) => pvc));
   return hooks.around({ ...participant, namespace, claims, elsewhere: elsewhere(namespace) }, take);
@@ -69,7 +65,7 @@ export class OwnMoment implements Moment {
     return now();
   }
 
-  around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<Taken<T>> {
+  around<T>(participant: Participant, take: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return whileHeld(this.holding, [this.volume], participant, take);
   }
 

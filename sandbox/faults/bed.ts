@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { KubeObject, PersistentVolume } from '../../lib/kube/types.js';
 import type { CephCluster, MountedVolume } from '../ceph.js';
 import { mountShare } from '../ceph/shares.js';
+import { checkout } from '../checkout.js';
 import { startCephbackup, type RunningCephbackup } from '../cephbackup.js';
 import { startStandIn } from '../kube/stand-in.js';
 import type { Faults } from '../kube/stand-in/faults.js';
@@ -38,6 +39,12 @@ function withoutBaseNames(lines: readonly string[]): string[] {
     counts.set(image, count);
     return `base ${count} of ${image}`;
   });
+}
+
+/** What the sandbox of another checkout has on this machine. */
+function isOthers(line: string): boolean {
+  const [, owner] = /^loop device \S+ of (.*)\/\.cache\/run\//.exec(line) ?? [];
+  return owner !== undefined && owner !== checkout;
 }
 
 /** An API, a repository and volumes of its own, which one case after the other is tried on. */
@@ -139,7 +146,7 @@ export class Bed {
         ),
       ),
     );
-    return new Set(withoutBaseNames([...seen, ...hidden.flat()]));
+    return new Set(withoutBaseNames([...seen, ...hidden.flat()]).filter((line) => !isOthers(line)));
   }
 
   /** The marks of a claim's volume. */

@@ -80,9 +80,14 @@ const heldRun = (name: string, wanted: readonly Kind[], group: Record<string, st
           const words = await heard();
           return words.length > 0 && words.at(-1) === 'post' ? [] : [`I17: hooks: ${words.join(' ')}`];
         };
-        const losses = async ({ signal, stderr }: CephbackupResult) => {
+        const losses = async ({ signal, code, stdout }: CephbackupResult) => {
           const held = (await heard()).at(-1) === 'pre';
-          const told = signal === 'SIGKILL' || stderr.includes('application');
+          // The log names the pod in any case.
+          const named =
+            /may still be held[^"]*pod app\/application|pod app\/application[^"]*may still be running/.test(
+              stdout,
+            );
+          const told = signal === 'SIGKILL' || (code !== 0 && named);
           return held && !told ? ['I17: the application is held, and nobody says so'] : [];
         };
         return { args, flaws, losses };

@@ -60,10 +60,11 @@ function harmless(attempt: Attempt, outcome: Outcome, why: string): VolumeEnd {
 }
 
 async function failed(attempt: Attempt, error: CephbackupError, leftovers: Leftover[]): Promise<VolumeEnd> {
-  const { tools, volume, began, log, excludes, warnings } = attempt;
+  const { tools, volume, began, log, excludes, warnings, heldSeconds } = attempt;
   const seconds = attempt.seconds();
   log.error(error.message, { code: error.code });
   await tools.recorder.failed(volume, { attempt: began, error });
-  const result = { ...emptyResult(volume, 'failed', error.report()), seconds, excludes, warnings };
+  const empty = emptyResult(volume, 'failed', error.report());
+  const result = { ...empty, seconds, heldSeconds, excludes, warnings };
   return { result, leftovers, error };
 }

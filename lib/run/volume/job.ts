@@ -49,9 +49,11 @@ async function atMoment<T>(
   const warn = (text: string) => {
     attempt.warn(text);
   };
-  const { value, heldSeconds } = await moment.around({ signal, log, warn }, take);
-  attempt.heldSeconds = heldSeconds;
-  if (heldSeconds !== null) log.info('applications were held', { heldSeconds });
+  const held = (heldSeconds: number) => {
+    attempt.heldSeconds = heldSeconds;
+    log.info('applications were held', { heldSeconds });
+  };
+  const value = await moment.around({ signal, log, warn, held }, take);
   await unlessAborted(moment.turn(), signal);
   return value;
 }
