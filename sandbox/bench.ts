@@ -16,6 +16,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   'small-volumes': async () => (await import('./bench/small-volumes.js')).fixedCost,
   restore: async () => (await import('./bench/restore.js')).restore,
   'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
+  'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunReport } from '../../lib/run/report.js';
 import { startCephbackup } from '../cephbackup.js';
@@ -92,6 +92,15 @@ export class TestBed {
     });
     await this.kube.seed(imageClaim(this.cluster, { namespace, name }, { image, fsType: 'ext4', size }));
     return { name, image, byHand: ['by-hand.sh', image] };
+  }
+
+  /** A claim with the ext4 image that is in a file. */
+  async imported(name: string, file: string): Promise<Volume> {
+    const image = `rbd/csi-vol-${randomUUID()}`;
+    await this.cluster.run('rbd', ['import', '--no-progress', file, image], { timeout: 900_000 });
+    const { size } = await stat(file);
+    await this.kube.seed(imageClaim(this.cluster, { namespace, name }, { image, fsType: 'ext4', size }));
+    return { name, image };
   }
 
   /** A claim with a CephFS subvolume that `fill` writes into; the bed must have the filesystem `cephfs`. */
