@@ -57,6 +57,16 @@ describe('the time', () => {
     expect(chooseBackup(all, wanted({ asOf: Date.parse(time) }), c1, quiet)).toBe(expected);
   });
 
+  test('of a release that kept no record: taken, and said that nobody knows whether it is complete', () => {
+    const untold = backup('2026-01-03T10:00:00Z', { proof: 'untold' });
+    const said: string[] = [];
+    const tell = (text: string) => said.push(text);
+    expect(chooseBackup([...all, untold], wanted(), c1, tell)).toBe(untold);
+    expect(said).toEqual([expect.stringContaining('kept no record of what it proved')]);
+    chooseBackup(all, wanted(), c1, tell);
+    expect(said).toHaveLength(1);
+  });
+
   test('before the oldest there is nothing', () => {
     const error = errorOf(() =>
       chooseBackup(all, wanted({ asOf: Date.parse('2026-01-01T09:59:59Z') }), c1, quiet),

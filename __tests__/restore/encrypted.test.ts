@@ -173,8 +173,11 @@ test('a key that cannot be read fails the volume; one that can be read later is 
   expect(unread.volume?.error?.message).toContain('its wrapped key perhaps, cannot be read');
   expect(await here.current.repository.snapshots('--tag', 'pvc=unread')).toEqual([]);
 
-  // Only the first look, for the manifests of all claims, fails.
-  expect(await run({ once: true })).toMatchObject({ code: 0, volume: { outcome: 'succeeded' } });
+  // Only the first look, for the manifests of all claims, fails; or the second one, for the key.
+  for (const skip of [0, 1]) {
+    const once = await run({ once: true, skip });
+    expect(once).toMatchObject({ code: 0, volume: { error: null, outcome: 'succeeded' } });
+  }
   const answer = await here.current.command(['restore', 'app/unread', '--to-image', image('read')]);
   expect(answer).toMatchObject({ code: 0 });
   expect(await metadata('read')).toEqual({ [state]: 'encrypted', [dek]: wrapped });

@@ -1,7 +1,9 @@
 import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
-import { beforeAll, describe, expect, test } from '@jest/globals';
-import { mountImage, whileMounted } from '../../sandbox/ceph.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { beforeAll, expect, test } from '@jest/globals';
+import { mountImage, mountShare, whileMounted } from '../../sandbox/ceph.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
+import { freshGroup } from '../support/ceph.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { FaultyPrograms, type Fault } from '../support/faults.js';
 import { scene, type Answer } from './scene.js';
@@ -36,6 +38,8 @@ async function sameFiles(root: string): Promise<boolean> {
 const sameFilesIn = (name: string) =>
   whileMounted(mountImage(here.current.cluster, here.current.image(name), 'ext4'), sameFiles);
 
+const group = freshGroup();
+
 const targets: Record<string, (name: string) => Promise<Target>> = {
   'files to a directory': async () => {
     const folder = `${await mkdtemp(here.current.file('target-'))}/new`;
@@ -58,6 +62,11 @@ const targets: Record<string, (name: string) => Promise<Target>> = {
     await here.current.claim(name, name, { size: 64 * MiB, fsType: 'ext4' });
     return { args: ['app/files', '--to-pvc', `app/${name}`], complete: () => sameFilesIn(name) };
   },
+  'files to a share': async (name) => {
+    const share = await here.current.shareClaim(name, group, 64 * MiB);
+    const complete = () => whileMounted(mountShare(here.current.cluster, 'cephfs', share), sameFiles);
+    return { args: ['app/files', '--to-pvc', `app/${name}`], complete };
+  },
   'a disk to a new image': (name) =>
     Promise.resolve({
       args: ['app/disk', '--to-image', here.current.image(name)],
@@ -65,12 +74,22 @@ const targets: Record<string, (name: string) => Promise<Target>> = {
     }),
 };
 
-const programs = ['restic', 'rbd', 'ceph', 'mkfs.ext4', 'e2fsck', 'mount', 'umount', 'qemu-storage-daemon'];
+const programs = [
+  ...['restic', 'rbd', 'ceph', 'ceph-fuse', 'mkfs.ext4', 'e2fsck', 'mount', 'umount'],
+  'qemu-storage-daemon',
+];
 
 async function restore(args: string[], faults: FaultyPrograms | null): Promise<Answer> {
   const env = { ...here.current.env, ...(faults === null ? {} : { PATH: faults.path }) };
   const { code, json, stderr } = await runCephbackup(['restore', ...args, '-o', 'json'], { env });
   return { code, json: json as Answer['json'], stderr };
+}
+
+/** A program that is killed says nothing at its end. */
+async function interrupted(args: string[], faults: FaultyPrograms): Promise<{ code: number | null }> {
+  const env = { ...here.current.env, PATH: faults.path };
+  const { code } = await runCephbackup(['restore', ...args, '-o', 'json'], { env });
+  return { code };
 }
 
 const faulty = (...faults: Fault[]) => new FaultyPrograms(faults, here.current.env.PATH, programs);
@@ -90,33 +109,62 @@ function moments(calls: readonly string[]): { program: string; skip: number; wha
   return [...found.values()];
 }
 
-/** INTERRUPT=all also ends it at commands that only look, which takes some minutes. */
+/** INTERRUPT=all ends and kills it at every command, also at those that only look: that takes half an hour. */
 const everyCommand = process.env.INTERRUPT === 'all';
 const writing = /^(restic (restore|dump)|rbd (create|image-meta|import)|mkfs\.ext4|mount)\b/;
+/** With these, something is half there. After a kill Ceph takes the dead client for alive for half a minute. */
+const halfway = /^(restic (restore|dump)|rbd import|mkfs\.ext4)\b/;
+
+/** The same restore as after a crash: by hand, as soon as the dead one is known to be dead. */
+async function restoreAfterDeath(args: string[]): Promise<Answer> {
+  const lease = '/apis/coordination.k8s.io/v1/namespaces/default/leases/cephbackup';
+  await here.current.kube.request('DELETE', lease).catch(() => undefined);
+  for (;;) {
+    const answer = await restore(args, null);
+    if (answer.json.error?.code !== 'TARGET_IN_USE') return answer;
+    await pause(2_000);
+  }
+}
+
+interface Ending {
+  how: string;
+  fault: Partial<Fault> & Pick<Fault, 'mode'>;
+  at: RegExp;
+  again: (args: string[]) => Promise<Answer>;
+}
+
+const endings: Ending[] = [
+  { how: 'ended', fault: { mode: 'term' }, at: writing, again: (args) => restore(args, null) },
+  { how: 'killed', fault: { mode: 'kill-during', afterMs: 20 }, at: halfway, again: restoreAfterDeath },
+];
+
+const cases = Object.keys(targets).flatMap((kind) => endings.map((ending) => ({ kind, ...ending })));
 
 // Each case is generated: a restore that is ended while a command of it runs, and then the same restore again.
-describe.each(Object.keys(targets))('%s', (kind) => {
-  test('ended at each of its commands, and begun again: complete and equal, or refused until --force', async () => {
+test.each(cases)(
+  '$kind, $how at each of its commands, and begun again: complete and equal, or refused until --force',
+  async ({ kind, how, fault, at, again: restoreAgain }) => {
     const prepare = targets[kind] as (name: string) => Promise<Target>;
-    const name = kind.replaceAll(' ', '-');
+    const name = `${kind.replaceAll(' ', '-')}-${how}`;
     const golden = faulty();
     const undisturbed = await prepare(`${name}-golden`);
     expect(await restore(undisturbed.args, golden)).toMatchObject({ code: 0 });
     expect(await undisturbed.complete()).toBe(true);
-    const found = moments(golden.calls()).filter(({ what }) => everyCommand || writing.test(what));
+    const found = moments(golden.calls()).filter(({ what }) => everyCommand || at.test(what));
     expect(found.length).toBeGreaterThan(0);
     for (const [index, { program, skip, what }] of found.entries()) {
       const { args, complete } = await prepare(`${name}-${index}`);
-      const ended = await restore(args, faulty({ program, when: '*', mode: 'term', skip }));
+      const { code } = await interrupted(args, faulty({ program, when: '*', skip, once: true, ...fault }));
       // What was nearly done when the signal came may still be done; it may also reach the holder of the mount namespace.
-      expect([what, [0, 1, 143].includes(ended.code ?? -1)]).toEqual([what, true]);
-      let again = await restore(args, null);
+      expect([what, [0, 1, 143, null].includes(code)]).toEqual([what, true]);
+      let again = await restoreAgain(args);
       if (again.code !== 0) {
         expect([what, again.json.error?.code]).toEqual([what, 'TARGET_EXISTS']);
-        again = await restore([...args, '--force'], null);
+        again = await restoreAgain([...args, '--force']);
       }
       expect([what, again.code, again.json.verified]).toEqual([what, 0, true]);
       expect([what, await complete()]).toEqual([what, true]);
     }
-  }, 900_000);
-});
+  },
+  everyCommand ? 3_600_000 : 900_000,
+);

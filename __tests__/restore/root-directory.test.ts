@@ -10,6 +10,7 @@ import {
 import { rootIn, rootNote } from '../../lib/repository/root-note.js';
 import { differenceOf } from '../../lib/restore/files/root-directory.js';
 import { freshGroup } from '../support/ceph.js';
+import { FaultyPrograms } from '../support/faults.js';
 import { scene, type Answer } from './scene.js';
 
 const MiB = 1024 * 1024;
@@ -84,6 +85,12 @@ describe('the root directory of a volume comes back', () => {
 
     const drill = await current.command(['verify', 'app/ext4', '--drill']);
     expect(drill).toMatchObject({ code: 0 });
+    // A tar that gives the root directory nothing, and says that it did.
+    const lie = { program: 'tar', when: '--extract*', mode: 'lie' as const };
+    const env = { ...current.env, PATH: new FaultyPrograms([lie], current.env.PATH).path };
+    const wrong = await current.command(['verify', 'app/ext4', '--drill'], env);
+    expect(wrong.code).toBe(1);
+    expect(JSON.stringify(wrong.json)).toContain('the root directory has the mode');
   });
 
   test('in a share, from a share, and in a directory; one with content keeps its own', async () => {

@@ -137,6 +137,11 @@ describe('an RBD volume', () => {
     });
   });
 
+  test('says what ceph-csi does not do with it, and which claim has no such limits', () => {
+    const said = staticManifests(request).notes.join();
+    expect(said).toMatch(/does not expand, snapshot, clone or delete it.*--claim-only/);
+  });
+
   test('of another name and RADOS namespace, where it was restored there', () => {
     const image = { pool: 'other', namespace: 'tenant', image: 'restored' };
     const [volume] = staticManifests({ ...request, image }).items as PersistentVolume[];

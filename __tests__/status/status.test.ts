@@ -181,6 +181,15 @@ describe('compared with the repository', () => {
     });
   });
 
+  test('a mark that names no snapshot, as of a predecessor, needs one all the same', () => {
+    const unnamed = { 'last-backup': ago(5), 'last-backup-claim': 'uid-of-team/data' };
+    expect(check([], unnamed)).toMatchObject({
+      state: 'missing',
+      repository: { problem: 'mark-without-snapshot' },
+    });
+    expect(check([snapshot('a', 5)], unnamed)).toMatchObject({ state: 'ok' });
+  });
+
   test('a snapshot that restic has copied or rewritten is still the one that was marked', () => {
     expect(check([{ ...snapshot('e', 5), original: id('a') }], marked)).toMatchObject({
       state: 'ok',

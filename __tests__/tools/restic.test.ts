@@ -1,4 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import { silent } from '../../lib/log/logger.js';
+import { Redactor } from '../../lib/log/redactor.js';
+import { createExec } from '../../lib/tools/process/exec.js';
+import { searchPath } from '../../sandbox/tools.js';
+import { freshRepository } from '../support/repository.js';
+import { temporaryFolder } from '../support/temporary.js';
 import type { Exec } from '../../lib/tools/process/exec.js';
 import { readError } from '../../lib/tools/restic/errors.js';
 import { Restic } from '../../lib/tools/restic/restic.js';
@@ -42,4 +48,22 @@ test.each([
     'BACKUP_DAMAGED',
     'restic ls: id 0123abcd not found in repository (exit code 1)',
   ]);
+});
+
+// To restic a comma is "and", and a second `--tag` is "or".
+test('snapshots are those that have all of the tags', async () => {
+  const repository = await freshRepository();
+  const folder = await temporaryFolder('tags');
+  const tagged = ['uid=1,kind=a', 'uid=1,kind=b', 'uid=2,kind=a', 'uid=1'];
+  for (const tags of tagged) await repository.restic('backup', '--quiet', '--tag', tags, folder);
+  const env = { PATH: searchPath() };
+  const exec = createExec({ env, log: silent, redactor: new Redactor() });
+  const restic = new Restic(exec, { ...env, ...repository.env }, { upload: null, download: null });
+  const found = async (...tags: string[]) => {
+    const snapshots = await restic.snapshots(tags, {});
+    return snapshots.map((snapshot) => snapshot.tags.join()).toSorted();
+  };
+  expect(await found('uid=1', 'kind=a')).toEqual(['uid=1,kind=a']);
+  expect(await found('uid=1')).toEqual(['uid=1', 'uid=1,kind=a', 'uid=1,kind=b']);
+  expect(await found('uid=2', 'kind=b')).toEqual([]);
 });

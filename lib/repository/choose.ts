@@ -68,6 +68,7 @@ export function chooseBackup(
   const found = newestProven(claim);
   const over = passedOver(claim);
   if (found === null) throw noneProven(over, wanted);
+  if (found.proof === 'untold') warn(describeUntold(found));
   for (const one of over) {
     warn(
       `${describeUnproven(one)}, and passed over; --snapshot ${one.id.slice(0, 8)} would take it all the same`,
@@ -94,6 +95,10 @@ function noneProven(snapshots: readonly Backup[], { namespace, pvc, asOf }: Want
   const guidance =
     'Back the claim up with `cephbackup run`; --snapshot ID takes one that is not proven all the same.';
   return new CephbackupError('SNAPSHOT_NOT_FOUND', message, { guidance });
+}
+
+function describeUntold({ id, time }: Backup): string {
+  return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} is of a release that kept no record of what it proved, and no PersistentVolume names it: whether it is complete is not known`;
 }
 
 function describeUnproven({ id, time, proof }: Backup): string {

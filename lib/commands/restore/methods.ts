@@ -54,10 +54,14 @@ function claimedVolume(
   const shown = `${namespace}/${pvc}`;
   if (volume === undefined) throw new CephbackupError('TARGET_NOT_FOUND', `there is no claim ${shown}`);
   if (volume.kind !== null && volume.pv !== null && volume.source !== null) return volume;
-  throw new CephbackupError(
-    'TARGET_UNSUITABLE',
-    `${shown} is bound to no volume of Ceph's that can be written (${volume.reason})`,
-  );
+  const message = `${shown} is bound to no volume of Ceph's that can be written (${volume.reason})`;
+  const details = volume.reason === 'not-bound' ? { guidance: howToBind(volume) } : {};
+  throw new CephbackupError('TARGET_UNSUITABLE', message, details);
+}
+
+function howToBind({ namespace, pvc }: PlannedVolume): string {
+  const annotate = `kubectl annotate pvc -n ${namespace} ${pvc} volume.kubernetes.io/selected-node=NODE`;
+  return `Wait until the claim is bound. Where its class waits for the first consumer (WaitForFirstConsumer), name it a node: \`${annotate}\`. Start no pod for that: it would count as in use.`;
 }
 
 /** @throws CephbackupError TARGET_UNSUITABLE */
