@@ -1,3 +1,4 @@
+import { writeContents } from './contents.js';
 import { atMost, information, median, type Bench } from './figure.js';
 import { smallVolumes } from './small-volumes.js';
 import { TestBed, type Claim } from './test-bed.js';
@@ -11,8 +12,10 @@ export const holding: Bench = async ({ folder, quick, tell }) => {
     tell('a filesystem, a disk, a share, and a group of eight of them');
     const files = await smallVolumes(bed, 5);
     const disks = [await bed.disk('disk', 10 * MiB), await bed.disk('disk-of-group', 10 * MiB)];
-    const nothing = () => undefined;
-    const shares = [await bed.share('share', nothing), await bed.share('share-of-group', nothing)];
+    const fill = (root: string) => {
+      writeContents(root, { seed: 1, smallFiles: 50, largeFiles: [] });
+    };
+    const shares = [await bed.share('share', fill), await bed.share('share-of-group', fill)];
     const more = await bed.disk('another-disk', 10 * MiB);
     const [filesystem, ...others] = files;
     const [disk, otherDisk] = disks;
@@ -39,7 +42,7 @@ export const holding: Bench = async ({ folder, quick, tell }) => {
         const { report } = await bed.run({
           repository: await bed.repository(),
           volumes: claims,
-          args: ['--hooks', '--allow-empty'],
+          args: ['--hooks'],
         });
         held.push(Math.max(...report.volumes.map(({ heldSeconds }) => heldSeconds ?? Number.NaN)));
       }

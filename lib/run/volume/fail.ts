@@ -55,8 +55,9 @@ function harmless(attempt: Attempt, outcome: Outcome, why: string): VolumeEnd {
   attempt.warn(why);
   attempt.log.info(outcome);
   const result = emptyResult(attempt.volume, outcome, null);
-  const { warnings } = attempt;
-  return { result: { ...result, seconds: attempt.seconds(), warnings }, leftovers: [], error: null };
+  const { heldSeconds, warnings } = attempt;
+  const seconds = attempt.seconds();
+  return { result: { ...result, seconds, heldSeconds, warnings }, leftovers: [], error: null };
 }
 
 async function failed(attempt: Attempt, error: CephbackupError, leftovers: Leftover[]): Promise<VolumeEnd> {
