@@ -97,7 +97,7 @@ describe('a disk with LVM', () => {
     ];
     const restored = await runCephbackup(['restore', 'app/1', ...target, '-o', 'json'], { env });
     expect(restored).toMatchObject({ code: 1, json: { error: { code: 'FILESYSTEM_UNSUPPORTED' } } });
-    expect(restored.stderr).toContain('open NAMESPACE/PVC DIRECTORY --lvm');
+    expect(restored.stderr).toContain('open app/1 DIRECTORY --lvm');
   });
 
   test('of which one half is on another disk shows the volumes of its own', async () => {

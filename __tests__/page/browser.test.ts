@@ -135,6 +135,10 @@ test('a claim opens to its snapshots and to the commands that bring it back', as
   for (const [claim, command] of [
     ['genomics/notebooks', 'cephbackup restore genomics/notebooks --path /PATH --to-directory ./restored'],
     ['vms/router', 'mkdir -p look && cephbackup open vms/router ./look'],
+    [
+      'vms/windows-build',
+      'cephbackup restore vms/windows-build --partition 1 --path /PATH --to-directory ./restored',
+    ],
   ] as const) {
     await page.evaluate(
       `[...document.querySelectorAll('#claims th button')].find((one) => one.textContent === '${claim}').click()`,

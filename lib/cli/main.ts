@@ -91,7 +91,7 @@ async function runCommand(
     if (needed === true) for (const warning of repositoryWarnings(start.env)) around.log.warn(warning);
   }
   const [first] = found;
-  if (first !== undefined) throw configurationError(found);
+  if (first !== undefined) throw configurationError(found, command.name);
   const { runTimeout, patience } = resolved.values as {
     runTimeout?: number | null;
     patience?: number | null;
@@ -107,11 +107,14 @@ async function runCommand(
 /** All mistakes in one error: whoever mends them should not have to find them one by one. */
 function configurationError(
   found: { code: 'USAGE' | 'REPOSITORY_URL_INVALID'; message: string }[],
+  command?: string,
 ): CephbackupError {
   const code = found.every((mistake) => mistake.code === 'REPOSITORY_URL_INVALID')
     ? 'REPOSITORY_URL_INVALID'
     : 'USAGE';
-  return new CephbackupError(code, found.map(({ message }) => message).join('; '));
+  const help = `See \`cephbackup help ${command ?? ''}\` for its options and examples.`;
+  const guidance = code === 'USAGE' && command !== undefined ? { guidance: help } : {};
+  return new CephbackupError(code, found.map(({ message }) => message).join('; '), guidance);
 }
 
 function usage(messages: string[]): never {

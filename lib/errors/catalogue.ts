@@ -136,7 +136,7 @@ export const catalogue = {
     'See `cephbackup snapshots` (with `--cluster all` for every cluster of the repository).',
   ),
   CLAIM_AMBIGUOUS: entry('failed', 'Choose one of the claims listed with --uid.'),
-  PATH_NOT_FOUND: entry('failed', '`restic ls SNAPSHOT` lists what the backup contains.'),
+  PATH_NOT_FOUND: entry('failed', '`cephbackup ls NAMESPACE/PVC [PATH]` lists what the backup contains.'),
   REPORT_UNWRITABLE: entry('failed', 'Check that the folder exists, has room and can be written.'),
   TARGET_UNSUITABLE: entry('failed', 'docs/restore.md has a table of what can be restored to where.'),
   TARGET_NOT_FOUND: entry('failed', 'Create the target first, or name another one.'),

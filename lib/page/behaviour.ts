@@ -111,7 +111,7 @@ export const behaviour = String.raw`'use strict';
     list.className = 'commands';
     for (const { title, command } of data.commands[claim.t])
       list.append(element('dt', title), element('dd', '', element('code', command.split('{claim}').join(claim.o))));
-    return [element('h3', 'Get it back'), list, element('p', 'The newest proven backup is taken; --snapshot ID or --as-of TIME takes another.')];
+    return [element('h3', 'Get it back'), list, element('p', 'The newest proven backup is taken; add --snapshot ID (below) or --as-of 2026-01-31 (a day or a time, UTC) for another.')];
   };
   const open = ({ claim }) => {
     const facts = element('dl', '');

@@ -43,6 +43,10 @@ export const commandTemplates: Record<'disk' | 'files', readonly ClaimCommand[]>
       command: `mkdir -p look && cephbackup open ${claim} ./look`,
     },
     { title: 'Then, elsewhere: one file out of its first partition', command: 'cp -a ./look/1/PATH .' },
+    {
+      title: 'The same without looking: one file or folder of a partition',
+      command: `cephbackup restore ${claim} --partition 1 --path /PATH --to-directory ./restored`,
+    },
     { title: 'The disk as a file', command: `cephbackup restore ${claim} --to-file ./disk.qcow2` },
     {
       title: 'Into another claim',

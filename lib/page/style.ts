@@ -22,8 +22,8 @@ code{font:.88em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",mon
 .answer{border-left:6px solid var(--tone);padding:2px 0 2px clamp(14px,2vw,24px)}
 .answer .kicker{margin-bottom:6px}.answer .rule{margin:10px 0 0}
 .good{--tone:var(--good)}.warn{--tone:var(--warn)}.bad{--tone:var(--bad)}.quiet{--tone:var(--quiet)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:1px;margin:clamp(22px,3vw,36px) 0 0;background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden}
-.figures div{background:var(--panel);padding:14px 16px}
+.figures{display:flex;flex-wrap:wrap;gap:1px;margin:clamp(22px,3vw,36px) 0 0;background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden}
+.figures div{flex:1 1 140px;background:var(--panel);padding:14px 16px}
 .figures dt{color:var(--soft);font-size:.85rem}
 .figures dd{margin:2px 0 0;font-size:1.5rem;font-weight:620;letter-spacing:-.01em;line-height:1.25}
 .figures dd small{display:block;font-size:.8rem;font-weight:400;letter-spacing:0;min-height:1.3em}
@@ -53,7 +53,7 @@ thead th{color:var(--soft);font-size:.85rem;font-weight:500;border-bottom:1px so
 .groups td:last-child,.groups th:last-child,.numbers td:last-child,.numbers th:last-child{padding-right:0}
 details{margin-top:10px}summary{cursor:pointer;color:var(--accent);font-size:.9rem;width:fit-content}
 .scroll{overflow-x:auto}.numbers{font-size:.88rem}.numbers th+th{white-space:normal}
-.lines{font-size:.9rem;width:auto;min-width:min(100%,420px)}.lines td+td,.lines td:nth-of-type(n){padding-left:18px}.lines td{white-space:nowrap}.lines tbody th{min-width:14ch}
+.lines{font-size:.9rem;width:auto;min-width:min(100%,420px)}.lines td+td,.lines td:nth-of-type(n){padding-left:18px}.lines td,.lines thead th{white-space:nowrap}.lines thead th+th{padding-left:18px}.lines tbody th{min-width:14ch}
 .tools{display:flex;flex-wrap:wrap;gap:10px 14px;align-items:center;margin:18px 0 10px}
 .tools>label{color:var(--soft)}
 .tools input[type=search]{font:inherit;color:inherit;background:var(--panel);border:1px solid var(--out);border-radius:8px;padding:7px 11px;width:min(100%,320px);flex:1 1 180px;max-width:380px}
@@ -103,10 +103,10 @@ figure{margin:0}figcaption{font-size:.9rem;margin-bottom:6px}figure .note{font-s
 footer{color:var(--soft);font-size:.85rem;margin-top:64px;padding-bottom:40px}
 #tip{position:fixed;z-index:2;pointer-events:none;background:var(--ink);color:var(--bg);font-size:.82rem;padding:4px 9px;border-radius:6px;max-width:90vw}
 @media (max-width:1180px){#claims .cal{width:46%}}
-@media (max-width:1000px){#claims .c3,#claims>tbody>tr:not(.open)>td:nth-of-type(3){display:none}#claims .cal{width:36%}}
+@media (max-width:1000px){#claims .c3,#claims>tbody>tr:not(.open)>td:nth-of-type(3){display:none}#claims .cal{width:36%}.figures div{flex-basis:28%}}
 @media (max-width:720px){#claims .c4,#claims>tbody>tr:not(.open)>td:nth-of-type(4){display:none}#claims .cal{width:34%}#claims .c1{width:96px}#claims .c2{width:84px}}
-@media (max-width:480px){body{font-size:14px}#claims .c2,#claims>tbody>tr:not(.open)>td:nth-of-type(2){display:none}#claims .c1{width:84px}#claims .cal{width:88px}#claims tbody th,#claims tbody td{padding-right:8px}.figures{grid-template-columns:1fr 1fr}.figures div{padding:11px 12px}.figures dd{font-size:1.25rem}.tools fieldset span{padding:4px 9px}}
+@media (max-width:480px){body{font-size:14px}#claims .c2,#claims>tbody>tr:not(.open)>td:nth-of-type(2){display:none}#claims .c1{width:108px}#claims .cal{width:64px}#claims tbody th button span{display:block}#claims tbody th small{display:block;white-space:normal}#claims tbody th,#claims tbody td{padding-right:8px}.figures div{flex-basis:40%;padding:11px 12px}.figures dd{font-size:1.25rem}.tools fieldset span{padding:4px 9px}}
 @media (forced-colors:active){path.b,path.s,path.u,path.n,path.f{stroke:CanvasText}.bar rect{stroke:Canvas;stroke-width:.3}}
 @media (prefers-reduced-motion:no-preference){summary,#claims tbody th button{transition:color .1s}}
-@media print{:root{--bg:#fff;--panel:#fff;--ink:#000;--soft:#444;--line:#bbb;--faint:#ddd;--good:#23784f;--more:#124a30;--warn:#7d5000;--bad:#a3170f;--accent:#245ea8;color-scheme:light}body{font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main,footer{max-width:none;padding:0}.tools,#tip{display:none!important}.figures{grid-template-columns:repeat(3,1fr)}#claims thead th{position:static}tr,figure,.todo li,.figures div{break-inside:avoid}h2{break-after:avoid}section{margin-top:22pt}.scroll,.open .scroll{overflow:visible;max-height:none}#claims .cal{width:40%}}
+@media print{:root{--bg:#fff;--panel:#fff;--ink:#000;--soft:#444;--line:#bbb;--faint:#ddd;--good:#23784f;--more:#124a30;--warn:#7d5000;--bad:#a3170f;--accent:#245ea8;color-scheme:light}body{font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main,footer{max-width:none;padding:0}.tools,#tip{display:none!important}.figures div{flex-basis:30%}#claims thead th{position:static}tr,figure,.todo li,.figures div{break-inside:avoid}h2{break-after:avoid}section{margin-top:22pt}.scroll,.open .scroll{overflow:visible;max-height:none}#claims .cal{width:40%}}
 `;

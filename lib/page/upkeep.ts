@@ -51,16 +51,16 @@ function gone(claims: readonly GoneClaim[]): Html {
     <p class="note">They can be restored as any other: ${example(claims)}</p>
     ${lines(
       'Claims that exist no more, as a table',
-      ['Claim', 'UID', 'Kind', 'Snapshots', 'Newest', 'Size'],
+      ['Claim', 'Newest', 'Size', 'Snapshots', 'Kind', 'UID'],
       claims.map(({ namespace, pvc, uid, kind, backups }) => {
         const newest = backups.at(-1);
         return [
           `${namespace}/${pvc}`,
-          uid,
-          kind,
-          String(backups.length),
           newest === undefined ? '' : moment(newest.timeMs),
           size(newest?.sizeBytes ?? null),
+          String(backups.length),
+          kind,
+          uid,
         ];
       }),
     )}

@@ -4,6 +4,7 @@ import type { Values } from '../../cli/options.js';
 import { CephbackupError } from '../../errors/error.js';
 import { rfc3339 } from '../../log/time.js';
 import type { Backup } from '../../repository/claims.js';
+import { contentOf } from '../../restore/target.js';
 import { readError } from '../../tools/restic/errors.js';
 import { parseMessage } from '../../tools/restic/messages.js';
 import { chosenBackup } from '../shared/chosen.js';
@@ -26,6 +27,10 @@ export const ls: Command<Values<typeof lsOptions>> = async (context) => {
   }
   const wanted = path.posix.normalize(`/${operands[1] ?? ''}`).replace(/(?<=.)\/$/, '');
   const entries = await entriesAt(context, backup, wanted);
+  if (contentOf(backup.kind) === 'disk')
+    context.log.info(
+      `this is a disk; its files: mkdir look && cephbackup open ${backup.namespace}/${backup.pvc} look`,
+    );
   const document = {
     claim,
     snapshot: backup.id,
@@ -38,7 +43,11 @@ export const ls: Command<Values<typeof lsOptions>> = async (context) => {
 };
 
 /** What is in a folder; a file itself. @throws CephbackupError PATH_NOT_FOUND, REPOSITORY_… */
-async function entriesAt(context: LsContext, { id }: Backup, wanted: string): Promise<Entry[]> {
+async function entriesAt(
+  context: LsContext,
+  { id, namespace, pvc }: Backup,
+  wanted: string,
+): Promise<Entry[]> {
   const entries: Entry[] = [];
   let self: Entry | null = null;
   const result = await resticOf(context).list(id, wanted, {
@@ -53,7 +62,9 @@ async function entriesAt(context: LsContext, { id }: Backup, wanted: string): Pr
   if (result.exitCode !== 0) throw readError('restic ls', result);
   const found = self as Entry | null;
   if (found === null && wanted !== '/' && entries.length === 0)
-    throw new CephbackupError('PATH_NOT_FOUND', `the backup has no ${JSON.stringify(wanted)}`);
+    throw new CephbackupError('PATH_NOT_FOUND', `the backup has no ${JSON.stringify(wanted)}`, {
+      guidance: `See what it has: \`cephbackup ls ${namespace}/${pvc}\`.`,
+    });
   const listed = found !== null && found.type !== 'dir' ? [found] : entries;
   return listed.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }

@@ -9,6 +9,7 @@ import type { LookTools } from '../../look/tools.js';
 import { copyTree, requireInTree, type Tree } from '../../restore/files/copy-tree.js';
 import { refuseLinkedParents } from '../../restore/files/restic-files.js';
 import { prepareDirectory, resolveDirectory } from '../../restore/files/to-directory.js';
+import type { Backup } from '../../repository/claims.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { unmount } from '../../tools/node/mount.js';
 import { lookTools } from '../shared/look.js';
@@ -37,8 +38,9 @@ export async function partitionIntoDirectory(
   const tools = { ...lookTools(context), scope: job.newScope(), signal: job.signal };
   try {
     job.step('opening the disk');
-    const source = await mountPartition(tools, await openBackupDisk(tools, job.backup), partition);
-    if (path !== null) await requireInTree(source, path);
+    const disk = await openBackupDisk(tools, job.backup);
+    const source = await mountPartition(tools, job.backup, disk, partition);
+    if (path !== null) await requireInTree(source, path, openGuidance(job.backup, 'what is in it'));
     const { directory, target, content } = await prepareDirectory(job, given, found, {
       startDaemon: tools.startDaemon,
       env: tools.env,
@@ -61,11 +63,12 @@ export async function partitionIntoDirectory(
 /** @throws CephbackupError PATH_NOT_FOUND, FILESYSTEM_UNSUPPORTED, MOUNT_FAILED */
 async function mountPartition(
   tools: LookTools,
+  backup: Backup,
   { namespace, disk, parts }: BackupDisk,
   number: number,
 ): Promise<Tree> {
   const part = parts.find((one) => one.number === number);
-  if (part === undefined) throw noPartition(number, parts);
+  if (part === undefined) throw noPartition(number, parts, backup);
   const content = part.refused === null ? await contentOf(tools, disk, part) : null;
   const shown = number === 0 ? 'this disk' : `partition ${number}`;
   if (content?.type == null) {
@@ -73,7 +76,7 @@ async function mountPartition(
     const group = lvm ? (await readLvm(disk, [part])).shown.get(part) : undefined;
     const why = part.refused ?? `it holds ${group ?? content?.name ?? 'nothing'}`;
     const guidance = lvm
-      ? 'Show its volumes, and copy out of them: `cephbackup open NAMESPACE/PVC DIRECTORY --lvm`.'
+      ? `Show its volumes, and copy out of them: \`cephbackup open ${backup.namespace}/${backup.pvc} DIRECTORY --lvm\`.`
       : 'Restore the whole disk with --to-file and look into it with tools that know what is in there.';
     throw new CephbackupError('FILESYSTEM_UNSUPPORTED', `${shown} cannot be mounted: ${why}`, { guidance });
   }
@@ -84,14 +87,18 @@ async function mountPartition(
   return { namespace, path: place };
 }
 
-function noPartition(number: number, parts: BackupDisk['parts']): CephbackupError {
+function noPartition(number: number, parts: BackupDisk['parts'], backup: Backup): CephbackupError {
   const list = parts
     .map((part) =>
       part.number === 0 ? '0, the disk itself' : `${part.number} (${formatBytes(part.sizeBytes)})`,
     )
     .join(', ');
-  const guidance = '`cephbackup open` shows what is in each of them.';
+  const guidance = openGuidance(backup, 'what is in each of them');
   return new CephbackupError('PATH_NOT_FOUND', `the disk has no partition ${number}, but ${list}`, {
     guidance,
   });
+}
+
+function openGuidance({ namespace, pvc }: Backup, what: string): string {
+  return `See ${what}: \`mkdir look && cephbackup open ${namespace}/${pvc} look\`.`;
 }

@@ -60,8 +60,15 @@ export async function copyTree(
   }
 }
 
-/** Whether a tree has a path whose parents are folders of its own. @throws CephbackupError PATH_NOT_FOUND */
-export async function requireInTree({ namespace, path }: Tree, part: string): Promise<void> {
+/**
+ * Whether a tree has a path whose parents are folders of its own.
+ * @param guidance where it does not @throws CephbackupError PATH_NOT_FOUND
+ */
+export async function requireInTree(
+  { namespace, path }: Tree,
+  part: string,
+  guidance: string,
+): Promise<void> {
   const steps = part.split('/').filter((step) => step !== '');
   for (const depth of steps.keys()) {
     const below = steps.slice(0, depth + 1).join('/');
@@ -69,9 +76,7 @@ export async function requireInTree({ namespace, path }: Tree, part: string): Pr
     if (found !== null && (depth === steps.length - 1 || found.isDirectory())) continue;
     const link = found?.isSymbolicLink() === true ? ': it is a symbolic link' : '';
     const message = `the partition has no ${JSON.stringify(`/${below}`)}${found === null ? '' : ' that is a folder'}${link}`;
-    throw new CephbackupError('PATH_NOT_FOUND', message, {
-      guidance: '`cephbackup open` shows what is in it.',
-    });
+    throw new CephbackupError('PATH_NOT_FOUND', message, { guidance });
   }
 }
 
