@@ -22,11 +22,15 @@ export interface Prepared {
 
 let count = 0;
 
-/** Prepares a backup of `POOL[/NAMESPACE]/IMAGE`, as a run would. @param searchPath instead of PATH */
+/**
+ * Prepares a backup of `POOL[/NAMESPACE]/IMAGE`, as a run would.
+ * @param searchPath instead of PATH
+ * @param stalledMs instead of the driver's own
+ */
 export async function prepare(
   cluster: CephCluster,
   image: string,
-  searchPath = process.env.PATH ?? '',
+  { searchPath = process.env.PATH ?? '', stalledMs }: { searchPath?: string; stalledMs?: number } = {},
 ): Promise<Prepared> {
   const env: NodeJS.ProcessEnv = { ...process.env, PATH: searchPath };
   const exec = createExec({ env: childEnvironment(env), log: silent, redactor: new Redactor() });
@@ -37,6 +41,7 @@ export async function prepare(
     locate: () => Promise.resolve({ rbd, image: spec, cluster: null }),
     producer: [process.execPath, cephbackupProgram, 'internal-export-image'],
     temporary: env.TMPDIR ?? '/tmp',
+    ...(stalledMs === undefined ? {} : { stalledMs }),
   });
   const scope = new Scope('node', silent);
   const name = `cephbackup-test-${process.pid}-${++count}`;

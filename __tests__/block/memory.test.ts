@@ -31,7 +31,7 @@ test.each([
   const folder = await temporaryFolder('memory');
   const simulated = simulateImage(folder, { image, size, extents, extentSize: 4 * kib });
   const programs = `${simulated}:${searchPath()}`;
-  const { source, scope } = await prepare(cluster, image, programs);
+  const { source, scope } = await prepare(cluster, image, { searchPath: programs });
   const nowhere = openSync('/dev/null', 'w');
   const { child, ended } = startProducer(source, nowhere, { searchPath: programs });
   closeSync(nowhere);

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { CephCluster } from '../../sandbox/ceph.js';
@@ -11,6 +12,7 @@ import { FaultyPrograms } from '../support/faults.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { prepare, type Prepared } from '../../sandbox/prepared-image.js';
 import { fill, produce, producerError, qemuIo, startProducer } from './block-volume.js';
+import { exportOf, replaceRbd } from '../../sandbox/replaced-rbd.js';
 import { faultyRbd, streamFaults, type StreamFault } from './faulty-rbd.js';
 
 const mib = 1024 * 1024;
@@ -58,6 +60,49 @@ describe('the producer fails, and says why', () => {
     const faults = new FaultyPrograms([{ program: 'rbd', when, mode: 'fail', ...away }]);
     await expect(produce(prepared, folder, { searchPath: faults.path })).resolves.toBeDefined();
     expect(faults.hits).toBe(2);
+  });
+
+  test('where rbd stands still; not where it does so once at its beginning, nor where its reader is slow', async () => {
+    // Real exports begin within it on any machine; all cases wait at the same time.
+    const stalledMs = 15_000;
+    const started = async (name: string, command: string) => {
+      const own = path.join(folder, `still-${name.replaceAll(' ', '-')}`);
+      const searchPath = `${replaceRbd(own, [[exportOf(image), command]])}:${process.env.PATH ?? ''}`;
+      const patient = await prepare(cluster, image, { stalledMs });
+      return { own, patient, searchPath };
+    };
+    const stops = async (name: string, command: string, message: RegExp) => {
+      const { own, patient, searchPath } = await started(name, command);
+      await expect(produce(patient, own, { searchPath })).rejects.toMatchObject({
+        code: 'EXPORT_STALLED',
+        message: expect.stringMatching(message),
+      });
+      expect(await patient.scope.release()).toEqual([]);
+    };
+    const after = (bytes: string) => `head -c ${bytes} < <("$real" "$@"); exec sleep 300`;
+    await Promise.all([
+      stops('at once', after('0'), /after 0 of \d+ bytes/),
+      stops('in the middle', after('2000000'), /after 1\d{6} of \d+ bytes/),
+      stops('before its last byte', after('-1'), /after (\d+) of \1 bytes/),
+      stops('at its end', '"$real" "$@"; exec >&-; exec sleep 300', /after (\d+) of \1 bytes/),
+      (async () => {
+        const once = '[ -e "$0.again" ] && exec "$real" "$@"; touch "$0.again"; exec sleep 300';
+        const { own, patient, searchPath } = await started('once', once);
+        const file = await produce(patient, own, { searchPath });
+        const raw = path.join(own, 'disk.raw');
+        await cluster.rbd('export', '--no-progress', `${image}@${patient.name}`, raw);
+        expectEqual(raw, file);
+        expect(await patient.scope.release()).toEqual([]);
+      })(),
+      (async () => {
+        const patient = await prepare(cluster, image, { stalledMs });
+        const { child, ended } = startProducer(patient.source, 'pipe');
+        await sleep(1.5 * stalledMs);
+        child.stdout?.resume();
+        expect((await ended).code).toBe(0);
+        expect(await patient.scope.release()).toEqual([]);
+      })(),
+    ]);
   });
 
   test('where the plan is gone', async () => {

@@ -91,10 +91,7 @@ export const catalogue = {
     'unusable',
     'An index of the repository cannot be read. Copy the repository if you can, then rebuild its index from the packs: `restic repair index`.',
   ),
-  REPOSITORY_FULL: entry(
-    'unusable',
-    "Make room where the repository (or restic's cache) lives, then run again.",
-  ),
+  REPOSITORY_FULL: entry('unusable', 'Make room where the repository lives, then run again.'),
   CACHE_UNUSABLE: entry(
     'unusable',
     "restic cannot write its cache. Give it a folder of its own with room for the repository's metadata: RESTIC_CACHE_DIR, or a HOME that can be written.",
@@ -257,6 +254,10 @@ export const catalogue = {
     'failed',
     'What `rbd export-diff` gave is not what `rbd diff` had announced for the same snapshot; nothing was saved. Run again; if it happens again, report it with the versions of Ceph.',
   ),
+  EXPORT_STALLED: entry(
+    'failed',
+    'rbd gave no more data: see whether Ceph answers (`ceph -s`: inactive placement groups, slow requests, a full OSD). Where Ceph is healthy, its client library stood still, which the next run need not meet; newer clients have fewer such faults.',
+  ),
   CLONE_FAILED: entry('failed', 'See the message of the Ceph command; the volume was not changed.'),
   POOL_FULL: entry('failed', 'The pool or its quota is full: `ceph df`, `ceph osd pool get-quota POOL`.'),
   MAP_FAILED: entry(
@@ -314,7 +315,7 @@ export const catalogue = {
   ),
   TEMPORARY_FULL: entry(
     'failed',
-    'Make room in TMPDIR: a fragmented disk needs up to 16 bytes for each extent.',
+    'The folder for temporary files, which the message names, is full; the repository is not. Make room there, or set TMPDIR to a folder with more: restic gathers packs of 16 MiB in it, several for each volume at a time, and a fragmented disk needs up to 16 bytes for each extent.',
   ),
   VOLUME_EMPTY: entry(
     'failed',

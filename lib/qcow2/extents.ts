@@ -45,6 +45,16 @@ export class ExtentList {
     return this.#count === 0 ? 0 : this.offset(this.#count - 1) + this.length(this.#count - 1);
   }
 
+  /** The longest run of bytes that are in none, up to `end`. */
+  longestGap(end: number): number {
+    let longest = end - this.end;
+    for (let i = 0, from = 0; i < this.#count; i++) {
+      longest = Math.max(longest, this.offset(i) - from);
+      from = this.offset(i) + this.length(i);
+    }
+    return longest;
+  }
+
   offset(index: number): number {
     return this.#offsets[index] ?? 0;
   }

@@ -1,7 +1,7 @@
 import type { EpochMs } from '../log/time.js';
 import { CephbackupError } from '../errors/error.js';
 import type { CommandOptions, CommandPatience } from '../tools/process/exec.js';
-import { repositoryError } from '../tools/restic/errors.js';
+import { isTemporaryFull, repositoryError } from '../tools/restic/errors.js';
 import type { BackupSummary, Restic } from '../tools/restic/restic.js';
 import { count, parseMessage } from '../tools/restic/messages.js';
 import { readFailure, type ReadFailure } from './read-failure.js';
@@ -97,6 +97,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
     if (seen.producer !== null) throw seen.producer;
     if (seen.error !== null) {
       const { text, guidance } = seen.error;
+      if (isTemporaryFull(text)) throw new CephbackupError('TEMPORARY_FULL', `restic backup: ${text}`);
       throw new CephbackupError('READ_INCOMPLETE', `restic could not read everything: ${text}`, { guidance });
     }
     if (result.exitCode === 1 && result.stderr.includes('snapshot is empty')) {

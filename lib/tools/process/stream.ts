@@ -6,6 +6,7 @@ import { printable } from '../../log/logger.js';
 import { passing } from '../../waiting/passing.js';
 import { nextPause, type Patience } from '../../waiting/persist.js';
 import type { Environment } from './environment.js';
+import { SilenceWatch } from './silence-watch.js';
 
 /** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. */
 const pipeBytes = 64 * 1024;
@@ -16,6 +17,8 @@ const smallWriteBytes = 16 * 1024;
 export interface StreamEnd {
   exitCode: number | null;
   signal: string | null;
+  /** Whether it was ended because it said nothing for too long. */
+  silent: boolean;
 }
 
 export function describeEnd({ exitCode, signal }: StreamEnd): string {
@@ -25,8 +28,8 @@ export function describeEnd({ exitCode, signal }: StreamEnd): string {
 export interface StreamedCommand {
   /** What the command prints, in a buffer that is used again for the next chunk. Blocks until there is something. */
   chunks(): Generator<Buffer, void>;
-  /** To be awaited after the last chunk. */
-  ended: Promise<StreamEnd>;
+  /** To be asked for after the last chunk: it may then be silent for as long as before. */
+  ended(): Promise<StreamEnd>;
 }
 
 /**
@@ -34,32 +37,53 @@ export interface StreamedCommand {
  * kernel pipe (Node itself connects children by sockets), which is what makes a copy in between nearly free. For a
  * program that does nothing else meanwhile; the command dies with it. Its stderr is this program's.
  *
+ * @param silenceMs after so long without a byte that is waited for it is ended
  * @throws CephbackupError COMMAND_FAILED
  */
-export function streamCommand(program: string, args: readonly string[], env: Environment): StreamedCommand {
+export function streamCommand(
+  program: string,
+  args: readonly string[],
+  { env, silenceMs }: { env: Environment; silenceMs: number },
+): StreamedCommand {
   const { input, output } = openPipe(env);
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
     env,
     stdio: ['ignore', input, 'inherit'],
   });
   closeSync(input);
+  const watch = child.pid === undefined ? null : new SilenceWatch(child.pid, silenceMs);
+  let late = false;
+  const end = () => {
+    late = true;
+    child.kill('SIGKILL');
+  };
   const ended = new Promise<StreamEnd>((resolve, reject) => {
     child.once('error', (cause) => {
       reject(new CephbackupError('COMMAND_FAILED', `${program} could not be started`, { cause }));
     });
     child.once('close', (exitCode, signal) => {
-      resolve({ exitCode, signal });
+      watch?.stop();
+      resolve({ exitCode, signal, silent: late || (watch?.ended ?? false) });
     });
   });
   // Whoever sees the stream end too early asks for the reason; until then it must not be an unhandled rejection.
   ended.catch(() => undefined);
-  return { ended, chunks: () => readChunks(output) };
+  const waitedFor = async () => {
+    const timer = setTimeout(end, silenceMs);
+    try {
+      return await ended;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return { ended: waitedFor, chunks: () => readChunks(output, watch) };
 }
 
-function* readChunks(fd: number): Generator<Buffer, void> {
+function* readChunks(fd: number, watch: SilenceWatch | null): Generator<Buffer, void> {
   const buffer = Buffer.allocUnsafeSlow(pipeBytes);
+  const read = () => readSync(fd, buffer, 0, pipeBytes, null);
   for (;;) {
-    const size = readSync(fd, buffer, 0, pipeBytes, null);
+    const size = watch === null ? read() : watch.reads(read);
     if (size === 0) return;
     yield size === pipeBytes ? buffer : buffer.subarray(0, size);
   }

@@ -26,6 +26,7 @@ const texts: [RegExp, ErrorCode][] = [
     /unable to (open|create) cache|(open|create) cache .*(no space left|read-only|permission denied)/i,
     'CACHE_UNUSABLE',
   ],
+  [/restic-temp-pack-\d+: no space left on device/, 'TEMPORARY_FULL'],
   [/no space left on device/i, 'REPOSITORY_FULL'],
   [
     /unable to open repository|connection refused|no such host|i\/o timeout|dial tcp/i,
@@ -36,6 +37,11 @@ const texts: [RegExp, ErrorCode][] = [
 /** Whether restic complains about what is in the repository, and not about what it should do with it. */
 export function isDamage(text: string): boolean {
   return damage.test(text);
+}
+
+/** Whether this is what restic says of a file where it could not write to its folder for temporary files. */
+export function isTemporaryFull(text: string): boolean {
+  return /: write \S+\/restic-temp-pack-\d+: no space left on device$/.test(text);
 }
 
 /** Why restic could not read a backup. */

@@ -24,6 +24,9 @@ export class Coverage {
   /** What the stream has told of itself. */
   readonly #told = { snapshot: false, size: false };
 
+  /** Of the planned extents, those that have come. */
+  bytes = 0;
+
   constructor(private readonly expected: Expected) {}
 
   /** The bytes that a part stands for. @throws CephbackupError EXPORT_INVALID where it is not what was planned */
@@ -61,6 +64,7 @@ export class Coverage {
       throw contradiction(`${length} bytes at ${offset} where ${left} at ${this.#position()} are due`);
     }
     this.#covered += length;
+    this.bytes += length;
     if (length < left) return;
     this.#extent++;
     this.#covered = 0;

@@ -19,7 +19,12 @@ export interface RbdBlockTools {
   producer: readonly string[];
   /** Where temporary files go. */
   temporary: string;
+  /** After so long without a byte that it could have given, rbd is ended; default: 20 minutes. */
+  stalledMs?: number;
 }
+
+/** librbd was seen to stand still for good, with all of Ceph idle; and a cluster that takes so long for an object is down. */
+const stalledMs = 20 * 60_000;
 
 /** The path of the image within the snapshot; the same in every run, because restic groups by it. */
 export const imagePath = '/disk.qcow2';
@@ -54,6 +59,10 @@ export class RbdBlockDriver implements VolumeDriver {
         sizeBytes: facts.size,
         clusterBits,
         length,
+        // What is in no extent is asked for, too, and nothing comes of it.
+        silenceMs:
+          (this.tools.stalledMs ?? stalledMs) +
+          (extents.longestGap(facts.size) / facts.objectSize) * listedObjectMs,
         extents,
       },
       this.tools.temporary,

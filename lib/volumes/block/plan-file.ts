@@ -14,6 +14,8 @@ export interface ExportPlan {
   /** Exact size of the snapshot in bytes. */
   sizeBytes: number;
   clusterBits: number;
+  /** After so long without a byte of it, the export is ended. */
+  silenceMs: number;
   /** Bytes that the producer will write. */
   length: number;
   extents: ExtentList;

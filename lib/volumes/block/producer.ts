@@ -70,6 +70,7 @@ async function produce(plan: ExportPlan, env: Environment): Promise<void> {
     throw new CephbackupError('INTERNAL', `${output.total} bytes written where ${plan.length} were planned`);
   }
   const end = await command.ended();
+  if (end.silent) throw stalled(plan, plan.extents.bytes);
   if (end.exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `rbd export-diff: ${describeEnd(end)}`);
   confirmSnapshot(plan, env);
 }
@@ -86,7 +87,7 @@ class Export {
   }
 
   ended(): Promise<StreamEnd> {
-    return this.#command.ended;
+    return this.#command.ended();
   }
 
   /** The bytes of the planned extents, out of the stream of rbd. @throws CephbackupError EXPORT_INVALID */
@@ -102,9 +103,8 @@ class Export {
       }
       if (parser.ended) return;
       const end = await this.ended();
-      const passes = passing({ program: 'rbd', late: false, stderr: '', ...end });
-      const again = passes !== null && count < (passes.most ?? Infinity);
-      if (!empty || !again || performance.now() - began > patience.patienceMs) {
+      if (!empty || !mayPass(end, count, performance.now() - began)) {
+        if (end.silent) throw stalled(this.plan, coverage.bytes);
         const message = `the stream of rbd export-diff ends too early (${describeEnd(end)})`;
         throw new CephbackupError('EXPORT_INVALID', message);
       }
@@ -114,8 +114,24 @@ class Export {
   }
 
   #begin(): StreamedCommand {
-    return streamCommand('rbd', this.plan.exportArgs, this.env);
+    const { exportArgs, silenceMs } = this.plan;
+    return streamCommand('rbd', exportArgs, { env: this.env, silenceMs });
   }
+}
+
+/** @param count of attempts, all of which gave nothing */
+function mayPass(end: StreamEnd, count: number, elapsedMs: number): boolean {
+  if (end.silent) return count === 1;
+  const passes = passing({ program: 'rbd', late: false, stderr: '', ...end });
+  return passes !== null && count < (passes.most ?? Infinity) && elapsedMs <= patience.patienceMs;
+}
+
+function stalled({ silenceMs, extents }: ExportPlan, bytes: number): CephbackupError {
+  const minutes = (silenceMs / 60_000).toFixed(silenceMs < 60_000 ? 2 : 0);
+  return new CephbackupError(
+    'EXPORT_STALLED',
+    `rbd export-diff: nothing came for ${minutes} minutes, after ${bytes} of ${extents.bytes} bytes; it was ended`,
+  );
 }
 
 /** @throws CephbackupError SNAPSHOT_VANISHED where the name stands for nothing, or for another snapshot */
