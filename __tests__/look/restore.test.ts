@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { run } from '../../sandbox/process.js';
+import { observeNode } from '../../sandbox/world/node.js';
 import { searchPath } from '../../sandbox/tools.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import { runCephbackup, startCephbackup } from '../support/cephbackup.js';
@@ -28,7 +30,7 @@ const layout = [
 beforeAll(async () => {
   const folder = await temporaryFolder('look-restore');
   library = await Library.create();
-  env = { HOME: folder, ...library.repository.env };
+  env = { HOME: folder, TMPDIR: folder, ...library.repository.env };
   const file = path.join(folder, 'disk.raw');
   execFileSync('truncate', ['-s', `${540 * MiB}`, file]);
   const table = layout.map(({ start, size }) => `start=${start * 2048}, size=${size * 2048}\n`);
@@ -90,7 +92,8 @@ async function fill(root: string): Promise<void> {
 
 const target = async () => path.join(await temporaryFolder('target'), 'files');
 const restore = (args: string[]) => runCephbackup(['restore', ...args, '-o', 'json'], { env });
-const loops = () => execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE']).toString();
+/** restic alone made these backups, so that nobody has recorded what was proven. */
+const noRecord = [expect.stringContaining('kept no record of what it proved') as unknown as string];
 
 describe('restore --partition', () => {
   test.each([
@@ -109,7 +112,7 @@ describe('restore --partition', () => {
       target: { type: 'directory', state: 'complete' },
       files: 9,
       bytesWritten: big.length + 64 * MiB + 13,
-      warnings: [],
+      warnings: noRecord,
       leftovers: [],
     });
     const at = (name: string) => path.join(directory, 'etc/app', name);
@@ -218,12 +221,14 @@ describe('restore --partition', () => {
   test('takes files out of a disk that was backed up in segments', async () => {
     const directory = await target();
     const { code, json } = await restore(['app/4', '--partition', '2', '--to-directory', directory]);
-    expect({ code, json }).toMatchObject({ code: 0, json: { verified: true, warnings: [], leftovers: [] } });
+    expect({ code, json }).toMatchObject({
+      code: 0,
+      json: { verified: true, warnings: noRecord, leftovers: [] },
+    });
     expect(hash(readFileSync(path.join(directory, 'etc/app/big')))).toBe(hash(big));
   });
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('leaves no device and no process after %s', async (signal) => {
-    const before = loops();
     const directory = await target();
     const program = startCephbackup(['restore', 'app/4', '--partition', '2', '--to-directory', directory], {
       env,
@@ -231,10 +236,13 @@ describe('restore --partition', () => {
     await program.said('restoring files into');
     program.kill(signal);
     expect((await program.result).code).toBe(signal === 'SIGTERM' ? 143 : null);
+    const left = async () => {
+      const found = await observeNode({ words: [], temporary: env.TMPDIR ?? '' });
+      return found.filter((line) => !line.startsWith('file '));
+    };
     const deadline = performance.now() + 30_000;
-    while (loops() !== before && performance.now() < deadline)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(loops()).toBe(before);
+    while ((await left()).length > 0 && performance.now() < deadline) await sleep(100);
+    expect(await left()).toEqual([]);
   });
 });
 
