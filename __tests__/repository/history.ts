@@ -220,7 +220,7 @@ export class World {
       options.onStdoutLine?.(JSON.stringify({ message_type: 'summary', snapshot_id: id }));
       return Promise.resolve({ exitCode: 0, stdout: '', stderr: '' } as CommandResult);
     };
-    return { backup } as unknown as Restic;
+    return { backup, below: [] } as unknown as Restic;
   }
 }
 

@@ -54,8 +54,9 @@ export async function warnOfHooks(
         );
     }
   } catch (thrown) {
-    const why = asCephbackupError(thrown).message;
-    context.log.info(`without --hooks no hooks are run, and whether pods have any is not known: ${why}`);
+    const { code, message } = asCephbackupError(thrown);
+    const why = code === 'KUBE_FORBIDDEN' ? 'this account may not list them (chart: hooks.enabled)' : message;
+    context.log.info(`whether pods have hooks, which are not run without --hooks, is not known: ${why}`);
   }
   return warnings;
 }
