@@ -64,7 +64,7 @@ describe('the producer fails, and says why', () => {
 
   test('where rbd stands still; not where it does so once at its beginning, nor where its reader is slow', async () => {
     // Real exports begin within it on any machine; all cases wait at the same time.
-    const stalledMs = 15_000;
+    const stalledMs = 40_000;
     const started = async (name: string, command: string) => {
       const own = path.join(folder, `still-${name.replaceAll(' ', '-')}`);
       const searchPath = `${replaceRbd(own, [[exportOf(image), command]])}:${process.env.PATH ?? ''}`;

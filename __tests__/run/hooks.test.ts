@@ -142,6 +142,10 @@ test('a run that is told to end lets go whom it holds', async () => {
   const result = await running.result;
   expect(result.code ?? result.signal).toBe(143);
   expect(await lines(log)).toEqual(['pre', 'post']);
+  // A node does not end a command whose client is gone.
+  expect(result.stderr).toMatch(
+    /pre-snapshot hook of pod demo\/stopped was not waited for; it may still be running/,
+  );
 });
 
 describe('a group', () => {

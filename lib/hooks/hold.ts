@@ -84,6 +84,8 @@ async function runPre(tools: HoldTools, hook: PodHook, held: Set<PodHook>): Prom
     tools.warn(`${nameOf(hook)} went away before its pre-snapshot hook was run`);
     return;
   }
+  if (tools.signal.aborted && mayGoOn(end) !== '')
+    tools.warn(`the pre-snapshot hook of ${nameOf(hook)} was not waited for${mayGoOn(end)}`);
   tools.signal.throwIfAborted();
   failed(tools, hook, `the pre-snapshot hook of ${nameOf(hook)} failed: ${end.message}${mayGoOn(end)}`);
 }

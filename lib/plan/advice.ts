@@ -5,7 +5,7 @@ export function adviceOf({ backup, covered, lastError, guidance, repository }: C
   const lines = lastError === null ? [] : [`${lastError}: ${guidance ?? 'an unknown code'}`];
   if (backup && !covered)
     lines.push(
-      'save it by other means, and leave it out with the annotation `<prefix>/backup: "false"`: until then it counts as a gap',
+      'where that cannot be mended, save it by other means and leave it out with the annotation `<prefix>/backup: "false"`: until then it counts as a gap',
     );
   if (repository?.problem === 'mark-without-snapshot')
     lines.push('its backup is not in the repository any more: back it up with `cephbackup run`');

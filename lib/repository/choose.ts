@@ -98,7 +98,7 @@ function noneProven(snapshots: readonly Backup[], { namespace, pvc, asOf }: Want
 }
 
 function describeUntold({ id, time }: Backup): string {
-  return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} is of a release that kept no record of what it proved, and no PersistentVolume names it: whether it is complete is not known`;
+  return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} is of a release that kept no record of what it proved, and no mark is known to name it: whether it is complete is not known`;
 }
 
 function describeUnproven({ id, time, proof }: Backup): string {

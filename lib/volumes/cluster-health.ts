@@ -6,9 +6,14 @@ import type { CephStatus, HealthCheck } from '../tools/ceph/status.js';
  */
 const strains: { of: RegExp; blocks: boolean; means: string }[] = [
   {
-    of: /^(OSD|POOL)_FULL$/,
+    of: /^OSD_FULL$/,
     blocks: true,
     means: 'nothing can be written, snapshots and clones neither',
+  },
+  {
+    of: /^POOL_FULL$/,
+    blocks: false,
+    means: 'nothing can be written there, snapshots and clones neither',
   },
   {
     of: /^((OSD|POOL)_(NEARFULL|BACKFILLFULL)|POOL_NEAR_FULL)$/,

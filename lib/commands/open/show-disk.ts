@@ -35,6 +35,7 @@ export async function showDisk(
   const groups = await readLvm(
     disk,
     [...contents].filter(([, content]) => isPhysicalVolume(content)).map(([part]) => part),
+    tools.signal,
   );
   const shown: ShownPart[] = [];
   for (const part of parts) {

@@ -73,7 +73,7 @@ async function mountPartition(
   const shown = number === 0 ? 'this disk' : `partition ${number}`;
   if (content?.type == null) {
     const lvm = content !== null && isPhysicalVolume(content);
-    const group = lvm ? (await readLvm(disk, [part])).shown.get(part) : undefined;
+    const group = lvm ? (await readLvm(disk, [part], tools.signal)).shown.get(part) : undefined;
     const why = part.refused ?? `it holds ${group ?? content?.name ?? 'nothing'}`;
     const guidance = lvm
       ? `Show its volumes, and copy out of them: \`cephbackup open ${backup.namespace}/${backup.pvc} DIRECTORY --lvm\`.`

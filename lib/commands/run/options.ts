@@ -48,7 +48,7 @@ export const runOptions = {
     flag: '--snapshot-interval',
     placeholder: 'DURATION',
     description:
-      'wait so long at least between one snapshot in Ceph and the next; claims of a group share theirs (default: 0s)',
+      'begin the snapshots of volumes so far apart at least; claims of a group have one turn (default: 0s)',
     parse: duration,
   },
 } satisfies Definitions;

@@ -26,8 +26,14 @@ const sector = 512;
 /** What a group may have, whatever it claims. */
 const mostVolumes = 128;
 const mostSegments = 4096;
+/** QEMU opens the disk anew for each piece of a volume. */
+const mostPieces = 500;
+/** Of those that take a QEMU each. */
+const mostScattered = 16;
 /** vgcreate(8), lvcreate(8): what names consist of; they become directories here. */
 const soundName = /^(?!\.{1,2}$)(?!-)[A-Za-z0-9+_.-]{1,127}$/;
+/** lvmraid(7), lvmthin(7): names of segment types. */
+const soundType = /^[a-z0-9_+-]{1,32}$/;
 
 /**
  * The volumes of a group that its users see, by the group's own description. It is a tenant's: what lies outside of the
@@ -59,9 +65,21 @@ export function logicalVolumes(
     .slice(0, mostVolumes)
     .map(({ name, value }) => volumeOf(name, value, { extentBytes, bases }));
   const met = overlapping(found);
-  return found.map((volume) =>
-    met.has(volume) ? { ...volume, ranges: [], refused: 'it overlaps another volume' } : volume,
-  );
+  const scattered = new Set(found.filter(({ ranges }) => ranges.length > 1).slice(mostScattered));
+  const shown = found.map((volume) => {
+    if (met.has(volume)) return refusal(volume.name, 'it overlaps another volume');
+    return scattered.has(volume)
+      ? refusal(volume.name, `it is one of more than ${mostScattered} that lie in several pieces`)
+      : volume;
+  });
+  const others = visible.length - found.length;
+  return others === 0
+    ? shown
+    : [...shown, refusal(`${group}/*`, `${others} more than ${mostVolumes} volumes are not looked into`)];
+}
+
+function refusal(name: string, refused: string): LogicalVolume {
+  return { name, sizeBytes: 0, ranges: [], refused };
 }
 
 /** Where the extents of a physical volume begin, and what it may not leave. */
@@ -97,20 +115,21 @@ export function sequenceNumber(metadata: ConfigSection): number {
 
 function volumeOf(name: string, section: ConfigSection, layout: Layout): LogicalVolume {
   const count = countAt(section, 'segment_count') ?? 0;
-  const refuse = (refused: string): LogicalVolume => ({ name, sizeBytes: 0, ranges: [], refused });
-  if (count === 0 || count > mostSegments) return refuse('its description is damaged');
+  if (count === 0) return refusal(name, 'its description is damaged');
+  if (count > mostSegments) return refusal(name, `it has more than ${mostSegments} segments`);
   const ranges: DiskRange[] = [];
   let sizeBytes = 0;
   for (let number = 1; number <= count; number += 1) {
     const segment = sectionAt(section, `segment${number}`);
     const found = rangeOf(segment, sizeBytes, layout);
-    if (typeof found === 'string') return refuse(found);
+    if (typeof found === 'string') return refusal(name, found);
     sizeBytes += found.sizeBytes;
     const last = ranges.at(-1);
     if (last !== undefined && last.offset + last.sizeBytes === found.offset)
       last.sizeBytes += found.sizeBytes;
     else ranges.push(found);
   }
+  if (ranges.length > mostPieces) return refusal(name, `it lies in more than ${mostPieces} pieces`);
   return { name, sizeBytes, ranges, refused: null };
 }
 
@@ -122,7 +141,8 @@ function rangeOf(
 ): DiskRange | string {
   const type = textAt(segment, 'type');
   const [physical, first] = listAt(segment, 'stripes');
-  if (type !== 'striped') return `it is of the type "${type ?? 'unknown'}"`;
+  if (type !== 'striped')
+    return `it is of the type ${soundType.test(type ?? '') ? `"${type ?? ''}"` : 'unknown'}`;
   if (countAt(segment, 'stripe_count') !== 1) return 'it is striped over several physical volumes';
   const sizeBytes = (countAt(segment, 'extent_count') ?? 0) * extentBytes;
   const startBytes = (countAt(segment, 'start_extent') ?? -1) * extentBytes;

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
-import { messageOf } from '../../errors/error.js';
+import { CephbackupError, messageOf } from '../../errors/error.js';
+import { unlessAborted, within } from '../../waiting/within.js';
 import type { OpenDisk } from '../disk.js';
 import type { DiskPart } from '../partitions.js';
 import {
@@ -18,8 +19,25 @@ export interface Lvm {
   shown: Map<DiskPart, string>;
 }
 
-/** @param parts those that hold a physical volume */
-export async function readLvm(disk: OpenDisk, parts: readonly DiskPart[]): Promise<Lvm> {
+/** What is read are a few MiB; the repository may stop answering. */
+const patienceMs = 120_000;
+
+/**
+ * @param parts those that hold a physical volume
+ * @throws CephbackupError COMMAND_TIMEOUT; the signal's reason
+ */
+export async function readLvm(disk: OpenDisk, parts: readonly DiskPart[], signal: AbortSignal): Promise<Lvm> {
+  if (parts.length === 0) return { volumes: [], shown: new Map() };
+  const late = () => {
+    throw new CephbackupError(
+      'COMMAND_TIMEOUT',
+      `the metadata of LVM could not be read within ${patienceMs / 1000} s`,
+    );
+  };
+  return unlessAborted(within(read(disk, parts), patienceMs, late), signal);
+}
+
+async function read(disk: OpenDisk, parts: readonly DiskPart[]): Promise<Lvm> {
   const shown = new Map<DiskPart, string>();
   const placed = new Map<string, PlacedVolume>();
   const found: { part: DiskPart; volume: PhysicalVolume }[] = [];

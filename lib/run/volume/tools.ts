@@ -52,7 +52,7 @@ export interface VolumeTools {
   readKey: (volume: PlannedVolume, signal: AbortSignal) => Promise<void>;
   /**
    * Resolves when restic may save: from then on what is saved and never recorded is known to be no backup, also if
-   * this run is killed. Rejects as `history`.
+   * this run is killed, unless the manifests cannot be saved. Rejects as `history`.
    */
   maySave: Promise<void>;
   /**

@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 import { passing } from '../../waiting/passing.js';
 import { nextPause, type Patience } from '../../waiting/persist.js';
 import type { Environment } from './environment.js';
@@ -54,8 +55,7 @@ export function streamCommand(
   const watch = child.pid === undefined ? null : new SilenceWatch(child.pid, silenceMs);
   let late = false;
   const end = () => {
-    late = true;
-    child.kill('SIGKILL');
+    late = child.kill('SIGKILL');
   };
   const ended = new Promise<StreamEnd>((resolve, reject) => {
     child.once('error', (cause) => {
@@ -69,7 +69,7 @@ export function streamCommand(
   // Whoever sees the stream end too early asks for the reason; until then it must not be an unhandled rejection.
   ended.catch(() => undefined);
   const waitedFor = async () => {
-    const timer = setTimeout(end, silenceMs);
+    const timer = setTimeout(end, Math.min(silenceMs, unlimitedMs));
     try {
       return await ended;
     } finally {

@@ -128,7 +128,8 @@ export class RbdFilesystemDriver implements VolumeDriver {
     }
     const repaired = await checkExt(exec, device.path, fsck, options);
     if (repaired !== null) job.warn(repaired);
-    return { unmounted: unmounted ?? false, wholeSeconds };
+    // The kernel's own driver of ext2, where it has one, keeps no parts of a second, whatever the superblock says.
+    return { unmounted: unmounted ?? false, wholeSeconds: wholeSeconds || type === 'ext2' };
   }
 
   /**
