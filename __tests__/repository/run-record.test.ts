@@ -17,7 +17,7 @@ function fixture() {
     onStdoutLine(JSON.stringify({ message_type: 'summary', snapshot_id: 'e'.repeat(64) }));
     return Promise.resolve({ exitCode: 0, stdout: '', stderr: '' });
   };
-  const record = new ProofRecord({ backup } as unknown as Restic, 'c', () => state.now);
+  const record = new ProofRecord({ backup, below: [] } as unknown as Restic, 'c', () => state.now);
   return { told, state, record, end: () => record.save(new AbortController().signal) };
 }
 
