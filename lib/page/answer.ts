@@ -53,7 +53,10 @@ function rule({ maxAgeSeconds }: StatusReport): Html {
   if (maxAgeSeconds === null) return html`<p class="rule">Ok means that there is a backup, however old.</p>`;
   const hours = Math.round(maxAgeSeconds / 360) / 10;
   const limit = hours < 72 ? `${hours} hours` : `${Math.round(hours / 2.4) / 10} days`;
-  return html`<p class="rule">Ok means a proven backup that is no older than ${limit}.</p>`;
+  return html`<p class="rule">
+    Ok means a proven backup that is no older than ${limit}. Proven: looked up in the repository once it was
+    saved; read back: all of its data, by <code>cephbackup verify</code>.
+  </p>`;
 }
 
 function figures({ status: { totals, volumes }, madeMs, repository }: PageData): Html {

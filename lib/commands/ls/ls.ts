@@ -22,15 +22,14 @@ export const ls: Command<Values<typeof lsOptions>> = async (context) => {
   const claim = { cluster: backup.cluster, namespace: backup.namespace, pvc: backup.pvc, uid: backup.uid };
   if (options.versions !== null) {
     const versions = await versionsOf(context, history, options.versions);
+    if (versions.length === 0) throw neverThere(backup, options.versions);
     const document = { claim, path: options.versions, versions, warnings };
     return { document, table: (width) => versionTable(versions, width), exitCode: 0 };
   }
   const wanted = path.posix.normalize(`/${operands[1] ?? ''}`).replace(/(?<=.)\/$/, '');
   const entries = await entriesAt(context, backup, wanted);
   if (contentOf(backup.kind) === 'disk')
-    context.log.info(
-      `this is a disk; its files: mkdir look && cephbackup open ${backup.namespace}/${backup.pvc} look`,
-    );
+    context.log.info(`this is a disk; its files: mkdir look && ${openCommand(backup)}`);
   const document = {
     claim,
     snapshot: backup.id,
@@ -93,8 +92,21 @@ async function versionsOf(
     if (same(last?.entry ?? null, entry)) continue;
     versions.push({ snapshot: id, time: rfc3339(time), entry });
   }
-  if (versions.length > 0) return versions;
-  throw new CephbackupError('PATH_NOT_FOUND', `no backup of this claim has ${JSON.stringify(wanted)}`);
+  return versions;
+}
+
+function neverThere(backup: Backup, wanted: string): CephbackupError {
+  const message = `no backup of this claim has ${JSON.stringify(wanted)}`;
+  const guidance =
+    contentOf(backup.kind) === 'disk'
+      ? `Versions are those of a backup's own files; what is in the disk is shown by \`mkdir look && ${openCommand(backup)}\`, for each backup by its --snapshot.`
+      : `See what the newest one has: \`cephbackup ls ${backup.namespace}/${backup.pvc}\`.`;
+  return new CephbackupError('PATH_NOT_FOUND', message, { guidance });
+}
+
+/** Names the very backup: without that, the newest would be meant. */
+function openCommand({ namespace, pvc, id }: Backup): string {
+  return `cephbackup open ${namespace}/${pvc} look --snapshot ${id.slice(0, 8)}`;
 }
 
 function same(one: Entry | null, other: Entry | null): boolean {

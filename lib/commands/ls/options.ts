@@ -1,9 +1,11 @@
 import type { Definitions } from '../../cli/options.js';
 import { innerPath } from '../../cli/values.js';
-import { openOptions } from '../open/options.js';
+import { commonOptions } from '../shared/options/common.js';
+import { readingOptions } from '../shared/options/choice.js';
 
 export const lsOptions = {
-  ...openOptions,
+  ...commonOptions,
+  ...readingOptions,
   versions: {
     flag: '--versions',
     placeholder: 'PATH',

@@ -15,7 +15,7 @@ import { chosenBackup } from '../shared/chosen.js';
 import { lookTools } from '../shared/look.js';
 import { mountHere } from './mount-here.js';
 import { showDisk } from './show-disk.js';
-import { openTable, type OpenReport } from './table.js';
+import { openTable, takeOut, type OpenReport } from './table.js';
 import type { openOptions } from './options.js';
 
 /** Shows a backup at a directory until it is asked to end. Writes nothing, and leaves nothing mounted. */
@@ -42,7 +42,7 @@ export const open: Command<Values<typeof openOptions>> = async (context) => {
     report.directory = stage.directory;
     if (disk) report.parts = await showDisk(tools, stage, backup, context.options.lvm === true);
     else await showFiles(tools, stage, backup);
-    context.tell(`${openTable(report)}Ctrl-C ends it.`);
+    context.tell(`${openTable(report)}${takeOut(report)}Ctrl-C ends it.`);
     if (!context.signal.aborted) await once(context.signal, 'abort');
   } catch (thrown) {
     if (context.endedBy() === null) error = asCephbackupError(thrown);

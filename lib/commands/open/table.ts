@@ -28,6 +28,14 @@ export interface OpenReport {
   error: unknown;
 }
 
+/** How to have a file of a partition with its owner, mode and attributes; nothing where no partition is shown. */
+export function takeOut({ claim, snapshot, parts }: OpenReport): string {
+  const first = parts.find(({ partition, directory }) => partition !== null && directory !== null);
+  if (first === undefined) return '';
+  const backup = `${claim.namespace}/${claim.pvc} --snapshot ${snapshot.slice(0, 8)}`;
+  return `Copy what you need, or with owner, mode and attributes:\n  cephbackup restore ${backup} --partition ${String(first.partition)} --path /PATH --to-directory ./files\n`;
+}
+
 export function openTable(
   { claim, time, directory, parts }: OpenReport,
   width: number | null = null,

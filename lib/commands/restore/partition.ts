@@ -99,6 +99,6 @@ function noPartition(number: number, parts: BackupDisk['parts'], backup: Backup)
   });
 }
 
-function openGuidance({ namespace, pvc }: Backup, what: string): string {
-  return `See ${what}: \`mkdir look && cephbackup open ${namespace}/${pvc} look\`.`;
+function openGuidance({ namespace, pvc, id }: Backup, what: string): string {
+  return `See ${what}: \`mkdir look && cephbackup open ${namespace}/${pvc} look --snapshot ${id.slice(0, 8)}\`.`;
 }

@@ -46,13 +46,18 @@ export function stateText(state: TargetState): string {
   return states[state];
 }
 
+/** In a sentence, a number alone would be one of nothing. */
+function inWords(sizeBytes: number): string {
+  return sizeBytes < 1024 ? `${sizeBytes} bytes` : formatBytes(sizeBytes);
+}
+
 export function restoreTable(report: RestoreReport): string {
   const { claim, snapshot, time, target, verified, seconds, files } = report;
   const what = `${claim.namespace}/${claim.pvc} as of ${time} (snapshot ${snapshot.slice(0, 8)})`;
   const amount =
     files === null
-      ? formatBytes(report.bytesWritten)
-      : `${files} files and directories, ${formatBytes(report.bytesWritten)}`;
+      ? inWords(report.bytesWritten)
+      : `${files} files and directories, ${inWords(report.bytesWritten)}`;
   const how = verified ? 'verified: read back and compared with the backup' : 'NOT verified';
   const done = `Restored ${what}\nto ${target.type} ${target.name}: ${amount} written in ${seconds.toFixed(1)}s, ${how}.\n`;
   const failed = `NOT restored: ${what}\nto ${target.type} ${target.name}: ${stateText(target.state)}.\n`;
