@@ -69,7 +69,7 @@ try_install() {
   local install=(apt-get --yes --no-install-recommends --no-upgrade --no-remove install "$@") plan newer
   plan=$("${install[@]}" --simulate 2>>.cache/apt.log) || return 1
   newer=$(awk '$1 == "Inst" && $3 ~ /^\[/ { printf "%s ", $2 }' <<<"$plan")
-  [ -z "$newer" ] || die "these packages would have to be upgraded, which is left to you: $newer"
+  [ -z "$newer" ] || die "these packages would have to be upgraded, which is left to you: apt-get install $newer"
   say "apt-get will install: $(awk '$1 == "Inst" { printf "%s ", $2 }' <<<"$plan")"
   run_apt "${install[@]}"
 }
