@@ -1,4 +1,4 @@
-import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { attachImage } from '../../sandbox/ceph.js';
 import { replaceRbd } from '../../sandbox/replaced-rbd.js';
@@ -118,6 +118,15 @@ describe('to an image', () => {
       expect(answer).toMatchObject({ code: 1, json: { error: { code: 'TARGET_FULL' } } });
       expect(answer.json.target.state).toBe('removed');
       expect(await current.cluster.rbd('ls', 'tight')).toBe('');
+      // A pool that was made a moment ago has no statistics yet.
+      const folder = current.file('programs');
+      await mkdir(folder);
+      const script =
+        '#!/bin/sh\ncase " $* " in *" df "*) echo "{\\"pools\\":[]}";; *) exec /usr/bin/ceph "$@";; esac\n';
+      await writeFile(`${folder}/ceph`, script, { mode: 0o755 });
+      const env = { ...current.env, PATH: `${folder}:${current.env.PATH ?? ''}` };
+      const early = await current.command(['restore', 'app/disk', '--to-image', 'tight/restored'], env);
+      expect(early).toMatchObject({ code: 1, json: { error: { code: 'TARGET_FULL' } } });
     } finally {
       await current.cluster.deletePool('tight');
     }

@@ -67,8 +67,9 @@ async function freeBytes(
   const { quota_max_bytes: most } = asObject(parseJson(quota, 'ceph osd pool get-quota'), 'get-quota');
   const limits = [
     ...(typeof available === 'number' ? [available] : []),
-    ...(typeof most === 'number' && most > 0 && typeof stored === 'number'
-      ? [Math.max(0, most - stored)]
+    // A pool that was made a moment ago has a quota, and no statistics yet: nothing is in it.
+    ...(typeof most === 'number' && most > 0
+      ? [Math.max(0, most - (typeof stored === 'number' ? stored : 0))]
       : []),
   ];
   return limits.length === 0 ? null : Math.min(...limits);
