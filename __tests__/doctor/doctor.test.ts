@@ -188,34 +188,22 @@ describe('what is broken is named', () => {
   });
 });
 
+/** What neither a repository nor a Ceph is there for. */
+const withoutAnswer = [
+  ...['repository-locks', 'repository-place', 'memory', 'ceph-health', 'clock-ceph', 'ceph-images'],
+  ...['ceph-capabilities', 'cephfs', 'cephfs-mount'],
+];
+
 /** Besides what is in the table: what can only not be looked at. */
 const unseen: Record<SetUpName, string[]> = {
   sound: [],
   'nothing answers': [
     ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'jobs', 'claims', 'filesystems', 'repository'],
-    ...[
-      'repository-locks',
-      'repository-place',
-      'memory',
-      'ceph-health',
-      'clock-ceph',
-      'ceph-images',
-      'ceph-capabilities',
-    ],
-    ...['cephfs', 'cephfs-mount'],
+    ...withoutAnswer,
   ],
   'nobody lets us in': [
     ...['kubernetes-permissions', 'clock-kubernetes', 'lease', 'jobs', 'claims', 'filesystems'],
-    ...[
-      'repository-locks',
-      'repository-place',
-      'memory',
-      'ceph-health',
-      'clock-ceph',
-      'ceph-images',
-      'ceph-capabilities',
-    ],
-    ...['cephfs', 'cephfs-mount'],
+    ...withoutAnswer,
   ],
   'rights are missing': ['repository-locks', 'memory'],
   'Ceph may only be read, by an old restic': [],

@@ -6,8 +6,8 @@ import type { CephbackupError } from '../../lib/errors/error.js';
 import { Hooks } from '../../lib/hooks/hooks.js';
 import { connectKube } from '../../lib/kube/client.js';
 import { connectPodExec } from '../../lib/kube/exec/exec.js';
-import type { KubeObject } from '../../lib/kube/types.js';
 import { silent } from '../../lib/log/logger.js';
+import { runningPod } from '../../sandbox/kube/pod.js';
 import type { FaultMode, SeenRequest } from '../../sandbox/kube/index.js';
 import { startStandIn } from '../../sandbox/kube/stand-in.js';
 import type { SandboxKube } from '../../sandbox/kube/types.js';
@@ -27,18 +27,7 @@ beforeAll(async () => {
     [`${prefix}/post-snapshot`]: 'rm -f frozen; echo thawed; echo post >>posts',
     [`${prefix}/hook-timeout`]: '1s',
   };
-  await kube.seed([
-    {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { namespace: 'shop', name: 'db', annotations },
-      spec: {
-        containers: [{ name: 'main' }],
-        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
-      },
-      status: { phase: 'Running', containerStatuses: [{ name: 'main', state: { running: {} } }] },
-    } as KubeObject,
-  ]);
+  await kube.seed([runningPod({ namespace: 'shop', name: 'db' }, ['data'], annotations)]);
   const api = await connectKube({
     kubeconfig: kube.kubeconfig,
     env: process.env,

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { rfc3339 } from '../../lib/log/time.js';
-import type { KubeObject } from '../../lib/kube/types.js';
+import { runningPod } from '../../sandbox/kube/pod.js';
 import { mountImage } from '../../sandbox/ceph.js';
 import { waitFor } from '../../sandbox/process.js';
 import { prefix, Scenario, type SeededClaim } from '../support/scenario.js';
@@ -23,25 +23,8 @@ async function pod(name: string, claims: string[], hooks: Record<string, string>
   await mkdir(own);
   await writeFile(path.join(own, 'log'), '');
   const annotations = Object.entries(hooks).map(([key, value]) => [`${prefix}/${key}`, value]);
-  await scenario.kube.seed([
-    {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        namespace: 'demo',
-        name,
-        annotations: {
-          'sandbox/folder': own,
-          ...(Object.fromEntries(annotations) as Record<string, string>),
-        },
-      },
-      spec: {
-        containers: [{ name: 'main' }],
-        volumes: claims.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } })),
-      },
-      status: { phase: 'Running', containerStatuses: [{ name: 'main', state: { running: {} } }] },
-    } as KubeObject,
-  ]);
+  const all = { 'sandbox/folder': own, ...(Object.fromEntries(annotations) as Record<string, string>) };
+  await scenario.kube.seed([runningPod({ namespace: 'demo', name }, claims, all)]);
   return path.join(own, 'log');
 }
 

@@ -112,9 +112,11 @@ function configurationError(
   const code = found.every((mistake) => mistake.code === 'REPOSITORY_URL_INVALID')
     ? 'REPOSITORY_URL_INVALID'
     : 'USAGE';
-  const help = `See \`cephbackup help ${command ?? ''}\` for its options and examples.`;
-  const guidance = code === 'USAGE' && command !== undefined ? { guidance: help } : {};
-  return new CephbackupError(code, found.map(({ message }) => message).join('; '), guidance);
+  const details =
+    code === 'USAGE' && command !== undefined
+      ? { guidance: `See \`cephbackup help ${command}\` for its options and examples.` }
+      : {};
+  return new CephbackupError(code, found.map(({ message }) => message).join('; '), details);
 }
 
 function usage(messages: string[]): never {

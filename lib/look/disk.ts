@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CephbackupError } from '../errors/error.js';
@@ -9,7 +9,7 @@ import type { NamespaceRef } from '../tools/process/exec.js';
 import { lastLine } from '../tools/process/outcome.js';
 import { parseContent, type Content } from './filesystem.js';
 import { serveAsOneFile } from './segments/start.js';
-import { parsePartitions, type DiskPart } from './partitions.js';
+import { parsePartitions, type DiskPart, type DiskRange } from './partitions.js';
 import type { LookTools } from './tools.js';
 import { queryDeadlineMs } from '../waiting/deadline.js';
 
@@ -31,7 +31,12 @@ export const exportedDisk = `${exportDirectory}/disk`;
  */
 export async function openDisk(tools: LookTools, namespace: NamespaceRef, root: string): Promise<OpenDisk> {
   const { sizeBytes, blockdev } = await sourceOf(tools, namespace, root);
-  await exportLayer(tools, { namespace, sizeBytes, file: exportedDisk, backing: () => blockdev });
+  await exportLayer(tools, {
+    namespace,
+    sizeBytes,
+    file: exportedDisk,
+    backing: () => Promise.resolve(blockdev),
+  });
   return { path: pathInside(namespace, exportedDisk), sizeBytes };
 }
 
@@ -41,10 +46,8 @@ export interface Layered {
   sizeBytes: number;
   /** Must not exist. */
   file: string;
-  /** As QEMU names it, by a file with the description. */
-  backing: (description: string) => object;
-  /** Text that QEMU reads when it starts. */
-  description?: string;
+  /** What QEMU reads it from; may put files into a folder that lasts until QEMU has started. */
+  backing: (folder: string) => Promise<object>;
 }
 
 /**
@@ -54,12 +57,11 @@ export interface Layered {
  */
 export async function exportLayer(tools: LookTools, layered: Layered): Promise<void> {
   const { exec, scope, signal } = tools;
-  const { namespace, sizeBytes, file, backing, description = '' } = layered;
+  const { namespace, sizeBytes, file } = layered;
   const folder = await mkdtemp(path.join(tmpdir(), 'cephbackup-look-'));
   const layer = path.join(folder, 'layer.qcow2');
-  const text = path.join(folder, 'description');
   scope.add(null, () => rm(folder, { recursive: true, force: true }));
-  await writeFile(text, description);
+  const backing = await layered.backing(folder);
   const made = await exec('qemu-img', ['create', '-q', '-f', 'qcow2', layer, String(sizeBytes)], {
     signal,
     deadlineMs: 60_000,
@@ -68,7 +70,7 @@ export async function exportLayer(tools: LookTools, layered: Layered): Promise<v
     throw new CephbackupError('MAP_FAILED', `qemu-img create: ${lastLine(made.stderr)}`);
   await exportDisk(tools, {
     namespace,
-    blockdev: { driver: 'qcow2', file: { driver: 'file', filename: layer }, backing: backing(text) },
+    blockdev: { driver: 'qcow2', file: { driver: 'file', filename: layer }, backing },
     file,
     of: '',
     started: (daemon) => {
@@ -141,7 +143,7 @@ export async function readParts({ exec, signal }: LookTools, disk: OpenDisk): Pr
 export async function contentOf(
   { exec, signal }: Pick<LookTools, 'exec' | 'signal'>,
   disk: OpenDisk,
-  { offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
+  { offset, sizeBytes }: DiskRange,
 ): Promise<Content> {
   const place = ['--offset', String(offset), '--size', String(sizeBytes)];
   const args = [

@@ -5,7 +5,7 @@ import { mountReason } from '../tools/node/mount.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 import type { OpenDisk } from './disk.js';
 import { mountOptions, type Content } from './filesystem.js';
-import type { DiskPart } from './partitions.js';
+import type { DiskRange } from './partitions.js';
 import type { LookTools } from './tools.js';
 
 /**
@@ -17,7 +17,7 @@ import type { LookTools } from './tools.js';
 export async function mountPart(
   { exec, signal }: LookTools,
   disk: OpenDisk,
-  { offset, sizeBytes }: Pick<DiskPart, 'offset' | 'sizeBytes'>,
+  { offset, sizeBytes }: DiskRange,
   content: Content & { type: string },
   directory: string,
   namespace?: NamespaceRef,

@@ -1,10 +1,13 @@
-/** A part of a disk: a partition, or all of a disk that has no table. */
-export interface DiskPart {
-  /** The partition's number in the table; 0: the disk itself. */
-  number: number;
-  /** Bytes. */
+/** A range of a disk, in bytes. */
+export interface DiskRange {
   offset: number;
   sizeBytes: number;
+}
+
+/** A part of a disk: a partition, or all of a disk that has no table. */
+export interface DiskPart extends DiskRange {
+  /** The partition's number in the table; 0: the disk itself. */
+  number: number;
   /** Why it is not looked into; null where nothing speaks against it. */
   refused: string | null;
 }

@@ -1,10 +1,10 @@
-import type { CephStatus, HealthCheck } from '../tools/ceph/status.js';
+import type { CephStatus } from '../tools/ceph/status.js';
 
 /**
  * What makes a cluster one that backups should not burden, by the codes of Ceph 16 to 20 (src/osd/OSDMap.cc, src/mon/PGMap.cc,
  * src/mds/Beacon.cc).
  */
-const strains: { of: RegExp; blocks: boolean; means: string }[] = [
+const burdens: { of: RegExp; blocks: boolean; means: string }[] = [
   {
     of: /^OSD_FULL$/,
     blocks: true,
@@ -32,16 +32,19 @@ const strains: { of: RegExp; blocks: boolean; means: string }[] = [
   },
 ];
 
-export interface Strain extends HealthCheck {
-  means: string;
+export interface HealthWarning {
+  code: string;
+  /** What a cluster does, in words: `warns of CODE: …`. */
+  said: string;
   /** Whether no backup can succeed. */
   blocks: boolean;
 }
 
 /** What Ceph warns of that a backup makes worse, or that makes it fail. */
-export function strainsOf({ health }: CephStatus): Strain[] {
-  return health.flatMap((check) => {
-    const strain = strains.find(({ of }) => of.test(check.code));
-    return strain === undefined ? [] : [{ ...check, means: strain.means, blocks: strain.blocks }];
+export function healthWarnings({ health }: CephStatus): HealthWarning[] {
+  return health.flatMap(({ code, message }) => {
+    const burden = burdens.find(({ of }) => of.test(code));
+    if (burden === undefined) return [];
+    return [{ code, said: `warns of ${code}: ${message}; ${burden.means}`, blocks: burden.blocks }];
   });
 }

@@ -12,6 +12,7 @@ import {
   type CephCluster,
 } from '../ceph.js';
 import { imageClaim, shareClaim } from '../claims.js';
+import { runningPod } from '../kube/pod.js';
 import { startKube, type SandboxKube } from '../kube/index.js';
 import { Repository } from '../repository.js';
 import { stageEnvironment } from '../stage.js';
@@ -142,20 +143,9 @@ export class TestBed {
   /** A running pod that mounts these claims, whose commands run on this machine. @param hooks its annotations */
   async pod(name: string, claims: readonly Claim[], hooks: Record<string, string>): Promise<void> {
     const annotations = Object.entries(hooks).map(([key, value]) => [`${prefix}/${key}`, value]);
-    const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { namespace, name, annotations: Object.fromEntries(annotations) as Record<string, string> },
-      spec: {
-        containers: [{ name: 'main' }],
-        volumes: claims.map(({ name: claimName }) => ({
-          name: claimName,
-          persistentVolumeClaim: { claimName },
-        })),
-      },
-      status: { phase: 'Running', containerStatuses: [{ name: 'main', state: { running: {} } }] },
-    };
-    await this.kube.seed([pod]);
+    const mounted = claims.map((claim) => claim.name);
+    const all = Object.fromEntries(annotations) as Record<string, string>;
+    await this.kube.seed([runningPod({ namespace, name }, mounted, all)]);
   }
 
   /** Starts `cephbackup run`. */

@@ -10,6 +10,7 @@ import { differences } from '../tree/compare.js';
 import { describeTree, type Tree } from '../tree/describe.js';
 import type { KubeObject } from '../../lib/kube/types.js';
 import type { CephbackupResult } from '../cephbackup.js';
+import { runningPod } from '../kube/pod.js';
 import { prefix, type Bed, type BedClaim } from './bed.js';
 import { filesystem, kinds, type Kind } from './kinds.js';
 
@@ -97,27 +98,15 @@ const heldRun = (name: string, wanted: readonly Kind[], group: Record<string, st
 });
 
 function podOf(claims: readonly BedClaim[], folder: string): KubeObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      namespace: 'app',
-      name: 'application',
-      annotations: {
-        'sandbox/folder': folder,
-        [`${prefix}pre-snapshot`]: 'echo pre >> hooks',
-        [`${prefix}post-snapshot`]: 'echo post >> hooks',
-      },
+  return runningPod(
+    { namespace: 'app', name: 'application' },
+    claims.map(({ name }) => name),
+    {
+      'sandbox/folder': folder,
+      [`${prefix}pre-snapshot`]: 'echo pre >> hooks',
+      [`${prefix}post-snapshot`]: 'echo post >> hooks',
     },
-    spec: {
-      containers: [{ name: 'main' }],
-      volumes: claims.map(({ name: claimName }) => ({
-        name: claimName,
-        persistentVolumeClaim: { claimName },
-      })),
-    },
-    status: { phase: 'Running', containerStatuses: [{ name: 'main', state: { running: {} } }] },
-  } as KubeObject;
+  );
 }
 
 const treeBelow = async (root: string): Promise<Tree> => {

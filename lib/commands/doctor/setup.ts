@@ -1,3 +1,4 @@
+import { cephName } from '../shared/ceph.js';
 import type { CephStatus } from '../../tools/ceph/status.js';
 import type { EpochMs } from '../../log/time.js';
 import type { doctorOptions } from './options.js';
@@ -127,8 +128,7 @@ export class Setup {
 
   /** What `ceph status` says of the cluster with these monitors (null: ceph.conf's). */
   cephStatus(monitors: readonly string[] | null): Promise<CephStatus> {
-    const which = monitors === null ? 'Ceph' : `Ceph at ${monitors.join(',')}`;
-    return this.once(which, async () => {
+    return this.once(cephName(monitors), async () => {
       const { clientsFor, signal } = this.parts;
       return clientsFor(monitors).ceph.status({ signal, deadlineMs: cephDeadlineMs });
     });

@@ -8,6 +8,7 @@ import { contentOf } from '../../restore/target.js';
 import { readError } from '../../tools/restic/errors.js';
 import { parseMessage } from '../../tools/restic/messages.js';
 import { chosenBackup } from '../shared/chosen.js';
+import { openCommand } from '../shared/look.js';
 import { resticOf } from '../shared/repository.js';
 import { entryOf, type Entry } from './entry.js';
 import type { lsOptions } from './options.js';
@@ -29,7 +30,7 @@ export const ls: Command<Values<typeof lsOptions>> = async (context) => {
   const wanted = path.posix.normalize(`/${operands[1] ?? ''}`).replace(/(?<=.)\/$/, '');
   const entries = await entriesAt(context, backup, wanted);
   if (contentOf(backup.kind) === 'disk')
-    context.log.info(`this is a disk; its files: mkdir look && ${openCommand(backup)}`);
+    context.log.info(`this is a disk; its files: ${openCommand(backup)}`);
   const document = {
     claim,
     snapshot: backup.id,
@@ -99,14 +100,9 @@ function neverThere(backup: Backup, wanted: string): CephbackupError {
   const message = `no backup of this claim has ${JSON.stringify(wanted)}`;
   const guidance =
     contentOf(backup.kind) === 'disk'
-      ? `Versions are those of a backup's own files; what is in the disk is shown by \`mkdir look && ${openCommand(backup)}\`, for each backup by its --snapshot.`
+      ? `Versions are those of a backup's own files; what is in the disk is shown by \`${openCommand(backup)}\`, for each backup by its --snapshot.`
       : `See what the newest one has: \`cephbackup ls ${backup.namespace}/${backup.pvc}\`.`;
   return new CephbackupError('PATH_NOT_FOUND', message, { guidance });
-}
-
-/** Names the very backup: without that, the newest would be meant. */
-function openCommand({ namespace, pvc, id }: Backup): string {
-  return `cephbackup open ${namespace}/${pvc} look --snapshot ${id.slice(0, 8)}`;
 }
 
 function same(one: Entry | null, other: Entry | null): boolean {

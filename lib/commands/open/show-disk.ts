@@ -3,16 +3,17 @@ import path from 'node:path';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { formatBytes } from '../../log/quantity.js';
 import { openBackupDisk, type BackupDisk } from '../../look/backup-disk.js';
-import { contentOf, exportedDisk, type OpenDisk } from '../../look/disk.js';
+import { contentOf, type OpenDisk } from '../../look/disk.js';
 import { isPhysicalVolume, type Content } from '../../look/filesystem.js';
 import { mountPart } from '../../look/loop.js';
 import type { LogicalVolume } from '../../look/lvm/logical-volumes.js';
 import { readLvm } from '../../look/lvm/read.js';
 import { volumeAsOneFile } from '../../look/lvm/whole.js';
-import type { DiskPart } from '../../look/partitions.js';
+import type { DiskPart, DiskRange } from '../../look/partitions.js';
 import type { Stage } from '../../look/stage.js';
 import type { LookTools } from '../../look/tools.js';
 import type { Backup } from '../../repository/claims.js';
+import { openLvmCommand } from '../shared/look.js';
 import { mountHere } from './mount-here.js';
 import type { OpenReport, ShownPart } from './table.js';
 
@@ -75,9 +76,7 @@ async function showVolume(
     const [range] = ranges;
     // One that lies in one piece is shown from the disk itself.
     const inOne = ranges.length === 1 && range !== undefined;
-    const from = inOne
-      ? disk
-      : await volumeAsOneFile(tools, namespace, { disk: exportedDisk, volume, number });
+    const from = inOne ? disk : await volumeAsOneFile(tools, namespace, volume, number);
     const where = inOne ? range : { offset: 0, sizeBytes };
     const content = await contentOf(tools, from, where);
     const why = content.type === null ? `it holds ${content.name}` : null;
@@ -111,7 +110,7 @@ async function mountOr(
 async function mount(
   tools: LookTools,
   disk: OpenDisk,
-  where: Pick<DiskPart, 'offset' | 'sizeBytes'>,
+  where: DiskRange,
   content: Content | undefined,
   place: string,
 ): Promise<void> {
@@ -120,18 +119,14 @@ async function mount(
   await mountPart(tools, disk, where, { ...content, type: content.type }, place);
 }
 
-function nothingShown(
-  shown: readonly ShownPart[],
-  { namespace, pvc }: Backup,
-  lvm: boolean,
-): CephbackupError {
+function nothingShown(shown: readonly ShownPart[], backup: Backup, lvm: boolean): CephbackupError {
   const found = shown.map(
     ({ partition, volume, sizeBytes, why }) =>
       `${volume ?? String(partition)} (${formatBytes(sizeBytes)}): ${why ?? ''}`,
   );
   const guidance = lvm
-    ? `Show the volumes of LVM: \`cephbackup open ${namespace}/${pvc} DIRECTORY --lvm\`.`
-    : `Restore the whole disk, and look into it with what knows it: \`cephbackup restore ${namespace}/${pvc} --to-file disk.qcow2\`.`;
+    ? `Show the volumes of LVM: \`${openLvmCommand(backup)}\`.`
+    : `Restore the whole disk, and look into it with what knows it: \`cephbackup restore ${backup.namespace}/${backup.pvc} --to-file disk.qcow2\`.`;
   return new CephbackupError(
     'FILESYSTEM_UNSUPPORTED',
     `nothing on this disk can be mounted: ${found.join('; ')}`,

@@ -12,7 +12,7 @@ import { prepareDirectory, resolveDirectory } from '../../restore/files/to-direc
 import type { Backup } from '../../repository/claims.js';
 import type { RestoreJob, RestoreOutcome } from '../../restore/job.js';
 import { unmount } from '../../tools/node/mount.js';
-import { lookTools } from '../shared/look.js';
+import { lookTools, openCommand, openLvmCommand } from '../shared/look.js';
 import type { RestoreContext } from './place.js';
 
 /** What is taken out of a disk. */
@@ -76,7 +76,7 @@ async function mountPartition(
     const group = lvm ? (await readLvm(disk, [part], tools.signal)).shown.get(part) : undefined;
     const why = part.refused ?? `it holds ${group ?? content?.name ?? 'nothing'}`;
     const guidance = lvm
-      ? `Show its volumes, and copy out of them: \`cephbackup open ${backup.namespace}/${backup.pvc} DIRECTORY --lvm\`.`
+      ? `Show its volumes, and copy out of them: \`${openLvmCommand(backup)}\`.`
       : 'Restore the whole disk with --to-file and look into it with tools that know what is in there.';
     throw new CephbackupError('FILESYSTEM_UNSUPPORTED', `${shown} cannot be mounted: ${why}`, { guidance });
   }
@@ -99,6 +99,6 @@ function noPartition(number: number, parts: BackupDisk['parts'], backup: Backup)
   });
 }
 
-function openGuidance({ namespace, pvc, id }: Backup, what: string): string {
-  return `See ${what}: \`mkdir look && cephbackup open ${namespace}/${pvc} look --snapshot ${id.slice(0, 8)}\`.`;
+function openGuidance(backup: Backup, what: string): string {
+  return `See ${what}: \`${openCommand(backup)}\`.`;
 }

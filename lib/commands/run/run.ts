@@ -34,7 +34,7 @@ import { clusterRecorder } from './recorder.js';
 import type { OpeningRepository } from '../shared/repository.js';
 import { Pace } from '../../waiting/pace.js';
 import { outageOf } from './outage.js';
-import { askForStrains } from './strains.js';
+import { askForHealth } from './health.js';
 import { auditNames, sweepEarlierRuns, uniqueLeftovers } from '../shared/sweeping.js';
 
 interface Start {
@@ -142,7 +142,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   maySave.catch(() => undefined);
   const warning = warnOfHooks(context, cluster, plan);
   const holding = await holdingFor(context, cluster, plan);
-  const strains = askForStrains(volumes, clientsFor, { signal, log });
+  const healthAsked = askForHealth(volumes, clientsFor, { signal, log });
   const result = await executeVolumes({
     volumes,
     inTurn: inTurn(volumes, ({ claim }) => turnTaken(attemptOf(claim, prefix))),
@@ -208,7 +208,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     volumes: result.volumes,
     errors,
     leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
-    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked, ...strains()],
+    warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked, ...healthAsked()],
   };
 }
 

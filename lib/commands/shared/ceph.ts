@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
 import type { volumeOptions } from './options/volumes.js';
+import type { PlannedVolume } from '../../plan/types.js';
 import { Ceph } from '../../tools/ceph/ceph.js';
 import { defaultConf, readKeys } from '../../tools/ceph/keyring.js';
 import { Rbd } from '../../tools/rbd/images.js';
@@ -20,6 +21,20 @@ export function isCephConfigured(
   return context.options.cephClusters !== null || existsSync(confOf(context) ?? defaultConf);
 }
 
+/** The clusters that volumes name, by their monitors; null stands for ceph.conf's. */
+export function clustersOf(volumes: readonly PlannedVolume[]): (readonly string[] | null)[] {
+  const all = volumes.map(({ details }) => details?.monitors ?? null);
+  return [...new Map(all.map((monitors) => [keyOf(monitors), monitors])).values()];
+}
+
+export function cephName(monitors: readonly string[] | null): string {
+  return monitors === null ? 'Ceph' : `Ceph at ${monitors.join(',')}`;
+}
+
+function keyOf(monitors: readonly string[] | null): string {
+  return (monitors ?? []).join(',');
+}
+
 /** Clients for each cluster that volumes name, made once. */
 export function cephClients(context: CommandContext<CephValues>): ClientsFor {
   const { options, exec, redactor } = context;
@@ -28,7 +43,7 @@ export function cephClients(context: CommandContext<CephValues>): ClientsFor {
   for (const { key } of readKeys(connection)) redactor.add(key);
   const known = new Map<string, ReturnType<ClientsFor>>();
   return (monitors) => {
-    const name = (monitors ?? []).join(',');
+    const name = keyOf(monitors);
     const clients = known.get(name) ?? {
       rbd: new Rbd(exec, { ...connection, monitors }),
       ceph: new Ceph(exec, { ...connection, monitors }),

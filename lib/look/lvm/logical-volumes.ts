@@ -1,16 +1,5 @@
+import type { DiskRange } from '../partitions.js';
 import { countAt, listAt, sectionAt, textAt, type ConfigSection } from './config.js';
-
-/** A physical volume of a disk: where it is, and how large. */
-export interface PlacedVolume {
-  offset: number;
-  sizeBytes: number;
-}
-
-/** A range of the disk, in bytes. */
-export interface DiskRange {
-  offset: number;
-  sizeBytes: number;
-}
 
 export interface LogicalVolume {
   /** `GROUP/NAME`. */
@@ -44,7 +33,7 @@ const soundType = /^[a-z0-9_+-]{1,32}$/;
  */
 export function logicalVolumes(
   metadata: ConfigSection,
-  placed: ReadonlyMap<string, PlacedVolume>,
+  placed: ReadonlyMap<string, DiskRange>,
 ): LogicalVolume[] {
   const { name: group, section } = groupOf(metadata);
   const extentBytes = (countAt(section, 'extent_size') ?? 0) * sector;
@@ -85,7 +74,7 @@ function refusal(name: string, refused: string): LogicalVolume {
 /** Where the extents of a physical volume begin, and what it may not leave. */
 interface Base {
   first: number;
-  place: PlacedVolume;
+  place: DiskRange;
 }
 
 interface Layout {

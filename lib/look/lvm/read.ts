@@ -2,14 +2,8 @@ import { open } from 'node:fs/promises';
 import { CephbackupError, messageOf } from '../../errors/error.js';
 import { unlessAborted, within } from '../../waiting/within.js';
 import type { OpenDisk } from '../disk.js';
-import type { DiskPart } from '../partitions.js';
-import {
-  groupOf,
-  logicalVolumes,
-  sequenceNumber,
-  type LogicalVolume,
-  type PlacedVolume,
-} from './logical-volumes.js';
+import type { DiskPart, DiskRange } from '../partitions.js';
+import { groupOf, logicalVolumes, sequenceNumber, type LogicalVolume } from './logical-volumes.js';
 import { readPhysicalVolume, type PhysicalVolume } from './physical-volume.js';
 
 /** The volume groups of a disk. */
@@ -39,7 +33,7 @@ export async function readLvm(disk: OpenDisk, parts: readonly DiskPart[], signal
 
 async function read(disk: OpenDisk, parts: readonly DiskPart[]): Promise<Lvm> {
   const shown = new Map<DiskPart, string>();
-  const placed = new Map<string, PlacedVolume>();
+  const placed = new Map<string, DiskRange>();
   const found: { part: DiskPart; volume: PhysicalVolume }[] = [];
   const file = await open(disk.path);
   try {

@@ -49,21 +49,15 @@ export async function readAttributes(
     last = JSON.stringify(attributes);
     if (attributes !== null && (!changed || same)) return attributes;
     const message = `attributes of ${directory.path}: ${said}`;
-    throw new CommandChanged('COMMAND_FAILED', message, changed);
+    throw changed
+      ? new ChangedWhileRead('COMMAND_FAILED', message)
+      : new CephbackupError('COMMAND_FAILED', message);
   };
-  const passes = (failure: unknown) => failure instanceof CommandChanged && failure.changed;
+  const passes = (failure: unknown) => failure instanceof ChangedWhileRead;
   return persist(read, whilePassing(passes, patience), options?.signal);
 }
 
-class CommandChanged extends CephbackupError {
-  constructor(
-    code: 'COMMAND_FAILED',
-    message: string,
-    readonly changed: boolean,
-  ) {
-    super(code, message);
-  }
-}
+class ChangedWhileRead extends CephbackupError {}
 
 async function readOnce(exec: Exec, { namespace, path }: Directory, options?: Options) {
   const chunks: Uint8Array[] = [];
@@ -79,7 +73,7 @@ async function readOnce(exec: Exec, { namespace, path }: Directory, options?: Op
   const said = lastLine(stderr);
   const changed = exitCode === 1 && said.endsWith(changing);
   const attributes = exitCode === 0 || changed ? parseEntry(Buffer.concat(chunks)) : null;
-  return { attributes, changed, said: said || 'tar told none' };
+  return { attributes, changed, said };
 }
 
 /**

@@ -1,16 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseJsonObjects } from '../../../tools/process/json.js';
-import { strainsOf } from '../../../volumes/cluster-health.js';
+import { clustersOf } from '../../shared/ceph.js';
+import { healthWarnings } from '../../../volumes/cluster-health.js';
 import { failed, NotChecked, ok, warning, type Check, type Finding } from '../check.js';
 import { cephDeadlineMs, type Setup } from '../setup.js';
 
-/** The clusters that volumes name; null stands for ceph.conf's. */
-export async function clustersOf(setup: Setup): Promise<(readonly string[] | null)[]> {
+/** The clusters to look at, by their monitors; null stands for ceph.conf's. */
+async function clustersIn(setup: Setup): Promise<(readonly string[] | null)[]> {
   try {
-    const volumes = await setup.volumes('rbd-filesystem', 'rbd-block', 'cephfs');
-    const found = volumes.map(({ details }) => details?.monitors ?? null);
-    return [...new Map(found.map((monitors) => [monitors?.join(',') ?? '', monitors])).values()];
+    return clustersOf(await setup.volumes('rbd-filesystem', 'rbd-block', 'cephfs'));
   } catch (thrown) {
     // Without a plan, ceph.conf's cluster is still worth a look.
     if (thrown instanceof NotChecked) return [null];
@@ -28,7 +27,7 @@ export const cephConnection: Check = {
   run: async (setup) => {
     const { options } = setup.parts;
     const user = `client.${options.cephUser ?? 'admin'}`;
-    const clusters = await clustersOf(setup);
+    const clusters = await clustersIn(setup);
     if (clusters.length === 0) return ok('no volume needs it');
     return Promise.all(
       clusters.map(async (monitors): Promise<Finding> => {
@@ -84,16 +83,16 @@ function connectionFailure(message: string, user: string, monitors: readonly str
 export const cephHealth: Check = {
   name: 'ceph-health',
   run: async (setup) => {
-    const clusters = await clustersOf(setup);
+    const clusters = await clustersIn(setup);
     if (clusters.length === 0) return ok('no volume needs it');
     const findings = await Promise.all(
       clusters.map(async (monitors): Promise<Finding[]> => {
-        const strains = strainsOf(await setup.cephStatus(monitors));
-        if (strains.length === 0)
+        const warnings = healthWarnings(await setup.cephStatus(monitors));
+        if (warnings.length === 0)
           return [ok(`${nameOf(monitors)} has room, and keeps up with what it removes`)];
-        return strains.map(({ code, message, means, blocks }) =>
+        return warnings.map(({ said, blocks }) =>
           (blocks ? failed : warning)(
-            `${nameOf(monitors)} warns of ${code}: ${message}; ${means}`,
+            `${nameOf(monitors)} ${said}`,
             'see `ceph health detail` and `ceph df`, and mend that first',
           ),
         );
@@ -116,7 +115,7 @@ const logDelayMs = 1_500;
 export const cephClock: Check = {
   name: 'clock-ceph',
   run: async (setup, signal) => {
-    const clusters = await clustersOf(setup);
+    const clusters = await clustersIn(setup);
     if (clusters.length === 0) return ok('no volume needs it');
     const findings = await Promise.all(clusters.map((monitors) => clockOf(setup, monitors, signal)));
     return findings.flat();

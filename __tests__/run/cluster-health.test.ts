@@ -7,7 +7,7 @@ import { startKube } from '../../sandbox/kube/index.js';
 import { waitFor } from '../../sandbox/process.js';
 import { stageEnvironment } from '../../sandbox/stage.js';
 import { readStatus } from '../../lib/tools/ceph/status.js';
-import { strainsOf } from '../../lib/volumes/cluster-health.js';
+import { healthWarnings } from '../../lib/volumes/cluster-health.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { freshRepository } from '../support/repository.js';
 import { atEnd, temporaryFolder } from '../support/temporary.js';
@@ -15,7 +15,7 @@ import { atEnd, temporaryFolder } from '../support/temporary.js';
 const MiB = 1024 ** 2;
 
 test('a Ceph is spared, and where it is nearly full both `run` and `doctor` say what that means', async () => {
-  const folder = await temporaryFolder('strains');
+  const folder = await temporaryFolder('cluster-health');
   // One of its own: what one warns of would be told to all tests.
   const [ceph, kube, repository] = await Promise.all([
     startCeph({ dir: path.join(folder, 'ceph'), filesystems: [] }),
@@ -76,7 +76,7 @@ test('what an administrator has muted, and what backups do not touch, is not tol
     PG_SLOW_SNAP_TRIMMING: check(false),
   };
   const status = readStatus(JSON.stringify({ fsid: 'f', health: { status: 'HEALTH_WARN', checks } }));
-  expect(strainsOf(status).map(({ code }) => code)).toEqual(['MDS_TRIM', 'PG_SLOW_SNAP_TRIMMING']);
+  expect(healthWarnings(status).map(({ code }) => code)).toEqual(['MDS_TRIM', 'PG_SLOW_SNAP_TRIMMING']);
   for (const health of [undefined, null, [], 'HEALTH_OK', { checks: null }, { checks: { OSD_FULL: null } }])
     expect(readStatus(JSON.stringify({ fsid: 'f', health })).health).toEqual([]);
 });
