@@ -110,7 +110,7 @@ test('in several volumes it needs the hook, and the archive', async () => {
     return lostIn(restored, backup);
   };
   const without = await rehearsal.backUp(write, { programs: apart() });
-  expect(await restore(without, 'rm -f postmaster.pid').catch(() => without.acknowledged)).not.toEqual([]);
+  expect(await restore(without, 'rm -f postmaster.pid')).not.toEqual([]);
   const backup = await rehearsal.backUp(write, { programs: apart(), hooks: true });
   expect(backup.heldSeconds).toBeGreaterThan(0);
   expect(await restore(backup, commandsOf('postgresql-restore'))).toEqual([]);
