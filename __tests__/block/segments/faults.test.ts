@@ -171,13 +171,19 @@ describe('where the repository has lost', () => {
 
 /** A restic that, so many seconds after it began to back up, kills a child of the program that started it. */
 async function killing(pattern: string, seconds: number): Promise<string> {
-  const folder = await mkdtemp(path.join(rig.folder, 'killing-'));
-  const script = `#!/bin/bash
-if [[ " $* " == *" backup "*--group-by* ]]; then
+  return besideBackup(`
   parent=$PPID
-  (sleep ${seconds}; for pid in $(pgrep -P "$parent"); do
+  # Not in the volume, which is to be unmounted.
+  (cd /; sleep ${seconds}; for pid in $(pgrep -P "$parent"); do
     tr '\\0' ' ' </proc/$pid/cmdline | grep -q -e ${pattern} && kill -KILL "$pid"
-  done) >/dev/null 2>&1 &
+  done) >/dev/null 2>&1 &`);
+}
+
+/** A PATH with a restic that does something when it begins to back up. */
+async function besideBackup(commands: string): Promise<string> {
+  const folder = await mkdtemp(path.join(rig.folder, 'beside-'));
+  const script = `#!/bin/bash
+if [[ " $* " == *" backup "*--group-by* ]]; then ${commands}
 fi
 exec ${resolveProgram('restic', searchPath())} "$@"
 `;
@@ -225,6 +231,23 @@ async function deadClientsForgotten(): Promise<void> {
     while (await watchers()) await sleep(500);
   }
 }
+
+test('a clone that is still in use when its snapshot becomes a base is removed by the next run', async () => {
+  const claim = await backedUp('busy');
+  rig.io(claim, 'write -P 5 3M 1M');
+  const over = path.join(rig.folder, 'over');
+  const busy = await besideBackup(`(until [ -e ${over} ]; do sleep 0.2; done) >/dev/null 2>&1 &`);
+  const report = await rig.run('busy', ['--keep-base'], { env: { PATH: busy } });
+  await writeFile(over, '');
+  expect(report).toMatchObject({ exitCode: 5, volumes: [{ outcome: 'succeeded' }] });
+  expect(report.leftovers.map(({ kind }) => kind)).toContain('clone');
+  await rig.expectEqualToBase(claim, report.volumes[0]?.snapshot ?? '');
+  await deadClientsForgotten();
+  rig.io(claim, 'write -P 6 4M 1M');
+  const backup = await rig.backUp('busy');
+  await rig.expectEqualToBase(claim, backup.snapshot ?? '');
+  expect(await rig.scenario.cluster.rbd('ls', rig.scenario.place)).not.toContain('cephbackup-');
+}, 300_000);
 
 test('a run that is killed leaves nothing that the next does not mend', async () => {
   const claim = await backedUp('killed-run');

@@ -20,8 +20,8 @@ const betweenLooksMs = 500;
 
 /**
  * Finds snapshots, clones and mappings of earlier runs in one pool by their name, removes those that nobody uses: mapping,
- * clone, snapshot, in this order. A clone is removed only if its parent is the snapshot of the same name, a drill's
- * scratch image only if it has none, and neither while it is watched.
+ * clone, snapshot, in this order. A clone is removed only if its parent is the snapshot of the same name or that snapshot
+ * kept as a base, a drill's scratch image only if it has none, and neither while it is watched.
  */
 export class PlaceSweep {
   constructor(
