@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { startCeph, type CephCluster } from './ceph.js';
 import { checkout, statePath } from './checkout.js';
 import { Bed } from './faults/bed.js';
-import { casesOf, numberOf, shuffled } from './faults/matrix.js';
+import { casesOf, leastTried, numberOf, shuffled, sortOf } from './faults/matrix.js';
 import { Replay, type Case, type Verdict } from './faults/replay.js';
 import { Results, withTables } from './faults/results.js';
 import { subjects, type Subject } from './faults/subjects.js';
@@ -21,6 +21,8 @@ const { values: options } = parseArgs({
     /** Only subjects, and only cases, whose name has this. */
     subject: { type: 'string', default: '' },
     only: { type: 'string', default: '' },
+    /** How often each subject is killed at a random time. */
+    kills: { type: 'string' },
     /** Cases of one subject before the next has its turn. */
     round: { type: 'string', default: '40' },
     minutes: { type: 'string', default: '1000000' },
@@ -41,6 +43,8 @@ class Matrix {
   readonly #began = performance.now();
   readonly #left = new Map<string, number>();
   readonly #done: Set<string>;
+  /** How often each sort of case was tried, of whatever subject: what was tried least comes first. */
+  readonly #tried = new Map<string, number>();
   #count = 0;
   #beds = 0;
   broken = 0;
@@ -51,6 +55,7 @@ class Matrix {
   ) {
     const kept = results.lines.filter(({ outcome }) => !options.broken || outcome !== 'broken');
     this.#done = new Set(kept.map(({ id }) => id));
+    for (const id of this.#done) this.#mark(id);
   }
 
   get #over(): boolean {
@@ -83,11 +88,14 @@ class Matrix {
       }
       const cases = this.#casesOf(replay);
       this.#left.set(subject.name, cases.length);
-      for (const one of cases.slice(0, Number(options.round))) {
-        if (this.#over) break;
+      for (let count = 0; count < Number(options.round) && !this.#over; count += 1) {
+        const one = leastTried(cases, this.#tried);
+        if (one === undefined) break;
+        cases.splice(cases.indexOf(one), 1);
+        this.#mark(one.id);
         this.#tell(one, await replay.run(one).catch(defect));
       }
-      return cases.length > Number(options.round);
+      return cases.length > 0;
     } catch (thrown) {
       this.broken += 1;
       say(`broken: ${subject.name}: ${String(thrown)}`);
@@ -99,11 +107,17 @@ class Matrix {
 
   #casesOf({ subject, calls }: Replay): Case[] {
     const [index = 0, of = 1] = options.slice.split('/').map(Number);
-    const cases = casesOf(subject, calls, options.seed).filter(
+    const kills = options.kills === undefined ? undefined : Number(options.kills);
+    const cases = casesOf(subject, calls, options.seed, kills).filter(
       ({ id }) =>
         id.includes(options.only) && !this.#done.has(id) && Math.floor(numberOf('slice', id) * of) === index,
     );
     return shuffled(cases, ({ id }) => id, options.seed);
+  }
+
+  #mark(id: string): void {
+    const sort = sortOf(id);
+    this.#tried.set(sort, (this.#tried.get(sort) ?? 0) + 1);
   }
 
   #tell(one: Case, verdict: Verdict): void {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { callsOf, common, namesOf, patternOf, verbOf } from '../../sandbox/faults/calls.js';
 import { judgeAnswer, judgeWorld } from '../../sandbox/faults/judge.js';
 import { isKnown } from '../../sandbox/faults/known.js';
+import { leastTried, sortOf } from '../../sandbox/faults/matrix.js';
 
 const own = 'cephbackup-0123abcd-89abcdef-1';
 
@@ -73,4 +74,16 @@ describe('the rules', () => {
     expect(judgeWorld(new Set(), after, scope)).toEqual(['I4: + mount a']);
     expect(judgeWorld(new Set(), after, { ...scope, told: [] })).toHaveLength(2);
   });
+});
+
+test('what was tried least of all subjects is tried first', () => {
+  const ids = ['run: a | rbd ls (2) #3 | fails', 'run: a | rbd ls | fails', 'run: a | rbd rm | fails'];
+  const cases = [...ids, 'run: a | 7 | KILL at a random time'].map((id) => ({ id }));
+  const tried = new Map([
+    [sortOf('verify: b | rbd ls | fails'), 2],
+    [sortOf('run: c | 1 | KILL at a random time'), 1],
+  ]);
+  expect(leastTried(cases, tried)?.id).toBe('run: a | rbd rm | fails');
+  expect(leastTried(cases.slice(0, 2), tried)?.id).toBe(ids[0]);
+  expect(leastTried(cases.slice(4), tried)).toBeUndefined();
 });

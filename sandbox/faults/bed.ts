@@ -130,6 +130,13 @@ export class Bed {
     return running;
   }
 
+  /** The part of the world that a killed program answers for. */
+  async node(): Promise<World> {
+    const { cluster } = this.ground;
+    const seen = await observeWorld({ cluster, temporary: this.temporary });
+    return new Set([...seen].filter((line) => !isOthers(line)));
+  }
+
   async world(): Promise<World> {
     const { cluster, place, group } = this.ground;
     const shares = this.claims.some(({ kind }) => kind === 'cephfs-subvolume');

@@ -5,11 +5,20 @@ import type { Case } from './replay.js';
 import type { Subject } from './subjects.js';
 
 const killedAtRandom: Mode = { name: 'KILL at a random time', times: 1, ends: 'SIGKILL' };
-/** For each subject. */
+/** For each subject, where nobody asks for another number. */
 const randomKills = { run: 50, other: 10 };
 
-/** Every case of a subject: each call of its recording, with each mode. */
-export function casesOf(subject: Subject, calls: readonly Call[], seed: string): Case[] {
+/**
+ * Every case of a subject: each call of its recording, with each mode.
+ *
+ * @param kills how often it is killed at a random time
+ */
+export function casesOf(
+  subject: Subject,
+  calls: readonly Call[],
+  seed: string,
+  kills = subject.command === 'run' ? randomKills.run : randomKills.other,
+): Case[] {
   const names = namesOf(calls);
   const byCall = calls.flatMap((call) =>
     modesOf(call).map((mode) => {
@@ -17,12 +26,31 @@ export function casesOf(subject: Subject, calls: readonly Call[], seed: string):
       return { id, subject, call, mode, chance: numberOf(seed, id) };
     }),
   );
-  const count = subject.command === 'run' ? randomKills.run : randomKills.other;
-  const atRandom = Array.from({ length: count }, (_, index) => {
+  const atRandom = Array.from({ length: kills }, (_, index) => {
     const id = `${subject.name} | ${index + 1} | ${killedAtRandom.name}`;
     return { id, subject, call: null, mode: killedAtRandom, chance: numberOf(seed, id) };
   });
   return [...byCall, ...atRandom];
+}
+
+/** What a case has in common with those of other subjects, and of other calls that do the same: its verb and its mode. */
+export function sortOf(id: string): string {
+  const [, call = '', mode = ''] = id.split(' | ');
+  return mode === killedAtRandom.name ? mode : `${withoutNumbers(call)} | ${mode}`;
+}
+
+/** A call's name without the numbers that tell calls of one kind apart. */
+export function withoutNumbers(call: string): string {
+  return call.replace(/( \(\d+\))?( #\d+)?$/, '');
+}
+
+/** The first of those whose sort was tried least. */
+export function leastTried<T extends { id: string }>(
+  cases: readonly T[],
+  tried: ReadonlyMap<string, number>,
+): T | undefined {
+  const countOf = ({ id }: T) => tried.get(sortOf(id)) ?? 0;
+  return cases.toSorted((a, b) => countOf(a) - countOf(b))[0];
 }
 
 /** In an order that the seed decides. */

@@ -186,7 +186,8 @@ export class Replay {
       told: [...namesLeft(result), ...told],
       target: trial.target ?? null,
     };
-    problems.push(...(await this.#settled((now) => judgeWorld(world, now, scope))));
+    const look = () => (killed ? bed.node() : bed.world());
+    problems.push(...(await this.#settled(look, (now) => judgeWorld(world, now, scope))));
     const after = await this.#state();
     if (!killed && mode.command !== 'hang' && after.locks.length > 0)
       problems.push('a lock of the repository is left');
@@ -299,7 +300,12 @@ export class Replay {
     if (result.code !== 0) problems.push(`exit code ${result.code}: ${result.stderr.slice(-3000)}`);
     else problems.push(...(await trial.flaws()));
     const scope = { killed: false, hurt: false, told: [], target: trial.target ?? null };
-    problems.push(...(await this.#settled((now) => judgeWorld(world, now, scope))));
+    problems.push(
+      ...(await this.#settled(
+        () => bed.world(),
+        (now) => judgeWorld(world, now, scope),
+      )),
+    );
     const after = await this.#state();
     if (after.locks.length > 0) problems.push('a lock of the repository is left');
     if (subject.command === 'run') {
@@ -313,10 +319,10 @@ export class Replay {
     return problems.map((problem) => `again: ${problem}`);
   }
 
-  async #settled(judge: (now: World) => string[]): Promise<string[]> {
+  async #settled(look: () => Promise<World>, judge: (now: World) => string[]): Promise<string[]> {
     const began = performance.now();
     for (;;) {
-      const problems = judge(await this.bed.world());
+      const problems = judge(await look());
       // Ceph remembers for 30 s that a client watched which was ended in the middle.
       const watched = problems.every((problem) => problem.startsWith('I4: + watcher '));
       const endMs = began + (watched ? patience.watchMs : patience.worldMs);

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { withoutNumbers } from './matrix.js';
 import type { Case, Verdict } from './replay.js';
 
 /** What became of one case. */
@@ -64,7 +65,12 @@ function count(lines: readonly Line[]): Count {
 export function tables(all: readonly Line[]): string {
   const lines = latest(all).map((line) => {
     const [subject = '', call = '', mode = ''] = line.id.split(' | ');
-    return { ...line, subject, mode, call: mode.startsWith('KILL at') ? 'at any time' : shortName(call) };
+    return {
+      ...line,
+      subject,
+      mode,
+      call: mode.startsWith('KILL at') ? 'at any time' : withoutNumbers(call),
+    };
   });
   const bySubject = groups(lines, ({ subject }) => subject).map(([subject, some]) => {
     const { held, notMet, broken } = count(some);
@@ -96,11 +102,6 @@ function groups<T>(things: readonly T[], keyOf: (thing: T) => string): [string, 
   const found = new Map<string, T[]>();
   for (const thing of things) found.set(keyOf(thing), [...(found.get(keyOf(thing)) ?? []), thing]);
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** Without the numbers that tell calls of one kind apart. */
-function shortName(call: string): string {
-  return call.replace(/( \(\d+\))?( #\d+)?$/, '');
 }
 
 const begin = '<!-- faults: npm run test:faults -- --table -->';
