@@ -51,6 +51,27 @@ describe('what passes by itself', () => {
     await expectCleanWorld(before, scenario.worldScope);
   });
 
+  test('manifests that the repository refuses while it is being opened are saved when it is open', async () => {
+    const refused = { exitCode: 1, stderr: 'Fatal: unable to open repository: injected', once: true };
+    const report = await scenario.run({
+      args: only(claim),
+      faults: [{ program: 'restic', when: 'backup*kind=manifests*', mode: 'fail', ...refused }],
+    });
+    expect(report.code).toBe(0);
+    expect(report.stderr).toContain('saved manifests');
+  });
+
+  test('manifests that cannot be saved at all are exit 3, and the volumes are backed up', async () => {
+    const refused = { exitCode: 1, stderr: 'Fatal: injected' };
+    const report = await scenario.run({
+      args: only(claim),
+      faults: [{ program: 'restic', when: 'backup*kind=manifests*', mode: 'fail', ...refused }],
+    });
+    expect(report.volume(claim)).toMatchObject({ error: null });
+    expect(report.code).toBe(3);
+    expect(report.stderr).toContain('the manifests of this run could not be saved');
+  });
+
   test('a repository that refuses connections is exit 3, by its own reason', async () => {
     const report = await scenario.run({
       args: ['--patience', '1s'],
@@ -59,6 +80,7 @@ describe('what passes by itself', () => {
     expect(report.code).toBe(3);
     expect(report.error?.code).toBe('REPOSITORY_UNREACHABLE');
     expect(report.error?.message).toMatch(/connection refused/);
+    expect(report.stderr).not.toContain('manifests');
     expect(report.volume(claim)).toMatchObject({ outcome: 'not-attempted' });
   });
 });

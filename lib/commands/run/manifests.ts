@@ -97,15 +97,25 @@ export class RunManifests {
       readImageFacts(considered, locateImage(clientsFor), options.concurrency ?? 4, signal),
     ]);
     for (const problem of images.problems) log.debug(problem);
-    // A repository that cannot be opened is told by whoever opens it.
-    const usable = await opened.then(
-      () => true,
-      () => false,
-    );
-    if (!usable) return null;
     const claims = considered.map((volume) => claimManifest(volume, images.facts.get(volume.uid) ?? null));
     const about = { version: 1 as const, cluster: cluster.name, run: lease.runId, narrowed };
-    return this.#put({ ...about, time: new Date(clock()).toISOString(), claims, storageClasses }, time);
+    const put = (until: AbortSignal) =>
+      this.#put({ ...about, time: new Date(clock()).toISOString(), claims, storageClasses }, time, until);
+    // Beside the opening, in whose time restic derives its key.
+    const abandoned = new AbortController();
+    const notOpened = opened.then(
+      () => null,
+      (thrown: unknown) => {
+        abandoned.abort(thrown);
+        return thrown;
+      },
+    );
+    return put(AbortSignal.any([signal, abandoned.signal])).catch(async (thrown: unknown) => {
+      // A repository that cannot be opened is told by whoever opens it, who may also have waited for it.
+      if ((await notOpened) !== null) return null;
+      if (signal.aborted) throw thrown;
+      return put(signal);
+    });
   }
 
   async #corrected(
@@ -123,11 +133,11 @@ export class RunManifests {
     this.context.log.debug(`${namespace}/${pvc}: saving its manifest again, as its image is by now`);
     const image: ImageFacts = { metadata, sizeBytes: imageSize };
     const claims = saved.claims.map((claim) => (claim.uid === uid ? { ...claim, image } : claim));
-    return this.#put({ ...saved, claims }, time);
+    return this.#put({ ...saved, claims }, time, this.request.signal);
   }
 
-  async #put(manifests: Manifests, time: number): Promise<Manifests> {
-    const { restic, signal } = this.request;
+  async #put(manifests: Manifests, time: number, signal: AbortSignal): Promise<Manifests> {
+    const { restic } = this.request;
     const id = await saveManifests(restic, manifests, time, signal);
     const { log } = this.context;
     log.info('saved manifests', { snapshot: id.slice(0, 8), claims: manifests.claims.length });
