@@ -118,3 +118,20 @@ test('what a first run saves is known as unproven from the beginning, also where
   const { code, json } = await first.cephbackup(restore, { env: withoutApi });
   expect({ code, json }).toMatchObject({ code: 1, json: { error: { code: 'SNAPSHOT_NOT_FOUND' } } });
 });
+
+// Nothing else in the repository tells then that records are kept: only that it is named as no backup.
+test('a stray of a first run whose manifests could not be saved is no backup, with the password alone', async () => {
+  const first = await Scenario.create();
+  const data = await first.claim('data', { fill: content('never proven') });
+  const command = 'cd /; umount --lazy /run/cephbackup/volume';
+  const faults = [
+    { program: 'restic', when: 'backup*kind=manifests*', mode: 'fail' as const },
+    { program: 'restic', when: 'backup*pvc=data*', mode: 'then' as const, command },
+  ];
+  const failed = await first.run({ faults });
+  expect(failed.error?.code).toBe('MANIFESTS_NOT_SAVED');
+  expect(await first.snapshots(data)).toHaveLength(1);
+  const restore = ['restore', 'demo/data', '--to-directory', await temporaryFolder('restored'), '-o', 'json'];
+  const { code, json } = await first.cephbackup(restore, { env: withoutApi });
+  expect({ code, json }).toMatchObject({ code: 1, json: { error: { code: 'SNAPSHOT_NOT_FOUND' } } });
+});
