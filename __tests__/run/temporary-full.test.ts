@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { beforeAll, expect, test } from '@jest/globals';
+import { writeUnnamedFile } from '../../lib/tools/process/unnamed-file.js';
 import { run } from '../../sandbox/process.js';
 import { Scenario, type SeededClaim } from '../support/scenario.js';
 import { atEnd, temporaryFolder } from '../support/temporary.js';
@@ -34,4 +35,13 @@ test.each([
     error: { code: 'TEMPORARY_FULL', message: expect.stringContaining(full) },
   });
   expect(report.code).toBe(1);
+});
+
+test('so is a temporary file of our own that has no room there, and nothing of it stays', async () => {
+  const parts = Array.from({ length: 4 }, () => Buffer.alloc(512 * 1024, 1));
+  expect(() => writeUnnamedFile(full, parts)).toThrow(
+    expect.objectContaining({ code: 'TEMPORARY_FULL', message: expect.stringContaining(full) }),
+  );
+  expect(await readdir(full)).toEqual([]);
+  writeUnnamedFile(full, [Buffer.alloc(512 * 1024)]).close();
 });
