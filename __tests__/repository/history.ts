@@ -3,7 +3,7 @@ import { verifiedOn } from '../../lib/plan/attempt.js';
 import { backupsOf, groupByClaim } from '../../lib/repository/claims.js';
 import { manifestsHost, manifestTags, recordNote } from '../../lib/repository/manifests.js';
 import { ProofRecord } from '../../lib/repository/run-record.js';
-import { recordsAreKept, type Marks } from '../../lib/repository/proofs.js';
+import { readRecord, type Marks } from '../../lib/repository/proofs.js';
 import type { KeepRules } from '../../lib/retention/keep.js';
 import { storedClaims, forgottenIds, planRetention } from '../../lib/retention/plan.js';
 import { verdictsOf } from '../../lib/retention/rules.js';
@@ -58,13 +58,14 @@ export class World {
   async run(release: 'old' | 'new', kill: boolean): Promise<void> {
     this.#later(20);
     const record = new ProofRecord(this.#restic(), cluster, () => this.now);
-    if (release === 'new') record.adopt([...this.snapshots], this.marks);
+    const known = readRecord(this.snapshots, this.marks);
+    if (release === 'new') record.adopt([...this.snapshots], known);
     // What a killed run had marked is told by the next one, if that lives.
     const adopted = new Set(this.marked.values());
     const narrowed = this.claims.filter(() => this.random.below(5) > 0);
     const begun = this.now - 1000;
     // Manifests may take longer than volumes; a run that is killed may not have saved them.
-    const first = release === 'new' && !recordsAreKept(this.snapshots, this.now);
+    const first = release === 'new' && !known.keptAt(this.now);
     const manifests = { at: first ? 0 : this.random.below(narrowed.length + 1), saved: false };
     const saveManifests = () => {
       if (manifests.saved) return;

@@ -86,19 +86,17 @@ export function judge(snapshots: readonly ResticSnapshot[], marks: Marks | null)
   return (snapshot) => recordOf(tagValue(snapshot.tags, 'cluster') ?? '').judge(snapshot);
 }
 
-/**
- * Whether what is saved from now on counts only if it is recorded: the last run told that it keeps a record.
- * @param own of one cluster
- */
-export function recordsAreKept(own: readonly ResticSnapshot[], now: EpochMs): boolean {
+/** What the snapshots of one cluster tell, and its marks. @param own all of them, and no others */
+export function readRecord(own: readonly ResticSnapshot[], { ids }: Marks): ClusterRecord {
   const record = new ClusterRecord();
   for (const snapshot of own) record.read(snapshot);
+  record.mark(own, ids);
   record.close();
-  return record.keptAt(now);
+  return record;
 }
 
 /** What is recorded of one cluster's snapshots. */
-class ClusterRecord {
+export class ClusterRecord {
   readonly #entries = new Map<string, Entry>();
   readonly #marked = new Set<string>();
   /** By the claim's UID, when its newest marked backup was made. */
@@ -132,19 +130,31 @@ class ClusterRecord {
     this.#runs.sort((a, b) => a.time - b.time || Number(a.records) - Number(b.records));
   }
 
-  judge({ id, original, tags, tree, time }: ResticSnapshot): Proof {
+  judge(snapshot: ResticSnapshot): Proof {
+    return this.#judge(snapshot, true);
+  }
+
+  /** The same without the marks: what the repository tells everybody. */
+  judgeUnmarked(snapshot: ResticSnapshot): Proof {
+    return this.#judge(snapshot, false);
+  }
+
+  #judge({ id, original, tags, tree, time }: ResticSnapshot, byMarks: boolean): Proof {
     const entry = this.#entries.get(id) ?? this.#entries.get(original ?? '');
     if (entry?.proven === true) return tree.startsWith(entry.tree) ? 'proven' : 'changed';
-    if (this.#marked.has(id)) return 'proven';
+    if (byMarks && this.#marked.has(id)) return 'proven';
     if (entry !== undefined) return 'unproven';
     const at = Date.parse(time);
     if (this.keptAt(at)) return 'unproven';
     // Releases that kept no record marked each proven backup at once: what is newer than the mark was not proven.
-    const marked = this.#markedTimes.get(tagValue(tags, 'uid') ?? '') ?? null;
-    return marked !== null && at > marked ? 'unproven' : 'untold';
+    const marked = byMarks ? this.#markedTimes.get(tagValue(tags, 'uid') ?? '') : undefined;
+    return marked !== undefined && at > marked ? 'unproven' : 'untold';
   }
 
-  /** Whether the run that was in progress at this time kept a record: the last one that began before. */
+  /**
+   * Whether the run that was in progress at this time kept a record, so that what it saved counts only if it is recorded:
+   * the last one that began before.
+   */
   keptAt(time: EpochMs): boolean {
     let [low, high] = [0, this.#runs.length];
     while (low < high) {

@@ -2,7 +2,7 @@ import type { EpochMs } from '../log/time.js';
 import { asCephbackupError, CephbackupError } from '../errors/error.js';
 import type { Restic } from '../tools/restic/restic.js';
 import type { ResticSnapshot } from '../tools/restic/snapshot.js';
-import { judge, proofNote, proofsFile, proofsHost, proofTags, type Marks } from './proofs.js';
+import { proofNote, proofsFile, proofsHost, proofTags, type ClusterRecord } from './proofs.js';
 import { saveText } from './save-text.js';
 
 /** A run's account of its proofs, which is saved in the repository for all who have its password. */
@@ -38,12 +38,11 @@ export class ProofRecord implements ProofNotes {
    * Records what only the marks tell so far: proofs of a run that was killed, and what a release without a record left
    * behind unproven.
    */
-  adopt(snapshots: readonly ResticSnapshot[], marks: Marks): void {
-    const [recorded, known] = [judge(snapshots, null), judge(snapshots, marks)];
-    const present = new Set(snapshots.map(({ id }) => id));
-    for (const snapshot of snapshots) {
-      const proof = known(snapshot);
-      if (proof === recorded(snapshot)) continue;
+  adopt(own: readonly ResticSnapshot[], record: ClusterRecord): void {
+    const present = new Set(own.map(({ id }) => id));
+    for (const snapshot of own) {
+      const proof = record.judge(snapshot);
+      if (proof === record.judgeUnmarked(snapshot)) continue;
       if (proof !== 'proven' && proof !== 'unproven') continue;
       // A copy is told of by the id that its copies will have, too: restic keeps the first one.
       const { id, original, tree } = snapshot;

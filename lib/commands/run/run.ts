@@ -11,7 +11,7 @@ import { buildPlan } from '../../plan/plan.js';
 import type { Plan, PlannedVolume } from '../../plan/types.js';
 import { markedSnapshot } from '../../plan/marks.js';
 import { GroupReader } from '../../repository/read-back.js';
-import { recordsAreKept } from '../../repository/proofs.js';
+import { readRecord } from '../../repository/proofs.js';
 import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
@@ -130,14 +130,16 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   const own = opened.then((snapshots) =>
     snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name),
   );
-  const history = own.then((snapshots) => {
-    proofs.adopt(snapshots, marksOf(cluster.inventory.persistentVolumes, cluster.name, prefix));
+  const marks = marksOf(cluster.inventory.persistentVolumes, cluster.name, prefix);
+  const record = own.then((snapshots) => readRecord(snapshots, marks));
+  const history = Promise.all([own, record]).then(([snapshots, known]) => {
+    proofs.adopt(snapshots, known);
     return new History(snapshots);
   });
   history.catch(() => undefined);
   // The first run that keeps a record says so before it saves anything else; later ones need not be waited for.
-  const maySave = own.then(async (snapshots) => {
-    if (!recordsAreKept(snapshots, clock())) await manifests.end();
+  const maySave = record.then(async (known) => {
+    if (!known.keptAt(clock())) await manifests.end();
   });
   maySave.catch(() => undefined);
   const warning = warnOfHooks(context, cluster, plan);
