@@ -1,8 +1,8 @@
 import { chmod, mkdir, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
-import { readAttributes } from '../../lib/tools/node/directory-attributes.js';
-import { createExec } from '../../lib/tools/process/exec.js';
+import { readAttributes, writeAttributes } from '../../lib/tools/node/directory-attributes.js';
+import { createExec, type Exec } from '../../lib/tools/process/exec.js';
 import { Redactor } from '../../lib/log/redactor.js';
 import { searchPath } from '../../sandbox/tools.js';
 import { FaultyPrograms, type Fault } from '../support/faults.js';
@@ -41,4 +41,18 @@ test('what else tar complains of is an error at once', async () => {
   });
   await expect(attributes).rejects.toMatchObject({ message: expect.stringContaining('Input/output error') });
   expect(programs.calls().length).toBe(1);
+});
+
+test('tar may wait for longer than a metadata server knows a client that was killed', async () => {
+  const directory = { namespace: null, path: await temporaryFolder('attributes') };
+  const real = createExec({ env: { PATH: searchPath() }, log: silent, redactor: new Redactor() });
+  const deadlines: number[] = [];
+  const exec: Exec = (program, args, options) => {
+    deadlines.push(options.deadlineMs);
+    return real(program, args, options);
+  };
+  await writeAttributes(exec, directory, await readAttributes(exec, directory), true);
+  // `session_timeout`, 60 s, and what it takes to look around for such clients.
+  expect(Math.min(...deadlines)).toBeGreaterThanOrEqual(120_000);
+  expect(deadlines).toHaveLength(2);
 });

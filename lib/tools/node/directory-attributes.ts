@@ -31,6 +31,8 @@ const virtual = /^(ceph|system\.nfs4)/;
 /** On CephFS, what a directory's subtree sums up to, and with it its change time, may still arrive in a snapshot. */
 const changing = 'file changed as we read it';
 const patience = steady(30_000, 1_000);
+/** A metadata server forgets a client that was killed after a minute (`session_timeout`), and lets others wait for it. */
+const deadlineMs = 180_000;
 
 /**
  * Read by tar, which every Debian has: one entry of its `posix` format tells all of it. Where something of the directory
@@ -63,7 +65,7 @@ async function readOnce(exec: Exec, { namespace, path }: Directory, options?: Op
   const chunks: Uint8Array[] = [];
   const args = ['--create', '--format=posix', '--no-recursion', ...xattrOptions, '--directory', path, '.'];
   const { exitCode, stderr } = await exec('tar', args, {
-    deadlineMs: 60_000,
+    deadlineMs,
     ...(namespace === null ? {} : { namespace }),
     ...options,
     output: async (stream) => {
@@ -90,7 +92,7 @@ export async function writeAttributes(
   const who = owners ? '--same-owner' : '--no-same-owner';
   const args = ['--extract', '--same-permissions', who, ...xattrOptions, '--directory', path];
   const result = await exec('tar', args, {
-    deadlineMs: 60_000,
+    deadlineMs,
     ...(namespace === null ? {} : { namespace }),
     ...options,
     input: once(formatEntry(attributes)),
