@@ -9,6 +9,8 @@ export interface CephbackupOptions {
   input?: string;
   /** Where relative paths begin. */
   cwd?: string;
+  /** Another build of it. */
+  program?: string;
   /** argv in front of the program, which starts it. */
   under?: readonly string[];
   /** Milliseconds until it is killed, which counts as a failure. Default two minutes. */
@@ -45,13 +47,20 @@ export function runCephbackup(
 /** Starts the built program; for tests that end it early. */
 export function startCephbackup(
   args: readonly string[],
-  { env = {}, input = '', under = [], timeout = 120_000, cwd }: CephbackupOptions = {},
+  {
+    env = {},
+    input = '',
+    under = [],
+    timeout = 120_000,
+    cwd,
+    program = cephbackupProgram,
+  }: CephbackupOptions = {},
 ): RunningCephbackup {
   const start = hasGuest() ? startInGuest : startHere;
   const inFolder = cwd === undefined ? [] : ['env', '-C', cwd];
   const child = start(
     'setpriv',
-    ['--pdeathsig', 'KILL', '--', ...under, ...inFolder, process.execPath, cephbackupProgram, ...args],
+    ['--pdeathsig', 'KILL', '--', ...under, ...inFolder, process.execPath, program, ...args],
     {
       env: {
         PATH: searchPath(),
