@@ -32,6 +32,8 @@ export interface Sown {
 
 const mebibyte = 1024 ** 2;
 export const filesystem = 'cephfs';
+/** Of the noise that a disk begins with. */
+export const blockSeed = 3;
 
 /** @param name of the claim, in the namespace `app` */
 export async function sow(kind: Kind, name: string, ground: Ground): Promise<Sown> {
@@ -51,7 +53,11 @@ export async function sow(kind: Kind, name: string, ground: Ground): Promise<Sow
       const file = path.join(folder, `${name}.raw`);
       await writeFile(
         file,
-        Buffer.concat([randomBytesOf(3, mebibyte), Buffer.alloc(9 * mebibyte), randomBytesOf(4, mebibyte)]),
+        Buffer.concat([
+          randomBytesOf(blockSeed, mebibyte),
+          Buffer.alloc(9 * mebibyte),
+          randomBytesOf(4, mebibyte),
+        ]),
       );
       await cluster.run('rbd', ['import', '--no-progress', file, image]);
       const size = 11 * mebibyte;

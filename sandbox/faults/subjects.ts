@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { installationId } from '../../lib/ownership/names.js';
-import { mountImage, whileMounted } from '../ceph.js';
+import { attachImage, mountImage, whileMounted } from '../ceph.js';
 import { createSubvolume, mountShare } from '../ceph/shares.js';
 import { imageClaim, shareClaim } from '../claims.js';
 import type { Repository } from '../repository.js';
@@ -11,8 +11,9 @@ import { describeTree, type Tree } from '../tree/describe.js';
 import type { KubeObject } from '../../lib/kube/types.js';
 import type { CephbackupResult } from '../cephbackup.js';
 import { runningPod } from '../kube/pod.js';
+import { randomBytesOf } from '../workload/random.js';
 import { prefix, type Bed, type BedClaim } from './bed.js';
-import { filesystem, kinds, type Kind } from './kinds.js';
+import { blockSeed, filesystem, kinds, type Kind } from './kinds.js';
 
 export type Command = 'run' | 'restore' | 'verify' | 'prune' | 'cleanup';
 
@@ -61,6 +62,47 @@ const runOf = (name: string, wanted: readonly Kind[], args: readonly string[]): 
     return { trial: () => Promise.resolve({ args: ['run', ...args], flaws: () => Promise.resolve([]) }) };
   },
 });
+
+/**
+ * A disk that is written to before each run, the same bytes as before: its segment is read from a mapped clone, and every
+ * backup has the same content.
+ */
+const changedDisk: Subject = {
+  name: 'run: rbd-block, --keep-base, changed',
+  command: 'run',
+  make: async (bed) => {
+    const disk = await bed.claim('rbd-block');
+    const args = ['run', '--keep-base'];
+    await succeed(bed, args);
+    const before = randomBytesOf(blockSeed, mebibyte);
+    return {
+      trial: async () => {
+        await overwrite(bed, disk.at, before);
+        return { args, flaws: () => wrongBases(bed, disk) };
+      },
+    };
+  },
+};
+
+async function overwrite(bed: Bed, image: string, bytes: Buffer): Promise<void> {
+  const attached = await attachImage(bed.ground.cluster, image);
+  const device = await open(attached.path, 'r+');
+  try {
+    await device.write(bytes, 0, bytes.length, 0);
+    await device.sync();
+  } finally {
+    await device.close();
+    await attached.detach();
+  }
+}
+
+/** After a success there is one base, of the backup that is marked. */
+async function wrongBases(bed: Bed, disk: BedClaim): Promise<string[]> {
+  const listed = (await bed.ground.cluster.json('rbd', ['snap', 'ls', disk.at])) as { name: string }[];
+  const bases = listed.flatMap(({ name }) => /^cephbackup-[0-9a-f]{8}-base-(.*)$/.exec(name)?.[1] ?? []);
+  const { 'last-snapshot': marked = '' } = await bed.marks(disk);
+  return bases.join() === marked.slice(0, 16) ? [] : [`bases of ${bases.join()}, marked is ${marked}`];
+}
 
 /** Applications that are held while a snapshot is taken, of two volumes at one moment where they are a group. */
 const heldRun = (name: string, wanted: readonly Kind[], group: Record<string, string>): Subject => ({
@@ -399,6 +441,7 @@ export const subjects: readonly Subject[] = [
   ...kinds.map((kind) => runOf(kind, [kind], ['--concurrency', '1'])),
   runOf('all kinds, concurrency 4', kinds, ['--concurrency', '4']),
   runOf('rbd-block, --keep-base', ['rbd-block'], ['--keep-base']),
+  changedDisk,
   heldRun('rbd-ext4, --hooks', ['rbd-ext4'], {}),
   heldRun('a group, --hooks', ['rbd-block', 'cephfs-subvolume'], { [`${prefix}group`]: 'one' }),
   ...ways.map(restoreBy),
