@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   'block-memory': async () => (await import('./bench/block-memory.js')).blockMemory,
   'small-volumes': async () => (await import('./bench/small-volumes.js')).fixedCost,
   restore: async () => (await import('./bench/restore.js')).restore,
+  'restore-disk': async () => (await import('./bench/restore-disk.js')).restoreDisk,
   'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
@@ -26,11 +27,12 @@ const benches: Record<string, () => Promise<Bench>> = {
   'incremental-large': async () => (await import('./bench/incremental-large.js')).incrementalLarge,
 };
 
-/** `npm run bench [-- [--quick] NAME...]`: all or some figures and their limits; exit code 1 where one does not hold. */
+/** `npm run bench [-- [--quick] [--rounds=N] NAME...]`: all or some figures and their limits; exit code 1 where one does not hold. */
 await own(async ({ folder }) => {
   const args = process.argv.slice(2);
   const quick = args.includes('--quick');
-  const asked = args.filter((arg) => arg !== '--quick');
+  const rounds = Number(/^--rounds=(\d+)$/m.exec(args.join('\n'))?.[1] ?? Number.NaN) || null;
+  const asked = args.filter((arg) => !/^--(quick|rounds=\d+)$/.test(arg));
   const unknown = asked.filter((name) => !(name in benches));
   if (unknown.length > 0) {
     console.error(`no such benchmark: ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}`);
@@ -43,7 +45,7 @@ await own(async ({ folder }) => {
       console.error(`${name}: ${text}`);
     };
     const load1 = os.loadavg()[0];
-    const { figures, notes } = await (await load())({ folder: path.join(folder, name), quick, tell });
+    const { figures, notes } = await (await load())({ folder: path.join(folder, name), quick, rounds, tell });
     missed += figures.filter((figure) => !holds(figure)).length;
     const heading = `${name} (load at the start ${load1?.toFixed(1) ?? '?'}, at the end ${os.loadavg()[0]?.toFixed(1) ?? '?'})`;
     console.log([heading, figureTable(figures), ...notes].join('\n'));

@@ -1,3 +1,4 @@
+import type { CephbackupError } from '../errors/error.js';
 import type { NamespaceRef } from '../tools/process/exec.js';
 
 /** A directory whose contents become the snapshot's root. */
@@ -30,6 +31,8 @@ export interface DiskView {
   entries: number;
   /** Whether the parent's data was used, or why not. */
   base: string;
+  /** Why files cannot be read any more; null where nothing is known of it. */
+  failure(): CephbackupError | null;
   /** Bytes that were read from Ceph; known once `confirm` has passed. */
   bytesRead(): number;
   /** The source's snapshot, which becomes the base of the next backup. */

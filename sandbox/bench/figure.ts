@@ -22,6 +22,8 @@ export interface BenchOptions {
   folder: string;
   /** A trial: small volumes, one round. Its figures mean little. */
   quick: boolean;
+  /** How often the benchmarks of disks measure; null: as often as each finds right. */
+  rounds: number | null;
   /** Is told what is being measured now. */
   tell: (text: string) => void;
 }

@@ -39,12 +39,12 @@ interface Disk {
 }
 
 /** Whole runs with `--keep-base`, against the bare pipe from rbd into restic, which reads everything. */
-export const incremental: Bench = async ({ folder, quick, tell }) => {
+export const incremental: Bench = async ({ folder, quick, rounds: asked, tell }) => {
   const bed = await TestBed.start(folder);
   try {
     const once = { new: 1, unchanged: 1, '1 % changed': 1, '4 KiB in each object': 1 };
     const [size, used] = quick ? [4 * GiB, 256 * MiB] : [20 * GiB, 1332 * MiB];
-    const costs = await rounds(bed, quick ? 1 : 5, { size, used, times: once }, tell);
+    const costs = await rounds(bed, asked ?? (quick ? 1 : 5), { size, used, times: once }, tell);
     return { figures: phases.flatMap((phase) => figuresOf(costs, phase, limits[phase])), notes: [] };
   } finally {
     await bed.stop();
@@ -52,11 +52,12 @@ export const incremental: Bench = async ({ folder, quick, tell }) => {
 };
 
 /** The same with four times the data: one disk, backed up again and again. */
-export const fourfold: Bench = async ({ folder, quick, tell }) => {
+export const fourfold: Bench = async ({ folder, quick, rounds: asked, tell }) => {
   const bed = await TestBed.start(folder);
   try {
     const [size, used] = quick ? [8 * GiB, 512 * MiB] : [80 * GiB, 5328 * MiB];
-    const times = { new: 1, unchanged: quick ? 1 : 3, '1 % changed': quick ? 1 : 3 };
+    const often = asked ?? (quick ? 1 : 3);
+    const times = { new: 1, unchanged: often, '1 % changed': often };
     const costs = await rounds(bed, 1, { size, used, times }, tell);
     const measured = phases.filter((phase) => phase in times);
     const figures = measured.flatMap((phase) => figuresOf(costs, phase, fourfoldLimits[phase]));

@@ -77,7 +77,7 @@ export class Replay {
   /** As it is between two cases. */
   #world: World | null = null;
   #last: State | null = null;
-  readonly #reference = new Map<string, string>();
+  readonly #references = new Map<string, string[]>();
   readonly #sameAs = new Map<string, boolean>();
 
   private constructor(
@@ -115,23 +115,30 @@ export class Replay {
     return [...callsOf('command', recorder.calls(), names), ...callsOf('request', requests, names)];
   }
 
-  /** What the first backups hold, with which each later one is compared. */
+  /** What the first backups hold, of each format one, with which each later one is compared. */
   async #remember(): Promise<void> {
-    for (const [uid, { 'last-snapshot': id }] of await this.bed.allMarks()) {
-      if (id !== undefined) this.#reference.set(uid, id);
+    const snapshots = await this.bed.snapshots();
+    for (const { uid } of this.bed.claims) {
+      const own = snapshots.filter(({ tags }) => tags?.includes(`uid=${uid}`) === true);
+      this.#references.set(
+        uid,
+        own.map(({ id }) => id),
+      );
     }
   }
 
   readonly #same = async ({ id, tree }: ResticSnapshot, uid: string): Promise<boolean> => {
-    const reference = this.#reference.get(uid);
-    if (reference === undefined) return true;
+    const references = this.#references.get(uid) ?? [];
     const key = `${uid} ${tree}`;
     const known = this.#sameAs.get(key);
     if (known !== undefined) return known;
-    const { code, stdout } = await this.bed.repository.attempt(
-      ...['diff', '--json', '--no-lock', reference, id],
-    );
-    const same = code === 0 && !stdout.includes('"message_type":"change"');
+    let same = references.length === 0;
+    for (const reference of references) {
+      const { code, stdout } = await this.bed.repository.attempt(
+        ...['diff', '--json', '--no-lock', reference, id],
+      );
+      same ||= code === 0 && !stdout.includes('"message_type":"change"');
+    }
     this.#sameAs.set(key, same);
     return same;
   };
@@ -183,6 +190,7 @@ export class Replay {
     const scope = {
       killed,
       hurt: true,
+      olderBase: JSON.stringify(result.json ?? null).includes('an older base of '),
       told: [...namesLeft(result), ...told],
       target: trial.target ?? null,
     };

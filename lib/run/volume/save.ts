@@ -44,7 +44,24 @@ async function saveOnParent(
   }
 }
 
-function saveOnce(
+async function saveOnce(
+  attempt: Attempt,
+  prepared: Prepared,
+  parent: string | null,
+  signal: AbortSignal,
+): Promise<BackupSummary> {
+  try {
+    return await saveAsIs(attempt, prepared, parent, signal);
+  } catch (thrown) {
+    const { source } = prepared;
+    const why = source.type === 'directory' ? (source.disk?.failure() ?? null) : null;
+    // That restic could not read is what came of it.
+    if (why === null || signal.aborted || !(thrown instanceof BackupError)) throw thrown;
+    throw new BackupError(why, thrown.savedSnapshot);
+  }
+}
+
+function saveAsIs(
   { tools, volume, time, activity }: Attempt,
   { source, tags, rules }: Prepared,
   parent: string | null,

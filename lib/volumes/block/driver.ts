@@ -8,6 +8,7 @@ import { DiffParser } from './diff.js';
 import { listExtents, type SnapshotFacts } from './listing.js';
 import { writePlanFile } from './plan-file.js';
 import { checkState, snapshotFacts } from './snapshot-facts.js';
+import { defaultStalledMs } from './standstill.js';
 import type { StreamSource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
 import type { LocateImage } from '../rbd/image.js';
@@ -22,9 +23,6 @@ export interface RbdBlockTools {
   /** After so long without a byte that it could have given, rbd is ended; default: 20 minutes. */
   stalledMs?: number;
 }
-
-/** librbd was seen to stand still for good, with all of Ceph idle; and a cluster that takes so long for an object is down. */
-const stalledMs = 20 * 60_000;
 
 /** The path of the image within the snapshot; the same in every run, because restic groups by it. */
 export const imagePath = '/disk.qcow2';
@@ -61,7 +59,7 @@ export class RbdBlockDriver implements VolumeDriver {
         length,
         // What is in no extent is asked for, too, and nothing comes of it.
         silenceMs:
-          (this.tools.stalledMs ?? stalledMs) +
+          (this.tools.stalledMs ?? defaultStalledMs) +
           (extents.longestGap(facts.size) / facts.objectSize) * listedObjectMs,
         extents,
       },

@@ -16,6 +16,7 @@ import { nextPause } from '../../waiting/persist.js';
 import { Coverage } from './coverage.js';
 import { ExportDiffParser } from './export-diff.js';
 import { readPlanFile, type ExportPlan } from './plan-file.js';
+import { stalled } from './standstill.js';
 import { producerErrorLine } from '../../repository/producer-error.js';
 
 /** For each `rbd snap ls`. */
@@ -70,7 +71,7 @@ async function produce(plan: ExportPlan, env: Environment): Promise<void> {
     throw new CephbackupError('INTERNAL', `${output.total} bytes written where ${plan.length} were planned`);
   }
   const end = await command.ended();
-  if (end.silent) throw stalled(plan, plan.extents.bytes);
+  if (end.silent) throw stoodStill(plan, plan.extents.bytes);
   if (end.exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `rbd export-diff: ${describeEnd(end)}`);
   confirmSnapshot(plan, env);
 }
@@ -104,7 +105,7 @@ class Export {
       if (parser.ended) return;
       const end = await this.ended();
       if (!empty || !mayPass(end, count, performance.now() - began)) {
-        if (end.silent) throw stalled(this.plan, coverage.bytes);
+        if (end.silent) throw stoodStill(this.plan, coverage.bytes);
         const message = `the stream of rbd export-diff ends too early (${describeEnd(end)})`;
         throw new CephbackupError('EXPORT_INVALID', message);
       }
@@ -126,12 +127,8 @@ function mayPass(end: StreamEnd, count: number, elapsedMs: number): boolean {
   return passes !== null && count < (passes.most ?? Infinity) && elapsedMs <= patience.patienceMs;
 }
 
-function stalled({ silenceMs, extents }: ExportPlan, bytes: number): CephbackupError {
-  const minutes = (silenceMs / 60_000).toFixed(silenceMs < 60_000 ? 2 : 0);
-  return new CephbackupError(
-    'EXPORT_STALLED',
-    `rbd export-diff: nothing came for ${minutes} minutes, after ${bytes} of ${extents.bytes} bytes; it was ended`,
-  );
+function stoodStill({ silenceMs, extents }: ExportPlan, bytes: number): CephbackupError {
+  return stalled('rbd export-diff', silenceMs, `after ${bytes} of ${extents.bytes} bytes; it was ended`);
 }
 
 /** @throws CephbackupError SNAPSHOT_VANISHED where the name stands for nothing, or for another snapshot */

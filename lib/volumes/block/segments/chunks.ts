@@ -1,5 +1,6 @@
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
+import { within } from '../../../waiting/within.js';
 import type { ReadImage } from './view.js';
 
 const readAt = promisify(read);
@@ -8,6 +9,14 @@ const readAt = promisify(read);
 const chunkBytes = 4 * 1024 ** 2;
 /** Two files are read at a time, each with the chunk behind the one it reads; the rest is slack. */
 const mostChunks = 6;
+
+/** A device that gives nothing. */
+export interface Standstill {
+  /** So long one read is waited for. */
+  afterMs: number;
+  /** Is told from where nothing came. */
+  seen: (offset: number) => void;
+}
 
 /**
  * Reads a device in large pieces, each once, a piece ahead of its reader within one segment: one request to Ceph instead of
@@ -18,11 +27,12 @@ export class ChunkReader {
   /** Bytes that came from the device. */
   bytesRead = 0;
 
-  /** @param device resolves to a descriptor; it is asked for at the first read */
   constructor(
+    /** Resolves to a descriptor; it is asked for at the first read. */
     private readonly device: () => Promise<number>,
     private readonly sizeBytes: number,
     private readonly segmentBytes: number,
+    private readonly still: Standstill,
   ) {}
 
   readonly read: ReadImage = async (offset, length) => {
@@ -62,13 +72,22 @@ export class ChunkReader {
     const start = number * chunkBytes;
     const length = Math.min(chunkBytes, this.sizeBytes - start);
     const buffer = Buffer.allocUnsafeSlow(length);
-    const device = await this.device();
+    const device = await this.#inTime(start, this.device());
     for (let filled = 0; filled < length;) {
-      const { bytesRead } = await readAt(device, buffer, filled, length - filled, start + filled);
+      const reading = readAt(device, buffer, filled, length - filled, start + filled);
+      const { bytesRead } = await this.#inTime(start + filled, reading);
       if (bytesRead === 0) throw new Error('the device ends too early');
       filled += bytesRead;
     }
     this.bytesRead += length;
     return buffer;
+  }
+
+  /** Whoever waits for what does not come gets an error; the read itself cannot be given up. */
+  #inTime<T>(offset: number, read: Promise<T>): Promise<T> {
+    return within(read, this.still.afterMs, () => {
+      this.still.seen(offset);
+      throw new Error('the device stands still');
+    });
   }
 }

@@ -23,6 +23,7 @@ import {
   type TakenSnapshot,
 } from '../driver.js';
 import { listExact, type SnapshotFacts } from '../listing.js';
+import { defaultStalledMs, stalled } from '../standstill.js';
 import { diffIsRight, judgeBase, type BaseUse, type ParentDisk } from './base.js';
 import { whyNoFuse } from '../../../fuse/available.js';
 import { futureBase } from './future-base.js';
@@ -45,6 +46,8 @@ export interface SegmentsTools {
   stream: RbdBlockDriver;
   /** 0: never. */
   fullEveryMs: number;
+  /** How long one read of the mapped clone is waited for; default: 20 minutes. */
+  stalledMs?: number;
 }
 
 interface Judged {
@@ -170,7 +173,8 @@ export class SegmentsDriver implements VolumeDriver {
     const { rbd, image, snapshotId, facts } = taken;
     const { scope } = job;
     const disk = diskOf(facts);
-    const failures: Error[] = [];
+    const failures: CephbackupError[] = [];
+    const stalledMs = this.tools.stalledMs ?? defaultStalledMs;
     let mapping: Promise<void> | null = null;
     const map = (view: ViewProcess) =>
       (mapping ??= this.#map(job, taken, namespace, cloneSlot, mappingSlot)
@@ -178,7 +182,7 @@ export class SegmentsDriver implements VolumeDriver {
           view.useDevice(path);
         })
         .catch(async (thrown: unknown) => {
-          failures.push(thrown instanceof Error ? thrown : new Error(String(thrown)));
+          failures.push(asCephbackupError(thrown));
           // Whoever waits for the device gets an error, and restic ends.
           await view.daemon.stop();
         }));
@@ -196,10 +200,12 @@ export class SegmentsDriver implements VolumeDriver {
       env: this.tools.env,
       command: this.tools.server,
       namespace,
-      plan: { facts: disk, segments, imageTime: imageTime(String(taken.imageId)) },
+      plan: { facts: disk, segments, imageTime: imageTime(String(taken.imageId)), stalledMs },
       onNeed: () => {
         if (started !== null) void map(started);
       },
+      onStall: (offset) =>
+        failures.push(stalled('the mapped clone', stalledMs, `at byte ${offset} of the disk`)),
     });
     started = view;
     if (segments.some(({ read }) => read)) {
@@ -236,6 +242,7 @@ export class SegmentsDriver implements VolumeDriver {
         entries: segments.length + folders.size + 2,
         base: use,
         bytesRead: () => bytesRead,
+        failure: () => failures[0] ?? null,
       },
     } satisfies Omit<DirectorySource, 'disk'> & { disk: unknown };
   }

@@ -17,6 +17,8 @@ export interface ViewPlan {
   /** Of the folder. */
   imageTime: Time;
   segments: Segment[];
+  /** So long a read of the device is waited for. */
+  stalledMs: number;
 }
 
 /** What was read, as the server says when it is asked to. */
@@ -30,7 +32,7 @@ export interface ViewReport {
 /**
  * The server of a block volume's view: it runs in the volume's mount namespace, over a FUSE filesystem that is mounted
  * already. Lines come by stdin: the plan, `device PATH`, and `report`; lines go by stdout: `ready`, `need` (a device, because
- * something is read), and the report.
+ * something is read), `stalled OFFSET` (a read that takes too long), and the report.
  *
  * @returns the exit code, once nothing is mounted any more
  */
@@ -50,7 +52,11 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
   createInterface({ input }).on('line', (line) => {
     if (served === null) {
       const plan = JSON.parse(line) as ViewPlan;
-      const reader = new ChunkReader(askForDevice, plan.facts.sizeBytes, plan.facts.segmentBytes);
+      const { sizeBytes, segmentBytes } = plan.facts;
+      const reader = new ChunkReader(askForDevice, sizeBytes, segmentBytes, {
+        afterMs: plan.stalledMs,
+        seen: (offset) => say(`stalled ${offset}`),
+      });
       const view = new SegmentView(plan.facts, plan.segments, reader.read, plan.imageTime);
       served = { view, reader, plan };
       say('ready');

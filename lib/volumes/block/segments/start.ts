@@ -24,6 +24,8 @@ export interface ViewRequest {
   plan: ViewPlan;
   /** Called once, when something is read before there is a device. */
   onNeed: () => void;
+  /** Called where the device stands still, with the offset that is waited for; whoever reads has an error by then. */
+  onStall: (offset: number) => void;
 }
 
 /** Mounts the view at `volumeDirectory`, served by a process of its own. @throws CephbackupError VIEW_FAILED */
@@ -38,6 +40,7 @@ export async function startView(request: ViewRequest): Promise<ViewProcess> {
     onLine: (line) => {
       const [word = ''] = line.split(' ', 1);
       if (word === 'need') request.onNeed();
+      if (word === 'stalled') request.onStall(Number(line.slice(word.length + 1)));
       waiting.get(word)?.(line.slice(word.length + 1));
     },
   });
