@@ -1,12 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { imageClaim } from '../../sandbox/claims.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
-import type { PersistentVolume } from '../../lib/kube/types.js';
 import { planMetadata } from '../../lib/restore/block/image-metadata.js';
 import type { RunReport } from '../../lib/run/report.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { FaultyPrograms, type Fault } from '../support/faults.js';
+import { seedEncryptedClaim } from './encrypted-claim.js';
 import { scene, type Answer } from './scene.js';
 
 const MiB = 1024 * 1024;
@@ -16,33 +14,17 @@ const dek = 'rbd.csi.ceph.com/dek';
 const wrapped = JSON.stringify({ dek: 'd3JhcHBlZC1rZXktb2YtdGhlLWJhY2t1cA==', nonce: 'bm9uY2Utb2YtaXQ=' });
 const ciphertext = randomBytesOf(31, 3 * MiB);
 
-/** The image of an encrypted claim, with its claim. */
-async function encryptedClaim(name: string, content: Buffer, key: string | null): Promise<void> {
-  const { cluster, seed, image, file } = bound();
-  await writeFile(file(name), content);
-  await cluster.run('rbd', ['import', '--no-progress', file(name), image(name)]);
-  await cluster.rbd('image-meta', 'set', image(name), state, 'encrypted');
-  if (key !== null) await cluster.rbd('image-meta', 'set', image(name), dek, key);
-  const objects = imageClaim(
-    cluster,
-    { namespace: 'app', name },
-    { image: image(name), size: content.length, fsType: null },
-  );
-  for (const object of objects as PersistentVolume[]) {
-    const attributes = object.spec?.csi?.volumeAttributes;
-    if (attributes !== undefined)
-      Object.assign(attributes, { encrypted: 'true', encryptionKMSID: 'metadata-kms' });
-  }
-  await seed(...objects);
-}
+const encryptedClaim = (name: string, content: Buffer, key: string | null): Promise<void> =>
+  seedEncryptedClaim(here.current, name, content, {
+    [state]: 'encrypted',
+    ...(key === null ? {} : { [dek]: key }),
+  });
 
 function bound() {
   const { current } = here;
   return {
     cluster: current.cluster,
-    seed: current.seed.bind(current),
     image: current.image.bind(current),
-    file: current.file.bind(current),
   };
 }
 

@@ -7,12 +7,18 @@ import { freshGroup } from '../support/ceph.js';
 import { runCephbackup } from '../support/cephbackup.js';
 import { Random, seedOfRun } from '../qcow2/random.js';
 import { FaultyPrograms, type Fault } from '../support/faults.js';
+import { seedEncryptedClaim } from './encrypted-claim.js';
 import { scene, type Answer } from './scene.js';
 
 const MiB = 1024 * 1024;
 const here = scene();
 const disk = randomBytesOf(41, 3 * MiB);
 const large = randomBytesOf(42, MiB);
+/** Without it ceph-csi cannot open the disk. */
+const wrappedKey = {
+  'rbd.csi.ceph.com/encrypted': 'encrypted',
+  'rbd.csi.ceph.com/dek': '{"dek":"d3JhcHBlZA=="}',
+};
 
 beforeAll(async () => {
   await here.current.filesystemClaim('files', 64 * MiB, 'ext4', async (root) => {
@@ -20,6 +26,7 @@ beforeAll(async () => {
     await writeFile(`${root}/small`, 'small');
   });
   await here.current.blockClaim('disk', disk);
+  await seedEncryptedClaim(here.current, 'secret', disk, wrappedKey);
   await here.current.run();
 });
 
@@ -72,6 +79,16 @@ const targets: Record<string, (name: string) => Promise<Target>> = {
     Promise.resolve({
       args: ['app/disk', '--to-image', here.current.image(name)],
       complete: async () => (await here.current.read(name)).equals(disk),
+    }),
+  'an encrypted disk to a new image': (name) =>
+    Promise.resolve({
+      args: ['app/secret', '--to-image', here.current.image(name)],
+      complete: async () => {
+        const image = here.current.image(name);
+        const metadata = await here.current.cluster.rbd('image-meta', 'ls', '--format', 'json', image);
+        expect(JSON.parse(metadata)).toEqual(wrappedKey);
+        return (await here.current.read(name)).equals(disk);
+      },
     }),
 };
 
