@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { attachImage, mountImage, type AttachedImage } from '../../sandbox/ceph.js';
@@ -159,6 +159,39 @@ describe('volumes that cannot be backed up fail one by one, beside others that s
     expect(report.volume(empty)).toMatchObject({ outcome: 'succeeded', error: null });
     expect((await scenario.events(empty)).map(({ reason }) => reason)).toEqual(['BackupSucceeded']);
   });
+});
+
+test('an entry of xfs whose inode is free is no file that went away: restic alone would pass over it', async () => {
+  let inode = 0;
+  const fill = async (root: string) => {
+    // Not at the root, whose entries are counted.
+    const folder = path.join(root, 'folder');
+    await mkdir(folder);
+    for (const name of ['kept', 'lost']) await writeFile(path.join(folder, name), name);
+    inode = (await stat(path.join(folder, 'lost'))).ino;
+  };
+  const claim = await scenario.claim('dangling', { format: 'xfs', fsType: 'xfs', size: '320M', fill });
+  const attached = await attachImage(scenario.cluster, claim.image);
+  try {
+    await attached.namespace.run('xfs_db', [
+      '-x',
+      '-c',
+      `inode ${inode}`,
+      '-c',
+      'write core.mode 0',
+      attached.file,
+    ]);
+  } finally {
+    await attached.detach();
+  }
+  const report = await scenario.run({ args: ['--pvc', `${claim.namespace}/${claim.name}`] });
+  expect(report.volume(claim)).toMatchObject({
+    outcome: 'failed',
+    snapshot: null,
+    error: { code: 'FILESYSTEM_CORRUPT', message: expect.stringContaining('lost') },
+  });
+  expect(await scenario.snapshots(claim)).toEqual([]);
+  await optOut(claim);
 });
 
 test('a directory that ext4 lists without its damaged part, and without an error, is no backup', async () => {

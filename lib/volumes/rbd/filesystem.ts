@@ -14,6 +14,7 @@ import type { DirectorySource } from '../../repository/source.js';
 import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
+import { refuseDangling } from './dangling.js';
 import { findChanges, hotSince, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
 import { removeOwnSnapshot } from './removal.js';
@@ -145,8 +146,11 @@ export class RbdFilesystemDriver implements VolumeDriver {
     await this.#attach(mounting, writable ? 'rw' : 'ro');
     await this.#confirm(namespace, device);
     const newest = use === null ? null : await this.#markHotFiles(mounting, use);
-    const options = { namespace, signal: job.signal, directory: volumeDirectory };
-    if (writable) await remount(exec, { ...options, options: ['ro', ...safeMountOptions()] });
+    const options = { namespace, signal: job.signal };
+    // Who looks for changes looks at every file.
+    if (use === null && type === 'xfs') await refuseDangling(exec, volumeDirectory, options);
+    const readOnly = ['ro', ...safeMountOptions()];
+    if (writable) await remount(exec, { ...options, directory: volumeDirectory, options: readOnly });
     return newest;
   }
 
