@@ -22,6 +22,8 @@ export class RestServer {
   onCall: (call: RestCall) => void | Promise<void> = () => undefined;
   /** As an append-only server: nothing is deleted but locks. */
   appendOnly = false;
+  /** As a bucket whose credentials may not delete: not even locks. */
+  keepsLocks = false;
   readonly #server = http.createServer((request, response) => {
     this.#serve(request, response).catch(() => response.destroy());
   });
@@ -50,7 +52,8 @@ export class RestServer {
       .split('/')
       .filter(Boolean);
     const body = await buffer(request);
-    if (method === 'DELETE' && this.appendOnly && type !== 'locks') {
+    const forbidden = type === 'locks' ? this.keepsLocks : this.appendOnly || this.keepsLocks;
+    if (method === 'DELETE' && forbidden) {
       response.writeHead(403).end();
       return;
     }

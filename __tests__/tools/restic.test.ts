@@ -6,7 +6,8 @@ import { searchPath } from '../../sandbox/tools.js';
 import { freshRepository } from '../support/repository.js';
 import { temporaryFolder } from '../support/temporary.js';
 import type { Exec } from '../../lib/tools/process/exec.js';
-import { readError } from '../../lib/tools/restic/errors.js';
+import { readError, repositoryError } from '../../lib/tools/restic/errors.js';
+import { locksLeftIn } from '../../lib/tools/restic/locks.js';
 import { Restic } from '../../lib/tools/restic/restic.js';
 
 /** A restic that succeeds at once, and the argv it was given. */
@@ -48,6 +49,27 @@ test.each([
     'BACKUP_DAMAGED',
     'restic ls: id 0123abcd not found in repository (exit code 1)',
   ]);
+});
+
+test('why a repository cannot be opened is told, and not where it is', () => {
+  const message = 'Fatal: unable to open config file: Stat: Access Denied.\ns3:http://127.0.0.1:7480/locked';
+  const stderr = `Stat(<config/>) failed: Stat: Access Denied.\n${JSON.stringify({ message_type: 'exit_error', code: 1, message })}`;
+  const failed = repositoryError('restic snapshots', { exitCode: 1, stdout: '', stderr, seconds: 0 });
+  expect(failed.message).toBe(
+    'restic snapshots: Fatal: unable to open config file: Stat: Access Denied. (exit code 1)',
+  );
+});
+
+test('a lock that restic could not remove is known, once, and nothing else is taken for one', () => {
+  const said = (...lines: string[]) => lines.join('\n');
+  const failed = 'Remove(<lock/006e895352>) failed: client.RemoveObject: Access Denied.';
+  const why = 'error while unlocking: client.RemoveObject: Access Denied.';
+  expect(locksLeftIn(said(failed, failed, why, ''))).toEqual([
+    { id: '006e895352', reason: 'client.RemoveObject: Access Denied.' },
+  ]);
+  // It was tried again.
+  expect(locksLeftIn(failed)).toEqual([]);
+  expect(locksLeftIn(said('Remove(<data/006e895352>) failed: x', why))).toEqual([]);
 });
 
 // To restic a comma is "and", and a second `--tag` is "or".

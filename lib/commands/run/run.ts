@@ -16,6 +16,7 @@ import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
 import { objectName, objectNumbers } from '../../ownership/names.js';
+import type { Leftover } from '../../ownership/scope.js';
 import { executeVolumes } from '../../run/run.js';
 import type { Restic } from '../../tools/restic/restic.js';
 import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
@@ -209,9 +210,24 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
   return {
     volumes: result.volumes,
     errors,
-    leftovers: uniqueLeftovers([...result.leftovers, ...swept.leftovers, ...audited.leftovers]),
+    leftovers: uniqueLeftovers([
+      ...result.leftovers,
+      ...swept.leftovers,
+      ...audited.leftovers,
+      ...locksLeft(restic, hostname),
+    ]),
     warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked, ...healthAsked()],
   };
+}
+
+/** As one: with credentials that may delete nothing each restic leaves one, and longer ones leave several. */
+function locksLeft({ locksLeft: left }: Restic, node: string): Leftover[] {
+  const [reason] = left.values();
+  if (reason === undefined) return [];
+  const cure = 'let these credentials delete below locks/, since nobody can prune while locks lie there';
+  return [
+    { kind: 'lock', name: [...left.keys()].join(', '), cluster: null, node, reason: `${reason}: ${cure}` },
+  ];
 }
 
 /**

@@ -80,12 +80,17 @@ function resticMessage(output: string): string {
   for (const line of stderr.split('\n').toReversed()) {
     const told = parseMessage(line);
     if (told?.message_type === 'exit_error' && typeof told.message === 'string')
-      return lastLine(withoutTrace(told.message));
+      return lastLine(withoutLocation(withoutTrace(told.message)));
     const text = told?.message_type === 'error' ? errorText(told) : null;
     if (text !== null) return lastLine(withoutTrace(text));
   }
   // Its very last words are of its own end, e.g. `context canceled`.
   return retriedReason(stderr) ?? lastLine(stderr);
+}
+
+/** Below the reason why a repository could not be opened, restic prints where it is. */
+function withoutLocation(text: string): string {
+  return text.replace(/^(.*unable to open config file: .*)$[^]*/m, '$1');
 }
 
 /** Some errors are printed with the calls that led to them: a function, and below it, indented, its place in the source. */

@@ -33,6 +33,15 @@ export function parseLock(stderr: string): ResticLock | null {
   };
 }
 
+/** The locks that restic says it could not remove, and why. It exits 0 all the same. */
+export function locksLeftIn(stderr: string): { id: string; reason: string }[] {
+  const why = /^error while unlocking: (.+)$/m.exec(stderr)?.[1];
+  if (why === undefined) return [];
+  const ids = [...stderr.matchAll(/^Remove\(<lock\/([0-9a-f]+)>\) failed: /gm)];
+  const unique = new Set(ids.map(([, id = '']) => id));
+  return [...unique].map((id) => ({ id, reason: printable(why.trim()) }));
+}
+
 export function describeLock({ exclusive, pid, host, time, ageSeconds }: ResticLock): string {
   const how = exclusive ? 'locked exclusively' : 'in use';
   const when = `${time.replace(' ', 'T')}Z, ${spoken(ageSeconds)} ago`;

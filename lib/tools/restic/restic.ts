@@ -3,6 +3,7 @@ import { belowResticArgv, type Environment } from '../process/environment.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
 import { asLateAnswer, readError, repositoryError } from './errors.js';
+import { locksLeftIn } from './locks.js';
 import { toSnapshot, type ResticSnapshot } from './snapshot.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
 
@@ -35,6 +36,9 @@ const listLimitBytes = 448 * 1024 * 1024;
 
 /** The `restic` program with the repository of its environment. */
 export class Restic {
+  /** Locks that restic could not remove when it ended, and why: for as long as they lie there, nobody can prune. */
+  readonly locksLeft = new Map<string, string>();
+
   constructor(
     private readonly exec: Exec,
     private readonly env: Environment,
@@ -73,12 +77,14 @@ export class Restic {
    */
   async run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
     try {
-      return await this.exec('restic', args, {
+      const result = await this.exec('restic', args, {
         deadlineMs: queryDeadlineMs + this.lockPatienceMs,
         killGraceMs: 10_000,
         ...options,
         env: this.env,
       });
+      for (const { id, reason } of locksLeftIn(result.stderr)) this.locksLeft.set(id, reason);
+      return result;
     } catch (thrown) {
       throw options.patience === undefined
         ? thrown
