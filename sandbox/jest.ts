@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { checkout } from './checkout.js';
 import type { Owner } from './owner.js';
+import { inUserland, type Userland } from './vm/machine.js';
 
 /** What jest counts, in the file that `--json --outputFile` writes. */
 interface Results {
@@ -24,16 +25,18 @@ interface Results {
  * Runs tests by jest and says how many passed. The totals also go to the file that SANDBOX_TOTALS names, as JSON, with
  * what failed and why.
  *
+ * @param userland whose programs the tests are run with
  * @returns an exit code
  */
 export async function runJest(
   { folder, beforeSignal }: Owner,
   args: readonly string[],
   env: Record<string, string>,
+  userland: Userland = 'host',
 ): Promise<number> {
   const outputFile = path.join(folder, 'results.json');
   const options = ['--rootDir', checkout, '--json', '--outputFile', outputFile];
-  const run = startJest([...options, ...args], env);
+  const run = startJest([...options, ...args], env, userland);
   beforeSignal(() => run.stop());
   const code = await run.ended;
   const results = JSON.parse(await readFile(outputFile, 'utf8')) as Results;
@@ -47,9 +50,11 @@ export async function runJest(
   return code;
 }
 
-function startJest(args: string[], env: Record<string, string>) {
+function startJest(args: string[], env: Record<string, string>, userland: Userland) {
   const jest = path.join(checkout, 'node_modules/jest/bin/jest.js');
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, jest, ...args], {
+  const node = userland === 'host' ? process.execPath : 'node';
+  const argv = inUserland(userland, [node, jest, ...args]);
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], {
     env: {
       ...process.env,
       NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',

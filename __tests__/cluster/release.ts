@@ -13,7 +13,7 @@ export interface Desk {
 }
 
 /** A folder with every file that docs/kubernetes.md asks for, and the checkout's `charts`. */
-export async function layDesk(folder: string, cluster: CephCluster): Promise<Desk> {
+export async function layDesk(folder: string, cluster: CephCluster, more: object = {}): Promise<Desk> {
   const repository = path.join(folder, 'repository');
   await mkdir(repository);
   // Exactly the capabilities that the page names.
@@ -29,7 +29,7 @@ export async function layDesk(folder: string, cluster: CephCluster): Promise<Des
     'ceph.conf': `[global]\n${monitors}\n`,
     keyring: await readFile(user.keyring, 'utf8'),
     'repository.env': `RESTIC_REPOSITORY=/repository\nRESTIC_PASSWORD=${repositoryPassword}\n`,
-    'my-values.yaml': JSON.stringify(values(repository)),
+    'my-values.yaml': JSON.stringify({ ...values(repository), ...more }),
   };
   for (const [name, text] of Object.entries(files)) {
     await writeFile(path.join(folder, name), text, { mode: 0o600 });

@@ -10,15 +10,15 @@ export const tenant = 'tenant';
 export const mebibyte = 1024 * 1024;
 
 /** Creates a claim as ceph-csi would have left it, and waits until Kubernetes itself has bound it. @returns its UID */
-export async function createClaim(name: string, source: ClaimSource): Promise<string> {
-  await create(boundClaim(tenant, name, source));
-  await kubectl('wait', '--namespace', tenant, '--for=jsonpath={.status.phase}=Bound', `pvc/${name}`);
-  const { metadata } = await getJson<{ metadata: { uid: string } }>('pvc', name, '--namespace', tenant);
+export async function createClaim(name: string, source: ClaimSource, place = tenant): Promise<string> {
+  await create(boundClaim(place, name, source));
+  await kubectl('wait', '--namespace', place, '--for=jsonpath={.status.phase}=Bound', `pvc/${name}`);
+  const { metadata } = await getJson<{ metadata: { uid: string } }>('pvc', name, '--namespace', place);
   return metadata.uid;
 }
 
-export async function deleteClaim(name: string): Promise<void> {
-  await kubectl('delete', '--namespace', tenant, `pvc/${name}`);
+export async function deleteClaim(name: string, place = tenant): Promise<void> {
+  await kubectl('delete', '--namespace', place, `pvc/${name}`);
   await kubectl('delete', `pv/pv-${name}`);
 }
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { RunningCeph } from '../ceph.js';
 import { checkout } from '../checkout.js';
 import { Daemon } from '../process.js';
-import { built, inUserland, userlands } from '../vm/machine.js';
+import { built, inUserland, userlands, type Userland } from '../vm/machine.js';
 import { CephCluster } from './cluster.js';
 
 /**
@@ -14,13 +14,9 @@ import { CephCluster } from './cluster.js';
  * @param dir a folder of the checkout that does not exist yet
  */
 export async function startCephElsewhere(which: string, dir: string): Promise<RunningCeph> {
-  const [name, types = ''] = which.split(':');
-  const userland = userlands.find((known) => known === name);
-  if (userland === undefined || !existsSync(path.join(built(userland), 'complete')))
-    throw new Error(`no userland ${which}: sandbox/vm/build.sh makes ${userlands.join(', ')}`);
+  const { userland, types } = parseElsewhere(which);
   const alone = path.join(checkout, 'dist/sandbox/ceph/alone.js');
-  const keyTypes = types.split(',').filter((type) => type !== '');
-  const [program = '', ...args] = inUserland(userland, ['node', alone, dir, ...keyTypes]);
+  const [program = '', ...args] = inUserland(userland, ['node', alone, dir, ...types]);
   const log = `${dir}.log`;
   const daemon = new Daemon(`Ceph of ${userland}`, program, args, log);
   const stop = async () => {
@@ -34,4 +30,13 @@ export async function startCephElsewhere(which: string, dir: string): Promise<Ru
     await stop();
     throw thrown;
   }
+}
+
+/** `NAME` or `NAME:KEYTYPE,KEYTYPE`, of a userland that was built. */
+export function parseElsewhere(which: string): { userland: Userland; types: string[] } {
+  const [name, types = ''] = which.split(':');
+  const userland = userlands.find((known) => known === name);
+  if (userland === undefined || !existsSync(path.join(built(userland), 'complete')))
+    throw new Error(`no userland ${which}: sandbox/vm/build.sh makes ${userlands.join(', ')}`);
+  return { userland, types: types.split(',').filter((type) => type !== '') };
 }

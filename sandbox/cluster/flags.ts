@@ -24,6 +24,7 @@ export const files = ({ dir }: Layout) => ({
   containerdConfig: path.join(dir, 'containerd.toml'),
   kubeletConfig: path.join(dir, 'kubelet.json'),
   cni: path.join(dir, 'cni'),
+  admission: path.join(dir, 'admission.json'),
 });
 
 export function etcdFlags({ dir, etcdPort, etcdPeerPort }: Layout): string[] {
@@ -55,6 +56,7 @@ export function apiserverFlags(layout: Layout): string[] {
     `--cert-dir=${dir}`,
     '--authorization-mode=Node,RBAC',
     '--allow-privileged',
+    `--admission-control-config-file=${file.admission}`,
     `--token-auth-file=${file.tokens}`,
     `--service-account-key-file=${file.accountsPublic}`,
     `--service-account-signing-key-file=${file.accountsKey}`,
@@ -90,6 +92,24 @@ export function kubeletFlags(layout: Layout, kubeconfig: string): string[] {
     // A name that this machine resolves, so that the API server finds the kubelet: for `kubectl logs`.
     `--hostname-override=${nodeName}`,
   ];
+}
+
+/** What a namespace without labels lets pods do: `privileged` is the default of Kubernetes, `baseline` that of some distributions. */
+export type PodSecurity = 'privileged' | 'baseline' | 'restricted';
+
+/** https://kubernetes.io/docs/tasks/configure-pod-container/enforce-standards-admission-controller/ */
+export function admissionConfig(enforce: PodSecurity): object {
+  const configuration = {
+    apiVersion: 'pod-security.admission.config.k8s.io/v1',
+    kind: 'PodSecurityConfiguration',
+    defaults: { enforce },
+    exemptions: { namespaces: ['kube-system'] },
+  };
+  return {
+    apiVersion: 'apiserver.config.k8s.io/v1',
+    kind: 'AdmissionConfiguration',
+    plugins: [{ name: 'PodSecurity', configuration }],
+  };
 }
 
 /** https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/, for a guest on a shared machine. */

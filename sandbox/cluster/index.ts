@@ -8,6 +8,7 @@ import type { AdminRequest } from '../kube/types.js';
 import { freePorts } from '../ports.js';
 import { attempt, Daemon, run, waitFor } from '../process.js';
 import {
+  admissionConfig,
   apiserverFlags,
   cniConfig,
   containerdConfig,
@@ -19,6 +20,7 @@ import {
   nodeName,
   schedulerFlags,
   type Layout,
+  type PodSecurity,
 } from './flags.js';
 import { startMachine } from './machine.js';
 
@@ -29,6 +31,7 @@ export interface ClusterOptions {
   assets: string;
   /** Archives of images that the node's containerd gets, the pause image among them. */
   archives: readonly string[];
+  podSecurity: PodSecurity;
 }
 
 /** A real Kubernetes of one node on loopback: pods with `hostNetwork` run, and images are never pulled. */
@@ -48,7 +51,12 @@ const users = {
 };
 
 /** Needs root, containerd, runc, the loopback plugin of CNI, and openssl. Takes about 15 seconds. */
-export async function startCluster({ dir, assets, archives }: ClusterOptions): Promise<SandboxCluster> {
+export async function startCluster({
+  dir,
+  assets,
+  archives,
+  podSecurity,
+}: ClusterOptions): Promise<SandboxCluster> {
   const [etcdPort = 0, etcdPeerPort = 0, kubeletPort = 0] = await freePorts(3);
   const layout: Layout = { dir, address: serviceAddress(), etcdPort, etcdPeerPort, kubeletPort };
   const url = `https://${layout.address}`;
@@ -65,7 +73,7 @@ export async function startCluster({ dir, assets, archives }: ClusterOptions): P
   };
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const tokens = await writeFiles(layout);
+    const tokens = await writeFiles(layout, podSecurity);
     start('etcd', etcdFlags(layout));
     const apiserver = start('kube-apiserver', apiserverFlags(layout));
     const certificate = () => readFileSync(files(layout).apiCertificate, 'utf8');
@@ -99,7 +107,10 @@ function serviceAddress(): string {
 }
 
 /** Keys, tokens and configuration. @returns the users' tokens */
-async function writeFiles(layout: Layout): Promise<Record<keyof typeof users, string>> {
+async function writeFiles(
+  layout: Layout,
+  podSecurity: PodSecurity,
+): Promise<Record<keyof typeof users, string>> {
   const file = files(layout);
   const keys = generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -118,6 +129,7 @@ async function writeFiles(layout: Layout): Promise<Record<keyof typeof users, st
     writeFile(file.accountsKey, keys.privateKey, { mode: 0o600 }),
     writeFile(file.accountsPublic, keys.publicKey),
     writeFile(file.containerdConfig, containerdConfig(layout)),
+    writeFile(file.admission, JSON.stringify(admissionConfig(podSecurity))),
     writeFile(file.kubeletConfig, JSON.stringify(kubeletConfig(layout))),
     writeFile(path.join(file.cni, '10-none.conflist'), JSON.stringify(cniConfig)),
     // The kubelet accepts this one certificate, as its own authority.

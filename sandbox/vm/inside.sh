@@ -10,8 +10,11 @@ unset INSIDE_OWN_MOUNTS
 mount --bind "$root" "$root"
 for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
 for folder in run tmp; do mount -t tmpfs -o mode=1777 tmpfs "$root/$folder"; done
-mkdir -p "$root$checkout"
-mount --bind "$checkout" "$root$checkout"
+# Kubernetes' programs may lie elsewhere.
+for folder in "$checkout" ${KUBEBUILDER_ASSETS:+"$KUBEBUILDER_ASSETS"}; do
+  mkdir -p "$root$folder"
+  mount --bind "$folder" "$root$folder"
+done
 cd "$root"
 # Not chroot: who enters this namespace of mounts, as tests do, would be outside again.
 pivot_root . mnt
