@@ -144,7 +144,7 @@ export class Rig {
       readBack: new GroupReader(restic),
       clusterName: 'sandbox',
       node: hostname(),
-      proofs: { proven: () => undefined, unproven: () => undefined },
+      proofs: { proven: () => undefined, unproven: () => undefined, image: () => undefined },
       volumeTimeoutMs: options.timeout ?? null,
       markedSnapshot: ({ uid }: PlannedVolume) => this.marks.get(uid) ?? null,
       clock: () => Date.now(),
@@ -163,6 +163,7 @@ export class Rig {
       maySave: Promise.resolve(),
       readKey: () => Promise.resolve(),
       mayMark: () => Promise.resolve(),
+      onCorrupt: 'fail' as const,
       exclude: { caches: false, ifPresent: [] },
       temporary: '/tmp',
     };

@@ -50,6 +50,7 @@ export const flips: Record<string, Flip> = {
   'fuse.deviceResource': { to: 'example.com/fuse', with: fuseClients },
   hostNetwork: { to: true, with: fuseClients },
   fsck: { to: 'full' },
+  onCorrupt: { to: 'image' },
   volumeTimeout: { to: '6h' },
   annotationPrefix: { to: 'backup.example.com' },
   clusterName: { to: 'production' },

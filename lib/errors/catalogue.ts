@@ -294,7 +294,7 @@ export const catalogue = {
   ),
   FILESYSTEM_CORRUPT: entry(
     'failed',
-    'The filesystem has errors that cannot be repaired automatically. Save its bytes at once: annotate its PersistentVolume `<prefix>/mode: image`, which backs it up as a disk. Then stop its pods and run a full fsck on the volume.',
+    'The filesystem has errors that cannot be repaired automatically. Save its bytes at once: annotate its PersistentVolume `<prefix>/mode: image`, which backs it up as a disk (`run --on-corrupt image` does so beside the failure, for every volume). Then stop its pods and run a full fsck on the volume.',
   ),
   NAMESPACE_FAILED: entry(
     'failed',

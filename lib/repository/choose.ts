@@ -2,7 +2,7 @@ import { CephbackupError } from '../errors/error.js';
 import { rfc3339, type EpochMs } from '../log/time.js';
 import { groupByClaim, newestProven, passedOver, type Backup, type StoredClaim } from './claims.js';
 import { elsewhere, type ClusterScope } from './clusters.js';
-import { counts } from './proofs.js';
+import { counts, type Proof } from './proofs.js';
 
 export interface Wanted {
   namespace: string;
@@ -61,7 +61,8 @@ export function chooseBackup(
   const { snapshot, asOf } = wanted;
   if (snapshot !== null && snapshot !== 'latest') {
     const named = byId(backups, snapshot, wanted, scope);
-    if (!counts(named.proof)) warn(`${describeUnproven(named)}: it may be incomplete or wrong`);
+    if (named.proof === 'image') warn(describeUnproven(named));
+    else if (!counts(named.proof)) warn(`${describeUnproven(named)}: it may be incomplete or wrong`);
     return named;
   }
   const claim = upTo(chooseClaim(backups, wanted, scope), asOf);
@@ -101,9 +102,13 @@ function describeUntold({ id, time }: Backup): string {
   return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} is of a release that kept no record of what it proved, and no mark is known to name it: whether it is complete is not known`;
 }
 
+const uncounted: Partial<Record<Proof, string>> = {
+  changed: 'was changed since it was proven',
+  image: 'is no backup of files but the whole disk, of a filesystem that could not be mended',
+};
+
 function describeUnproven({ id, time, proof }: Backup): string {
-  const why = proof === 'changed' ? 'was changed since it was proven' : 'is not proven';
-  return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} ${why}`;
+  return `snapshot ${id.slice(0, 8)} of ${rfc3339(time)} ${uncounted[proof] ?? 'is not proven'}`;
 }
 
 /** An id says exactly which backup is meant, whatever else had the claim's name. */

@@ -30,7 +30,9 @@ export function crossCheck(
   }
   return ({ uid, claim, lastBackup }) => {
     const own = byUid.get(uid) ?? [];
-    const newest = own.reduce<ResticSnapshot | null>(
+    // A disk that was saved because its files could not be is no newer backup.
+    const backups = own.filter((snapshot) => proofOf(snapshot) !== 'image');
+    const newest = backups.reduce<ResticSnapshot | null>(
       (found, one) => (found === null || Date.parse(one.time) > Date.parse(found.time) ? one : found),
       null,
     );

@@ -9,9 +9,11 @@ import type { ResticSnapshot } from '../tools/restic/snapshot.js';
  * - `proven`: a record in the repository, or a mark on a PersistentVolume, names it.
  * - `untold`: it was made by a release that kept no record. It counts, as it always did.
  * - `unproven`: records were kept when it was made, and none names it; or one names it as no backup.
+ * - `image`: the bytes of a volume whose filesystem could not be mended (`--on-corrupt image`): complete, and no backup of
+ *   its files.
  * - `changed`: what was proven was another tree (`restic rewrite`, `restic repair snapshots`).
  */
-export type Proof = 'proven' | 'untold' | 'unproven' | 'changed';
+export type Proof = 'proven' | 'untold' | 'unproven' | 'image' | 'changed';
 
 /** Whether a snapshot is a backup for all commands, unless it is named. */
 export function counts(proof: Proof): boolean {
@@ -36,7 +38,7 @@ export function proofTags(cluster: string): string[] {
 }
 
 /** What a record says of one snapshot. The tree's first 16 digits tell whether the snapshot was changed since. */
-export function proofNote(proof: 'proven' | 'unproven', { id, tree }: { id: string; tree: string }): string {
+export function proofNote(proof: Recorded, { id, tree }: { id: string; tree: string }): string {
   return `${proof} ${id} ${tree.slice(0, 16)}`;
 }
 
@@ -45,8 +47,11 @@ export function isRecord({ hostname, tags }: ResticSnapshot): boolean {
   return hostname === proofsHost && areManifestTags(tags) && tagValue(tags, 'kind') === 'proofs';
 }
 
+/** What a record can say of a snapshot. Releases that do not know `image` take such a snapshot for unproven. */
+type Recorded = 'proven' | 'unproven' | 'image';
+
 interface Entry {
-  proven: boolean;
+  proof: Recorded;
   /** The first 16 digits. */
   tree: string;
 }
@@ -55,8 +60,8 @@ interface Entry {
 export function entriesOf({ excludes = [] }: ResticSnapshot): Map<string, Entry> {
   const entries = new Map<string, Entry>();
   for (const note of excludes) {
-    const [, word, id, tree] = /^(proven|unproven) ([0-9a-f]{64}) ([0-9a-f]{16})$/.exec(note) ?? [];
-    if (id !== undefined && tree !== undefined) entries.set(id, { proven: word === 'proven', tree });
+    const [, word, id, tree] = /^(proven|unproven|image) ([0-9a-f]{64}) ([0-9a-f]{16})$/.exec(note) ?? [];
+    if (id !== undefined && tree !== undefined) entries.set(id, { proof: word as Recorded, tree });
   }
   return entries;
 }
@@ -109,7 +114,7 @@ export class ClusterRecord {
     if (isRecord(snapshot)) {
       for (const [id, entry] of entriesOf(snapshot)) {
         // Once proven, always proven.
-        if (this.#entries.get(id)?.proven !== true) this.#entries.set(id, entry);
+        if (this.#entries.get(id)?.proof !== 'proven') this.#entries.set(id, entry);
       }
     } else if (hostname === manifestsHost && tagValue(tags, 'kind') === 'manifests') {
       this.#runs.push({ time: Date.parse(time), records: excludes.includes(recordNote) });
@@ -141,8 +146,9 @@ export class ClusterRecord {
 
   #judge({ id, original, tags, tree, time }: ResticSnapshot, byMarks: boolean): Proof {
     const entry = this.#entries.get(id) ?? this.#entries.get(original ?? '');
-    if (entry?.proven === true) return tree.startsWith(entry.tree) ? 'proven' : 'changed';
+    if (entry?.proof === 'proven') return tree.startsWith(entry.tree) ? 'proven' : 'changed';
     if (byMarks && this.#marked.has(id)) return 'proven';
+    if (entry?.proof === 'image') return tree.startsWith(entry.tree) ? 'image' : 'changed';
     if (entry !== undefined) return 'unproven';
     const at = Date.parse(time);
     if (this.keptAt(at)) return 'unproven';

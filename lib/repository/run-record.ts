@@ -9,6 +9,8 @@ import { saveText } from './save-text.js';
 export interface ProofNotes {
   /** This snapshot was proven. */
   proven: (snapshot: { id: string; tree: string }) => void;
+  /** This one holds all bytes of a volume whose files could not be backed up. */
+  image: (snapshot: { id: string; tree: string }) => void;
   /** restic saved this snapshot, and it is no backup. */
   unproven: (id: string) => void;
 }
@@ -53,6 +55,10 @@ export class ProofRecord implements ProofNotes {
 
   proven = (snapshot: { id: string; tree: string }): void => {
     this.#note(proofNote('proven', snapshot));
+  };
+
+  image = (snapshot: { id: string; tree: string }): void => {
+    this.#note(proofNote('image', snapshot));
   };
 
   unproven = (id: string): void => {

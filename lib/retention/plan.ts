@@ -9,7 +9,7 @@ import {
   type Backup,
   type StoredClaim,
 } from '../repository/claims.js';
-import { isRecord } from '../repository/proofs.js';
+import { counts, isRecord } from '../repository/proofs.js';
 import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { neededManifests } from './manifests.js';
 import { neededRecords } from './records.js';
@@ -133,15 +133,23 @@ function ofUnproven({ proof, time }: Backup, { backups }: StoredClaim, lastRecor
     : { keep: true, reasons: ['not proven, and not counted: no newer one is known to be proven'] };
 }
 
-function ofLiving({ id }: Backup, claim: StoredClaim, { verdicts, marked }: RetentionInput): Verdict {
+function ofLiving(backup: Backup, claim: StoredClaim, { verdicts, marked }: RetentionInput): Verdict {
+  const { id } = backup;
   const verdict = verdicts.get(id);
   const guards = [
+    ...(isLastResort(backup, claim) ? ['newest image, and no backup of its files is newer'] : []),
     ...(id === newestProven(claim)?.id ? ['newest of a claim that exists'] : []),
     ...(marked.has(id) ? ['marked on its PersistentVolume'] : []),
     ...(verdict === undefined ? ['no rule was applied to it'] : []),
   ];
   const keep = guards.length > 0 || verdict?.keep !== false;
   return { keep, reasons: keep ? [...(verdict?.reasons ?? []), ...guards] : ['no rule keeps it'] };
+}
+
+/** What there is of a filesystem that could not be mended, until its files are backed up again. */
+function isLastResort(backup: Backup, { backups }: StoredClaim): boolean {
+  const newer = backups.slice(backups.indexOf(backup) + 1);
+  return backup.proof === 'image' && !newer.some(({ proof }) => proof === 'image' || counts(proof));
 }
 
 /** Nobody can back up a deleted claim again: it keeps everything, until its newest is too old, and then nothing. */

@@ -14,7 +14,8 @@ const hour = 3_600_000;
 /**
  * What the rules say of each claim's backups, by snapshot id; what is not proven is not among them, and takes nobody's
  * place. Of claims that have backups of before there was a record, the proven ones are judged once more by themselves,
- * so that none of them goes for the sake of one of which nothing is known.
+ * so that none of them goes for the sake of one of which nothing is known. An image of a filesystem that could not be
+ * mended is judged as if it were a backup of its time, and takes nobody's place either.
  *
  */
 export function verdictsOf(
@@ -39,8 +40,27 @@ export function verdictsOf(
       const alone = proven.get(id);
       verdicts.set(id, verdict.keep || alone === undefined ? verdict : alone);
     }
+    for (const { id, verdict } of ofImages(backups, rules, now)) verdicts.set(id, verdict);
   }
   return verdicts;
+}
+
+function ofImages(
+  backups: readonly Backup[],
+  rules: KeepRules,
+  now: number,
+): { id: string; verdict: Verdict }[] {
+  const isImage = ({ proof }: Backup) => proof === 'image';
+  if (!backups.some(isImage)) return [];
+  const among = applyRules(
+    backups.filter((backup) => counts(backup.proof) || isImage(backup)),
+    rules,
+    now,
+  );
+  return backups.filter(isImage).flatMap(({ id }) => {
+    const verdict = among.get(id);
+    return verdict === undefined ? [] : { id, verdict };
+  });
 }
 
 interface Bucket {

@@ -35,8 +35,22 @@ export interface VolumeResult {
   excludes: string[];
   warnings: string[];
   error: ErrorReport | null;
+  /** With `--on-corrupt image`, of a volume that failed: what was saved of it instead. */
+  image?: SavedImage;
   /** With `--keep-base`, of a disk: `used`, or why everything was read. */
   base?: string;
+}
+
+/** A disk that was saved beside a failure: no backup of the claim's files. */
+export interface SavedImage {
+  /** Full id. */
+  snapshot: string;
+  /** RFC 3339 UTC. */
+  time: string;
+  /** As of a volume. */
+  bytesTotal: number;
+  bytesRead: number;
+  bytesAdded: number;
 }
 
 /** What one volume came to, and what it left behind. */

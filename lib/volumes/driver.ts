@@ -2,7 +2,7 @@ import type { EpochMs } from '../log/time.js';
 import type { PlannedVolume } from '../plan/types.js';
 import { printable, type Logger } from '../log/logger.js';
 import type { Leftover, Scope } from '../ownership/scope.js';
-import type { BackupSource } from '../repository/source.js';
+import type { BackupSource, StreamSource } from '../repository/source.js';
 import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
 /** One volume's backup while it is in progress. */
@@ -55,6 +55,12 @@ export interface VolumeDriver {
    * @throws CephbackupError of kind `failed` where this volume cannot be backed up.
    */
   prepare(job: VolumeJob): Promise<BackupSource>;
+  /**
+   * The bytes of the snapshot that `prepare` took, whether or not it came to its end; there is none where the volume is no
+   * image with a filesystem.
+   * @throws CephbackupError also where no snapshot was taken
+   */
+  image?(job: VolumeJob): Promise<StreamSource>;
 }
 
 /** What a sweep found of earlier runs, and what became of it. */

@@ -13,6 +13,8 @@
 {{- end }}
 - name: CEPHBACKUP_FSCK
   value: {{ $v.fsck | quote }}
+- name: CEPHBACKUP_ON_CORRUPT
+  value: {{ $v.onCorrupt | quote }}
 {{- if $v.hooks.enabled }}
 - name: CEPHBACKUP_HOOKS
   value: 'true'

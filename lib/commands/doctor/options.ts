@@ -12,4 +12,5 @@ export const doctorOptions = {
   allowEmpty: runOptions.allowEmpty,
   hooks: runOptions.hooks,
   keepBase: runOptions.keepBase,
+  onCorrupt: runOptions.onCorrupt,
 } satisfies Definitions;

@@ -1,5 +1,5 @@
 import type { Definitions, Values } from '../../cli/options.js';
-import { boolean, duration, matching } from '../../cli/values.js';
+import { boolean, duration, matching, oneOf } from '../../cli/values.js';
 import { commonOptions } from '../shared/options/common.js';
 import { metricsOptions } from '../shared/options/metrics.js';
 import { selectionOptions } from '../shared/options/selection.js';
@@ -36,6 +36,13 @@ export const runOptions = {
     description:
       'keep one snapshot of each disk in Ceph, so that the next backup reads only what changed since',
     parse: boolean,
+  },
+  onCorrupt: {
+    flag: '--on-corrupt',
+    placeholder: 'fail|image',
+    description:
+      'what to do where a filesystem cannot be mended: fail, or fail and save its image beside that (default: fail)',
+    parse: oneOf('fail', 'image'),
   },
   fullEvery: {
     flag: '--full-every',

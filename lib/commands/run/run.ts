@@ -182,6 +182,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       clusterName: cluster.name,
       node: hostname,
       volumeTimeoutMs: unlessNone(options.volumeTimeout ?? defaultVolumeTimeoutMs),
+      onCorrupt: options.onCorrupt ?? 'fail',
       exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
       temporary: context.env.TMPDIR ?? '/tmp',
       markedSnapshot: ({ claim }) => markedSnapshot(claim, prefix),

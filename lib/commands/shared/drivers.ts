@@ -30,6 +30,7 @@ import type { Restic } from '../../tools/restic/restic.js';
 
 type VolumeValues = Pick<Values<typeof volumeOptions>, 'mapper' | 'fsck' | 'cephfsClient'>;
 type BaseValues = Pick<Values<typeof runOptions>, 'keepBase' | 'fullEvery'>;
+type NeedsValues = VolumeValues & Pick<Values<typeof runOptions>, 'keepBase' | 'onCorrupt'>;
 
 const defaultFullEveryMs = 28 * 24 * 60 * 60 * 1000;
 
@@ -72,7 +73,13 @@ export function drivers(
     });
   const known: Partial<Record<VolumeKind, VolumeDriver>> = {
     'rbd-block': options.keepBase === true ? segments() : stream,
-    'rbd-filesystem': new RbdFilesystemDriver({ ...tools, mapper, fsck: options.fsck ?? 'preen', locate }),
+    'rbd-filesystem': new RbdFilesystemDriver({
+      ...tools,
+      mapper,
+      fsck: options.fsck ?? 'preen',
+      locate,
+      stream,
+    }),
     cephfs: new CephfsDriver(cephfsTools(context, clientsFor)),
   };
   return ({ kind }) => {
@@ -136,7 +143,7 @@ const mapperNeeds = { krbd: ['mknod'], nbd: ['rbd-nbd'], fuse: ['qemu-storage-da
 
 /** Every program that a run of these kinds of volumes starts. */
 export function neededPrograms(
-  { cephfsClient, mapper, keepBase }: Pick<VolumeValues & BaseValues, 'cephfsClient' | 'mapper' | 'keepBase'>,
+  { cephfsClient, mapper, keepBase, onCorrupt }: Omit<NeedsValues, 'fsck'>,
   kinds: ReadonlySet<VolumeKind>,
   namesFsid = false,
 ): string[] {
@@ -145,6 +152,7 @@ export function neededPrograms(
     'restic',
     'setpriv',
     ...[...kinds].flatMap((kind) => needs[kind]),
+    ...(kinds.has('rbd-filesystem') && onCorrupt === 'image' ? needs['rbd-block'] : []),
     ...(kinds.has('cephfs') ? cephfsNeeds[cephfsClient ?? 'kernel'] : []),
     // Only `ceph` says which cluster it is that answers.
     ...(namesFsid ? ['ceph'] : []),
@@ -156,7 +164,7 @@ export function neededPrograms(
 
 /** All programs that are missing for these volumes, in one error. @throws CephbackupError TOOL_MISSING */
 export function checkPrograms(
-  { options, env }: CommandContext<VolumeValues & Pick<BaseValues, 'keepBase'>>,
+  { options, env }: CommandContext<NeedsValues>,
   volumes: readonly PlannedVolume[],
 ): void {
   const kinds = new Set(volumes.flatMap(({ kind }) => kind ?? []));

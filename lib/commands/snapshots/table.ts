@@ -17,7 +17,7 @@ export interface SnapshotsReport {
       kind: string;
       sizeBytes: number | null;
       pv: string | null;
-      /** `untold`: made by a release that kept no record of proofs; it counts as a proven one does. */
+      /** `untold`: made by a release that kept no record of proofs; it counts as a proven one does. `image`: a disk whose files could not be backed up. */
       proof: Proof;
     }[];
   }[];
@@ -34,6 +34,7 @@ const proofs: Record<Proof, string> = {
   proven: 'yes',
   untold: '<untold>',
   unproven: 'no',
+  image: 'image',
   changed: 'changed',
 };
 

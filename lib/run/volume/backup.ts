@@ -5,6 +5,7 @@ import type { Moment } from '../moment.js';
 import type { VolumeEnd } from '../report.js';
 import { Attempt, type Over } from './attempt.js';
 import { fail } from './fail.js';
+import { besideImage, saveImage } from './image.js';
 import { mark } from './mark.js';
 import { prepare } from './prepare.js';
 import { proveAndUnwind } from './prove.js';
@@ -35,7 +36,11 @@ export async function backupVolume(
     const proven = await proveAndUnwind(attempt, prepared, summary);
     return attempt.ended(await mark(attempt, proven));
   } catch (thrown) {
-    return attempt.ended(await fail(attempt, asCephbackupError(thrown)));
+    const failure = asCephbackupError(thrown);
+    const image = await saveImage(attempt, failure, limit.signal);
+    return attempt.ended(
+      await fail(attempt, image === null ? failure : besideImage(failure, image, volume), image),
+    );
   } finally {
     limit.clear();
     attempt.activity.end();

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../errors/catalogue.js';
 import { asCephbackupError, type CephbackupError } from '../../errors/error.js';
 import type { Leftover } from '../../ownership/scope.js';
-import { emptyResult, notAttempted, type Outcome, type VolumeEnd } from '../report.js';
+import { emptyResult, notAttempted, type Outcome, type SavedImage, type VolumeEnd } from '../report.js';
 import type { Attempt } from './attempt.js';
 import { settleBase } from './base.js';
 
@@ -15,8 +15,15 @@ const notFound = new Set<ErrorCode>([
   'SNAPSHOT_VANISHED',
 ]);
 
-/** What follows when a step has failed: everything is released, and the volume failed unless that is not its fault. */
-export async function fail(attempt: Attempt, error: CephbackupError): Promise<VolumeEnd> {
+/**
+ * What follows when a step has failed: everything is released, and the volume failed unless that is not its fault.
+ * @param image that was saved of it
+ */
+export async function fail(
+  attempt: Attempt,
+  error: CephbackupError,
+  image: SavedImage | null,
+): Promise<VolumeEnd> {
   const { tools, volume } = attempt;
   const dropped = await settleBase(attempt, null);
   const leftovers = [...dropped, ...(await attempt.unwind()), ...attempt.strays];
@@ -30,11 +37,11 @@ export async function fail(attempt: Attempt, error: CephbackupError): Promise<Vo
     if (notFound.has(error.code) && (await isGone(attempt)))
       return harmless(attempt, 'vanished', `its claim is gone: ${error.message}`);
   }
-  return failed(attempt, error, leftovers);
+  return failed(attempt, error, leftovers, image);
 }
 
 /** Also one whose snapshot is not in this repository any more. */
-async function hadBackup({ tools, volume }: Attempt): Promise<boolean> {
+export async function hadBackup({ tools, volume }: Attempt): Promise<boolean> {
   const history = await tools.history;
   return (
     volume.lastBackup !== null || tools.markedSnapshot(volume) !== null || history.newest(volume.uid) !== null
@@ -60,12 +67,17 @@ function harmless(attempt: Attempt, outcome: Outcome, why: string): VolumeEnd {
   return { result: { ...result, seconds, heldSeconds, warnings }, leftovers: [], error: null };
 }
 
-async function failed(attempt: Attempt, error: CephbackupError, leftovers: Leftover[]): Promise<VolumeEnd> {
+async function failed(
+  attempt: Attempt,
+  error: CephbackupError,
+  leftovers: Leftover[],
+  image: SavedImage | null,
+): Promise<VolumeEnd> {
   const { tools, volume, began, log, excludes, warnings, heldSeconds } = attempt;
   const seconds = attempt.seconds();
   log.error(error.message, { code: error.code });
   await tools.recorder.failed(volume, { attempt: began, error });
   const empty = emptyResult(volume, 'failed', error.report());
-  const result = { ...empty, seconds, heldSeconds, excludes, warnings };
+  const result = { ...empty, seconds, heldSeconds, excludes, warnings, ...(image && { image }) };
   return { result, leftovers, error };
 }

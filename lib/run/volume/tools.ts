@@ -41,6 +41,8 @@ export interface VolumeTools {
   failedLast: (volume: PlannedVolume) => boolean;
   /** How often files are read whatever their times say; 0: never. */
   fullEveryMs: number;
+  /** What is done where a filesystem cannot be mended. */
+  onCorrupt: 'fail' | 'image';
   /** What the options leave out of every filesystem. */
   exclude: Omit<ExcludeRules, 'patterns'>;
   /** A folder for temporary files. */

@@ -32,7 +32,10 @@ export interface MountRequest {
   namespace: NamespaceRef;
 }
 
-/** @throws CephbackupError MOUNT_FAILED */
+/** What the kernel says of a filesystem that contradicts itself, or whose checksums do (EUCLEAN, EBADMSG). */
+export const corruptionSaid = /\b(structure needs cleaning|bad message)\b/i;
+
+/** @throws CephbackupError MOUNT_FAILED, FILESYSTEM_CORRUPT */
 export async function mount(
   exec: Exec,
   request: MountRequest,
@@ -42,7 +45,8 @@ export async function mount(
   const args = ['-t', type, '-o', request.options.join(','), '--', device, directory];
   const result = await exec('mount', args, { deadlineMs: mountDeadlineMs, ...options, namespace });
   if (result.exitCode === 0) return;
-  throw new CephbackupError('MOUNT_FAILED', `mount of ${device} as ${type}: ${mountReason(result.stderr)}`);
+  const code = corruptionSaid.test(result.stderr) ? 'FILESYSTEM_CORRUPT' : 'MOUNT_FAILED';
+  throw new CephbackupError(code, `mount of ${device} as ${type}: ${mountReason(result.stderr)}`);
 }
 
 /** Changes the options of what is mounted. @throws CephbackupError MOUNT_FAILED */

@@ -38,6 +38,13 @@ export class RbdBlockDriver implements VolumeDriver {
     return this.stream(job, await takeSnapshot(this.tools.locate, job));
   }
 
+  /** The stream of the snapshot that another driver took for this job, and releases. */
+  async existing(job: VolumeJob): Promise<StreamSource> {
+    const { rbd, image, cluster } = await this.tools.locate(job.volume, job.signal);
+    const { id: imageId } = await imageInfo(rbd, image, job.signal);
+    return this.stream(job, await describeSnapshot({ rbd, image, imageId, cluster }, job));
+  }
+
   /** The stream of a snapshot that was taken. */
   async stream(
     job: VolumeJob,
@@ -118,7 +125,15 @@ export async function takeSnapshot(
     rbd.snapshots.create(image, name, { signal: during, beforeAttempt: begin }),
   );
 
-  job.step('listing extents');
+  return describeSnapshot({ rbd, image, imageId, cluster }, job);
+}
+
+/** A snapshot of ours that was taken. @throws CephbackupError SNAPSHOT_VANISHED, IMAGE_NOT_FOUND … */
+export async function describeSnapshot(
+  { rbd, image, imageId, cluster }: Pick<TakenSnapshot, 'rbd' | 'image' | 'imageId' | 'cluster'>,
+  { name, signal, step }: Pick<VolumeJob, 'name' | 'signal' | 'step'>,
+): Promise<TakenSnapshot> {
+  step('listing extents');
   const [snapshots, info] = await Promise.all([
     rbd.snapshots.list(image, { signal }),
     rbd.snapshots.info(image, name, { signal }),

@@ -10,7 +10,8 @@ import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { Rbd } from '../../tools/rbd/images.js';
 import { filesystemNote } from '../../repository/filesystem-note.js';
 import { newestChangeIn, newestChangeNote } from '../../repository/newest-change-note.js';
-import type { DirectorySource } from '../../repository/source.js';
+import type { DirectorySource, StreamSource } from '../../repository/source.js';
+import type { RbdBlockDriver } from '../block/driver.js';
 import { tellRefused, type VolumeDriver, type VolumeJob } from '../driver.js';
 import { rootOptions } from '../root-directory.js';
 import type { MappedDevice, Mapper } from '../mappers/mapper.js';
@@ -29,6 +30,8 @@ export interface RbdFilesystemTools {
   mapper: Mapper;
   fsck: FsckPolicy;
   locate: LocateImage;
+  /** For filesystems that cannot be mended. */
+  stream: Pick<RbdBlockDriver, 'existing'>;
 }
 
 /** Mounts a writable clone of a snapshot: the filesystem was in use, so its journal must be replayed, never on the source. */
@@ -96,6 +99,11 @@ export class RbdFilesystemDriver implements VolumeDriver {
         );
       },
     };
+  }
+
+  /** Not of the clone: a repair that came to no end has changed it. */
+  image(job: VolumeJob): Promise<StreamSource> {
+    return this.tools.stream.existing(job);
   }
 
   /**
