@@ -112,6 +112,31 @@ describe('a command', () => {
     expect(await failure(running)).toBe(reason);
   });
 
+  test('that is given time to finish comes to its own end, and is ended when the time is over', async () => {
+    const stop = new AbortController();
+    const own = exec(script('finishes', 'echo begun; sleep 0.5; echo done; exit 3'), [], {
+      deadlineMs: 20_000,
+      signal: stop.signal,
+      finishMs: 20_000,
+      onStdoutLine: () => {
+        stop.abort(new CephbackupError('CANCELLED', 'enough'));
+      },
+    });
+    expect((await own).exitCode).toBe(3);
+    const late = exec(script('goes-on', 'exec sleep 60'), [], {
+      deadlineMs: 60_000,
+      signal: AbortSignal.timeout(200),
+      finishMs: 200,
+    });
+    await expect(late).rejects.toThrow(/timeout/i);
+    const begun = exec(script('not-begun', 'exit 0'), [], {
+      deadlineMs: 20_000,
+      signal: stop.signal,
+      finishMs: 20_000,
+    });
+    await expect(begun).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
   test('can be stopped at a line it prints', async () => {
     const file = script('lines', 'echo one >&2; echo stop >&2; sleep 1000');
     const seen: string[] = [];

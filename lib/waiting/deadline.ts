@@ -7,6 +7,12 @@ export const unlimitedMs = 2 ** 31 - 1;
 /** For a command that asks something, or moves metadata; a dead client's session, which can hold up Ceph, lasts 60 s. */
 export const queryDeadlineMs = 120_000;
 
+/**
+ * A command that changes something in Ceph may go on for so long when it is told to end: many times what it takes, and
+ * less than the half minute for which the watch of a client that was ended stays.
+ */
+export const finishingMs = 15_000;
+
 export interface Deadline {
   signal: AbortSignal;
   /** Stops the clock. */

@@ -6,7 +6,7 @@ import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { lastLine } from '../process/outcome.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
 import { Once } from '../../waiting/once.js';
-import { queryDeadlineMs } from '../../waiting/deadline.js';
+import { finishingMs, queryDeadlineMs } from '../../waiting/deadline.js';
 
 export interface Filesystem {
   /** Ceph's numeric id (fscid), as volume handles carry it. */
@@ -143,7 +143,7 @@ export class CephFs {
   ): Promise<void> {
     const { fs, subvolume } = spec;
     const args = ['fs', 'subvolume', 'snapshot', 'create', fs, subvolume, snapshot, ...inGroup(spec)];
-    const result = await this.#run(args, options);
+    const result = await this.#run(args, { finishMs: finishingMs, ...options });
     if (result.exitCode !== 0)
       throw cephfsError('SNAPSHOT_FAILED', `snapshot of ${formatSubvolume(spec)}`, result);
   }
@@ -159,7 +159,7 @@ export class CephFs {
   ): Promise<void> {
     const { fs, subvolume } = spec;
     const args = ['fs', 'subvolume', 'snapshot', 'rm', fs, subvolume, snapshot, ...inGroup(spec)];
-    const result = await this.#run(args, options);
+    const result = await this.#run(args, { finishMs: finishingMs, ...options });
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephfsError('COMMAND_FAILED', `removal of snapshot ${formatSubvolume(spec)}@${snapshot}`, result);
   }

@@ -56,15 +56,19 @@ export class Stopper {
     private readonly killGraceMs: number,
   ) {}
 
-  async supervise(deadlineMs: number, signal: AbortSignal | undefined): Promise<Ending> {
+  async supervise(deadlineMs: number, signal: AbortSignal | undefined, finishMs = 0): Promise<Ending> {
     const stuck = new Promise<Ending>((resolve) => {
       this.#declareStuck = () => {
         const { exitCode, signalCode } = this.child;
         resolve({ how: 'stuck', outlived: exitCode !== null || signalCode !== null });
       };
     });
-    const onAbort = () => {
+    const end = () => {
       this.stop('aborted', 'SIGTERM');
+    };
+    const onAbort = () => {
+      if (finishMs === 0) end();
+      else this.#after(finishMs, end);
     };
     this.#after(deadlineMs, () => {
       this.stop('late', 'SIGTERM');

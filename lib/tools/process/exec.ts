@@ -29,6 +29,8 @@ export interface CommandOptions {
   /** Takes stdout, which then flows no faster than it is taken. Where it fails, the command is stopped. */
   output?: (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
   signal?: AbortSignal;
+  /** When `signal` is aborted, the command is let go on for so long before it is told to end; default: not at all. */
+  finishMs?: number;
   /** Called for each line as it comes. `stop` ends the command early (SIGINT, then KILL). */
   onStdoutLine?: (line: string, stop: () => void) => void;
   onStderrLine?: (line: string, stop: () => void) => void;
@@ -137,7 +139,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
         onStderrLine(redactCephKeys(line), end);
       });
     const stderr = collect(child.stderr, onLine, stop, stderrLimitBytes, 'tail');
-    const ending = await stop.supervise(options.deadlineMs, options.signal);
+    const ending = await stop.supervise(options.deadlineMs, options.signal, options.finishMs);
     const failure = await endOfFlows(child, flows, ending);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());

@@ -1,7 +1,7 @@
 import { cephError, connectionArguments, type CephConnection } from '../ceph/connection.js';
 import { expectReadableKey } from '../ceph/unreadable-key.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
-import { queryDeadlineMs } from '../../waiting/deadline.js';
+import { finishingMs, queryDeadlineMs } from '../../waiting/deadline.js';
 
 /** What flows while the command runs cannot flow twice. */
 function repeatable({
@@ -34,6 +34,14 @@ export class RbdCommand {
       ...options,
     });
     return expectReadableKey(this.connection, result);
+  }
+
+  /**
+   * A command that changes something, and takes a moment. One that is ended in the middle leaves a watch, which keeps the
+   * image from being removed for half a minute: where the program is told to end, it is let come to its own end.
+   */
+  change(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.run(args, { finishMs: finishingMs, ...options });
   }
 
   /** What it prints as JSON. @throws CephbackupError COMMAND_FAILED, IMAGE_NOT_FOUND … */

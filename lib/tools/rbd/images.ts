@@ -72,7 +72,7 @@ export class Rbd {
   ): Promise<void> {
     const place = dataPool === null ? [] : ['--data-pool', dataPool];
     const clone = (wanted: readonly string[]) =>
-      this.#rbd.run(
+      this.#rbd.change(
         [
           ...['clone', '--rbd-default-clone-format', '2', '--image-feature', wanted.join(','), ...place],
           ...[`${formatImage(parent)}@${snapshot}`, formatImage(child)],
@@ -98,7 +98,7 @@ export class Rbd {
    * `rbd_move_to_trash_on_remove` would have it. Succeeds where the image does not exist.
    */
   async removeImage(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
-    const result = await this.#rbd.run(['rm', '--rbd-move-to-trash-on-remove=false', formatImage(image)], {
+    const result = await this.#rbd.change(['rm', '--rbd-move-to-trash-on-remove=false', formatImage(image)], {
       deadlineMs: unlimitedMs,
       silenceMs: removalSilenceMs,
       ...options,
@@ -113,7 +113,7 @@ export class Rbd {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const spec = formatImage({ pool, namespace, image: imageId });
-    const result = await this.#rbd.run(['trash', 'rm', '--force', spec], {
+    const result = await this.#rbd.change(['trash', 'rm', '--force', spec], {
       deadlineMs: unlimitedMs,
       silenceMs: removalSilenceMs,
       ...options,

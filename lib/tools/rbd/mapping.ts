@@ -54,7 +54,7 @@ export class RbdMapping {
     options?: Partial<CommandOptions>,
   ): Promise<string> {
     const chosen = ['noudev', ...mapOptions].join(',');
-    const result = await this.rbd.run(['device', 'map', '-o', chosen, formatImage(image)], options);
+    const result = await this.rbd.change(['device', 'map', '-o', chosen, formatImage(image)], options);
     const device = result.stdout.trim();
     if (result.exitCode === 0 && device.startsWith('/dev/')) return device;
     const withoutFile = mappedWithoutFile.exec(result.stderr)?.[1];
@@ -78,7 +78,7 @@ export class RbdMapping {
   async unmap(image: ImageSpec, options?: Partial<CommandOptions>): Promise<void> {
     // Without noudev the unmapping, too, waits for a udev that a container does not have.
     const args = ['device', 'unmap', '-o', 'noudev', formatImage(image)];
-    const result = await this.rbd.run(args, {
+    const result = await this.rbd.change(args, {
       deadlineMs: unmapDeadlineMs,
       patience: busyPatience,
       ...options,

@@ -21,7 +21,7 @@ export class RbdSnapshots {
    */
   async create(image: ImageSpec, snapshot: string, options?: Partial<CommandOptions>): Promise<number> {
     const args = ['snap', 'create', '--no-progress', `${formatImage(image)}@${snapshot}`];
-    const result = await this.rbd.run(args, options);
+    const result = await this.rbd.change(args, options);
     const { exitCode, attempts = 1 } = result;
     if (exitCode === 0) return attempts;
     // Names are unique: it can only be ours, made by a command that was taken for failed.
@@ -31,7 +31,7 @@ export class RbdSnapshots {
 
   /** Returns whether there was one: succeeds where the snapshot, or its image, does not exist. */
   async remove(image: ImageSpec, snapshot: string, options?: Partial<CommandOptions>): Promise<boolean> {
-    const result = await this.rbd.run(
+    const result = await this.rbd.change(
       ['snap', 'rm', '--no-progress', `${formatImage(image)}@${snapshot}`],
       options,
     );
@@ -43,7 +43,7 @@ export class RbdSnapshots {
   /** @throws CephbackupError */
   async rename(image: ImageSpec, from: string, to: string, options?: Partial<CommandOptions>): Promise<void> {
     const spec = formatImage(image);
-    const result = await this.rbd.run(['snap', 'rename', `${spec}@${from}`, `${spec}@${to}`], options);
+    const result = await this.rbd.change(['snap', 'rename', `${spec}@${from}`, `${spec}@${to}`], options);
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `renaming of snapshot ${spec}@${from}`, result);
   }
@@ -56,7 +56,7 @@ export class RbdSnapshots {
   ): Promise<void> {
     const address = addressOf(image);
     // `--no-progress` is refused together with `--snap-id`.
-    const result = await this.rbd.run(['snap', 'rm', '--snap-id', String(id), ...address], options);
+    const result = await this.rbd.change(['snap', 'rm', '--snap-id', String(id), ...address], options);
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephError('COMMAND_FAILED', `removal of snapshot id ${id} of ${address.join(' ')}`, result);
   }
@@ -68,7 +68,7 @@ export class RbdSnapshots {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = ['snap', 'rm', '--no-progress', ...addressOf(image), '--snap', snapshot];
-    const result = await this.rbd.run(args, options);
+    const result = await this.rbd.change(args, options);
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     const what = `removal of snapshot ${snapshot} of trashed image ${image.imageId}`;
     throw cephError('COMMAND_FAILED', what, result);

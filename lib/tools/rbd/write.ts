@@ -4,7 +4,7 @@ import type { CommandOptions, Exec } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects } from '../process/json.js';
 import { formatImage, type ImageSpec } from './image-spec.js';
 import type { Rbd } from './images.js';
-import { queryDeadlineMs, unlimitedMs } from '../../waiting/deadline.js';
+import { finishingMs, queryDeadlineMs, unlimitedMs } from '../../waiting/deadline.js';
 
 export interface NewImage {
   /** Null: Ceph's, or the pool's, default. */
@@ -12,6 +12,8 @@ export interface NewImage {
   /** Where its data go; null: where the image is. */
   dataPool: string | null;
 }
+
+const changing = { deadlineMs: queryDeadlineMs, finishMs: finishingMs, patience: {} };
 
 /** What only a restore does with images: they are created and written. */
 export class RbdWriter {
@@ -35,7 +37,11 @@ export class RbdWriter {
       ...(dataPool === null ? [] : ['--data-pool', dataPool]),
     ];
     const args = this.rbd.argv(['create', '--size', `${sizeBytes}B`, ...chosen, formatImage(image)]);
-    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, ...options });
+    const result = await this.exec('rbd', args, {
+      deadlineMs: queryDeadlineMs,
+      finishMs: finishingMs,
+      ...options,
+    });
     if (result.exitCode === 0) return;
     if (result.exitCode === errno.EEXIST) {
       throw new CephbackupError('TARGET_EXISTS', `the image ${formatImage(image)} exists`);
@@ -97,7 +103,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'set', '--', formatImage(image), key, value]);
-    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { ...changing, ...options });
     if (result.exitCode !== 0)
       throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }
@@ -105,7 +111,7 @@ export class RbdWriter {
   /** Succeeds where the image has no such metadata. */
   async removeMetadata(image: ImageSpec, key: string, options?: Partial<CommandOptions>): Promise<void> {
     const args = this.rbd.argv(['image-meta', 'remove', '--', formatImage(image), key]);
-    const result = await this.exec('rbd', args, { deadlineMs: queryDeadlineMs, patience: {}, ...options });
+    const result = await this.exec('rbd', args, { ...changing, ...options });
     if (result.exitCode === 0 || result.exitCode === errno.ENOENT) return;
     throw cephError('COMMAND_FAILED', `metadata ${key} of ${formatImage(image)}`, result);
   }

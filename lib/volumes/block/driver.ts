@@ -12,7 +12,7 @@ import { defaultStalledMs } from './standstill.js';
 import type { StreamSource } from '../../repository/source.js';
 import type { VolumeDriver, VolumeJob } from '../driver.js';
 import type { LocateImage } from '../rbd/image.js';
-import { removeOwnSnapshot } from '../rbd/removal.js';
+import { takeOwnSnapshot } from '../rbd/own-snapshot.js';
 
 export interface RbdBlockTools {
   locate: LocateImage;
@@ -110,20 +110,13 @@ export async function takeSnapshot(
   job: VolumeJob,
   release?: (rbd: Rbd, image: ImageSpec) => Promise<void>,
 ): Promise<TakenSnapshot> {
-  const { volume, name, scope, signal } = job;
+  const { volume, signal } = job;
   const { rbd, image, cluster } = await locate(volume, signal);
-  const spec = formatImage(image);
   const before = await imageInfo(rbd, image, signal);
-  checkState(before, spec);
+  checkState(before, formatImage(image));
   const { id: imageId } = before;
 
-  scope.add({ kind: 'snapshot', name: `${spec}@${name}`, cluster }, () =>
-    release === undefined ? removeOwnSnapshot(rbd, image, name) : release(rbd, image),
-  );
-  job.step('taking snapshot');
-  await job.takeSnapshot((begin, during) =>
-    rbd.snapshots.create(image, name, { signal: during, beforeAttempt: begin }),
-  );
+  await takeOwnSnapshot(job, { rbd, image, cluster }, release && (() => release(rbd, image)));
 
   return describeSnapshot({ rbd, image, imageId, cluster }, job);
 }

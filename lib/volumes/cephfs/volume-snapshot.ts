@@ -31,6 +31,8 @@ export class VolumeSnapshot {
   readonly #place: string;
   #snapshot: SharedSnapshot | null = null;
   #toRemove: boolean | null = null;
+  /** Where the moment is given up, the command may still be at work. */
+  #making: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly tools: CephfsTools,
@@ -120,9 +122,12 @@ export class VolumeSnapshot {
           if (found && madeBy === 0) madeBy = attempts - 1;
         };
         const options = { signal: during, beforeAttempt };
-        if (place.by === 'manager' && subvolume !== null)
-          await cephFs.createSnapshot(subvolume, name, options);
-        else await snapshots.make(name, options);
+        const made =
+          place.by === 'manager' && subvolume !== null
+            ? cephFs.createSnapshot(subvolume, name, options)
+            : snapshots.make(name, options);
+        this.#making = made.catch(() => undefined);
+        await made;
         return madeBy === 0 ? attempts : madeBy;
       });
     } catch (thrown) {
@@ -151,6 +156,7 @@ export class VolumeSnapshot {
     const { cephFs, fs, subvolume, place, kernelOptions } = this.share;
     if (this.#snapshot?.asked == null) return;
     const { name } = this.#snapshot;
+    await this.#making;
     // Where the removal fails it is tried again.
     this.#toRemove ??= this.shared.leave(this.#place, this.#snapshot);
     if (!this.#toRemove) return;

@@ -18,7 +18,7 @@ import type { MappedDevice, Mapper } from '../mappers/mapper.js';
 import { refuseDangling } from './dangling.js';
 import { findChanges, hotSince, markHotFiles } from './hot-files.js';
 import type { LocateImage } from './image.js';
-import { removeOwnSnapshot } from './removal.js';
+import { takeOwnSnapshot } from './own-snapshot.js';
 import { namespaceInScope } from '../namespace.js';
 import { unlessAborted } from '../../waiting/within.js';
 import type { EpochMs } from '../../log/time.js';
@@ -48,14 +48,9 @@ export class RbdFilesystemDriver implements VolumeDriver {
     const opening = namespaceInScope(this.tools, job);
     opening.catch(() => undefined);
 
-    const snapshot = `${formatImage(image)}@${job.name}`;
-    scope.add({ kind: 'snapshot', name: snapshot, cluster }, () => removeOwnSnapshot(rbd, image, job.name));
-    job.step('taking snapshot');
     const readingPool = dataPoolOf(rbd, image, signal);
     readingPool.catch(() => undefined);
-    const pointInTime = await job.takeSnapshot((begin, during) =>
-      rbd.snapshots.create(image, job.name, { signal: during, beforeAttempt: begin }),
-    );
+    const pointInTime = await takeOwnSnapshot(job, { rbd, image, cluster });
     const dataPool = await readingPool;
     const features = await this.tools.mapper.cloneFeatures();
 

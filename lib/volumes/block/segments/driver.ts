@@ -14,7 +14,7 @@ import { allOf } from '../../../waiting/all-of.js';
 import type { VolumeDriver, VolumeJob } from '../../driver.js';
 import type { Mapper } from '../../mappers/mapper.js';
 import type { LocateImage } from '../../rbd/image.js';
-import { removeOwnSnapshot } from '../../rbd/removal.js';
+import { removeOwnSnapshot } from '../../rbd/own-snapshot.js';
 import {
   listSnapshot,
   snapshotNumber,

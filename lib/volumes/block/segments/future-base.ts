@@ -3,7 +3,7 @@ import type { FutureBase } from '../../../repository/source.js';
 import { asCephbackupError } from '../../../errors/error.js';
 import { formatImage } from '../../../tools/rbd/image-spec.js';
 import type { VolumeJob } from '../../driver.js';
-import { removeOwnSnapshot } from '../../rbd/removal.js';
+import { removeOwnSnapshot } from '../../rbd/own-snapshot.js';
 import type { TakenSnapshot } from '../driver.js';
 
 /**
