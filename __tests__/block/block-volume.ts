@@ -13,17 +13,19 @@ import { banner, data, end, size, zeros } from './records.js';
 export interface ProducerOptions {
   /** The folder of faulty programs, if there are any: a search path. */
   searchPath?: string;
+  /** Its folder for temporary files. */
+  temporary?: string;
 }
 
 /** Starts the producer of a prepared backup; its stdout is a pipe, or the file `to`. */
 export function startProducer(
   { command }: StreamSource,
   to: number | 'pipe',
-  { searchPath = process.env.PATH ?? '' }: ProducerOptions = {},
+  { searchPath = process.env.PATH ?? '', temporary }: ProducerOptions = {},
 ): { child: ChildProcess; ended: Promise<{ code: number | null; stderr: string }> } {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
     stdio: ['ignore', to, 'pipe'],
-    env: { PATH: searchPath },
+    env: { PATH: searchPath, ...(temporary === undefined ? {} : { TMPDIR: temporary }) },
   });
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
@@ -103,6 +103,16 @@ describe('the producer fails, and says why', () => {
         expect(await patient.scope.release()).toEqual([]);
       })(),
     ]);
+  });
+
+  test('killed while its pipe is being made, it leaves nothing', async () => {
+    const temporary = await temporaryFolder('killed');
+    const faults = new FaultyPrograms([{ program: 'mkfifo', when: '*', mode: 'hang' }]);
+    const { child, ended } = startProducer(prepared.source, 'pipe', { searchPath: faults.path, temporary });
+    while (faults.hits === 0) await sleep(20);
+    child.kill('SIGKILL');
+    await ended;
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   test('where the plan is gone', async () => {

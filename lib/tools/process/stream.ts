@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
@@ -92,11 +93,13 @@ function* readChunks(fd: number, watch: SilenceWatch | null): Generator<Buffer, 
 /** To make a pipe, on a machine that has hardly any time for it. */
 const pipeDeadlineMs = 60_000;
 
-/** Both ends of a kernel pipe: a named one, because Node cannot make others, that loses its name at once. */
+/**
+ * Both ends of a kernel pipe: a named one, because Node cannot make others, that loses its name at once. It has no folder
+ * of its own: one would be left by a program that is ended while mkfifo takes its time.
+ */
 function openPipe(env: Environment): { input: number; output: number } {
-  const folder = mkdtempSync(path.join(env.TMPDIR ?? '/tmp', 'cephbackup-'));
+  const name = path.join(env.TMPDIR ?? '/tmp', `cephbackup-pipe-${randomUUID()}`);
   try {
-    const name = path.join(folder, 'pipe');
     const { exitCode, late, stderr } = runBlocking('mkfifo', ['-m', '600', '--', name], {
       env,
       deadlineMs: pipeDeadlineMs,
@@ -110,7 +113,7 @@ function openPipe(env: Environment): { input: number; output: number } {
     closeSync(both);
     return { input, output };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(name, { force: true });
   }
 }
 
