@@ -113,7 +113,7 @@ dnsConfig:
 {{- end }}
 {{- end -}}
 
-{{/* Environment of every pod. Takes a dict: root, resources, restics (at a time). */}}
+{{/* Environment of every pod. Takes a dict: root, resources, restics (at a time), cacheSize (default: of the cache on the node's disk). */}}
 {{- define "cephbackup.env" -}}
 {{- $v := .root.Values -}}
 - name: CEPHBACKUP_ANNOTATION_PREFIX
@@ -128,6 +128,8 @@ dnsConfig:
   value: {{ $v.logLevel | quote }}
 - name: RESTIC_CACHE_DIR
   value: /cache
+- name: CEPHBACKUP_CACHE_LIMIT
+  value: {{ include "cephbackup.volumeSize" (default .root.Values.cache.sizeLimit .cacheSize) | quote }}
 - name: TMPDIR
   value: /tmp
 - name: HOME

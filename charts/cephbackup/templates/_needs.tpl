@@ -67,6 +67,15 @@ appArmorProfile:
 {{- end }}
 {{- end -}}
 
+{{/* The size of a volume as the program takes it, in MiB. Takes a quantity. */}}
+{{- define "cephbackup.volumeSize" -}}
+{{- $quantity := . -}}
+{{- if not (kindIs "string" $quantity) -}}{{- $quantity = $quantity | int64 | toString -}}{{- end -}}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity -}}
+{{- $bytes := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- printf "%dMiB" (max 1 (divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576.0 | floor | int64)) -}}
+{{- end -}}
+
 {{/* GOMEMLIMIT of each of `concurrency` restics below one memory limit, in MiB; empty where there is no limit. */}}
 {{- define "cephbackup.goMemoryLimit" -}}
 {{- $limits := default dict (index . 0).limits -}}

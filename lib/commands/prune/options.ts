@@ -3,7 +3,7 @@ import { boolean, duration, integer, size, type Parser } from '../../cli/values.
 import { commonOptions } from '../shared/options/common.js';
 import { metricsOptions } from '../shared/options/metrics.js';
 import { dryRun } from '../shared/options/single.js';
-import { limitUpload, limitDownload, retryLock } from '../shared/options/volumes.js';
+import { cacheLimit, limitUpload, limitDownload, retryLock } from '../shared/options/volumes.js';
 
 /** One rule of restic's, for each claim that exists. */
 function keep(unit: string, what: string) {
@@ -59,6 +59,7 @@ export const pruneOptions = {
   ...keepOptions,
   dryRun,
   retryLock,
+  cacheLimit,
   unlockStale: {
     flag: '--unlock-stale',
     description:

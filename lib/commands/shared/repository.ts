@@ -2,19 +2,26 @@ import type { Values } from '../../cli/options.js';
 import type { volumeOptions } from './options/volumes.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { resticEnvironment } from '../../tools/process/environment.js';
+import { CacheKeeper, cacheFolder } from '../../tools/restic/cache.js';
 import { Restic } from '../../tools/restic/restic.js';
 import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
 import type { CommandContext } from '../../cli/command.js';
 import { persist, steady, type Patience } from '../../waiting/persist.js';
 
 export type LimitValues = Pick<Values<typeof volumeOptions>, 'limitUpload' | 'limitDownload'> &
-  Partial<Pick<Values<typeof volumeOptions>, 'retryLock'>>;
+  Partial<Pick<Values<typeof volumeOptions>, 'retryLock' | 'cacheLimit'>>;
 
-export function resticOf({ options, env, exec }: CommandContext<LimitValues>): Restic {
+/** @param cache what is kept below `--cache-limit`; null: restic keeps none */
+export function resticOf(
+  { options, env, exec }: CommandContext<LimitValues>,
+  cache = cacheFolder(env),
+): Restic {
+  const limitBytes = options.cacheLimit ?? null;
   const limits = {
     upload: options.limitUpload,
     download: options.limitDownload,
     lockPatienceMs: options.retryLock ?? null,
+    cache: limitBytes === null || cache === null ? null : new CacheKeeper(cache, limitBytes),
   };
   return new Restic(exec, resticEnvironment(env), limits);
 }

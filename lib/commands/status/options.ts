@@ -30,4 +30,5 @@ export const statusOptions = {
   limitUpload: volumeOptions.limitUpload,
   limitDownload: volumeOptions.limitDownload,
   retryLock: volumeOptions.retryLock,
+  cacheLimit: volumeOptions.cacheLimit,
 } satisfies Definitions;

@@ -5,7 +5,14 @@ import { cluster } from '../shared/options/choice.js';
 import { commonOptions } from '../shared/options/common.js';
 import { metricsOptions } from '../shared/options/metrics.js';
 import { selectionOptions } from '../shared/options/selection.js';
-import { volumeOptions, limitUpload, limitDownload, patience, retryLock } from '../shared/options/volumes.js';
+import {
+  volumeOptions,
+  cacheLimit,
+  limitUpload,
+  limitDownload,
+  patience,
+  retryLock,
+} from '../shared/options/volumes.js';
 
 /** `2h` or `500GiB`: a duration or a size. */
 const budget: Parser<Budget> = (text) => {
@@ -22,6 +29,7 @@ export const verifyOptions = {
   limitDownload,
   patience,
   retryLock,
+  cacheLimit,
   concurrency: volumeOptions.concurrency,
   cluster,
   budget: {

@@ -6,7 +6,7 @@ import { rfc3339 } from '../../log/time.js';
 import { contentOf } from '../../restore/target.js';
 import { exitCode } from '../../errors/exit-code.js';
 import type { Restic } from '../../tools/restic/restic.js';
-import { freshCache } from '../../tools/restic/fresh-cache.js';
+import { freshCache, freshCachePlace } from '../../tools/restic/fresh-cache.js';
 import { readWholeDisk } from '../../verify/disk.js';
 import { readFiles } from '../../verify/files.js';
 import { claimProofs } from '../../verify/claim-proofs.js';
@@ -31,7 +31,8 @@ export const verify: Command<VerifyValues> = async (context) => {
   const started = context.clock();
   const cache = await freshCache(context.env.RESTIC_CACHE_DIR);
   try {
-    const restic = resticOf({ ...context, env: { ...context.env, RESTIC_CACHE_DIR: cache.folder } });
+    const place = freshCachePlace(context.env.RESTIC_CACHE_DIR);
+    const restic = resticOf({ ...context, env: { ...context.env, RESTIC_CACHE_DIR: cache.folder } }, place);
     const scope = await readScope(context, restic);
     for (const warning of scope.warnings) context.log.warn(warning);
     const ground = context.options.drill === true ? await openGround(context) : null;

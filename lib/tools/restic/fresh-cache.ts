@@ -7,7 +7,8 @@ export interface FreshCache {
   remove(): Promise<void>;
 }
 
-const prefix = 'cephbackup-verify-';
+/** Such a folder is within the usual cache. */
+export const freshCachePrefix = 'cephbackup-verify-';
 /** What is older was left by a program that was killed. */
 const oldestMs = 7 * 86_400_000;
 
@@ -18,15 +19,20 @@ const oldestMs = 7 * 86_400_000;
  * @param parent `RESTIC_CACHE_DIR`; where it is not set, temporary files' place
  */
 export async function freshCache(parent: string | undefined): Promise<FreshCache> {
-  const place = parent === undefined || parent === '' ? tmpdir() : parent;
+  const place = freshCachePlace(parent);
   await mkdir(place, { recursive: true, mode: 0o700 });
   await removeOld(place);
-  const folder = await mkdtemp(path.join(place, prefix));
+  const folder = await mkdtemp(path.join(place, freshCachePrefix));
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
+/** Where such folders are. */
+export function freshCachePlace(parent: string | undefined): string {
+  return parent === undefined || parent === '' ? tmpdir() : parent;
+}
+
 async function removeOld(place: string): Promise<void> {
-  const names = (await readdir(place)).filter((name) => name.startsWith(prefix));
+  const names = (await readdir(place)).filter((name) => name.startsWith(freshCachePrefix));
   for (const name of names) {
     const folder = path.join(place, name);
     const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Infinity }));

@@ -2,6 +2,7 @@ import { CephbackupError } from '../../errors/error.js';
 import { belowResticArgv, type Environment } from '../process/environment.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
+import type { CacheKeeper } from './cache.js';
 import { asLateAnswer, readError, repositoryError } from './errors.js';
 import { locksLeftIn } from './locks.js';
 import { toSnapshot, type ResticSnapshot } from './snapshot.js';
@@ -26,6 +27,8 @@ export interface ResticLimits {
   download: number | null;
   /** How long another process's lock is waited for; default: two minutes. */
   lockPatienceMs?: number | null;
+  /** Keeps the cache that restic uses below its limit; default: nobody does. */
+  cache?: CacheKeeper | null;
 }
 
 /** How long another process's lock is waited for, where nothing else is asked for. */
@@ -76,13 +79,16 @@ export class Restic {
    * @throws CephbackupError REPOSITORY_… where the repository did not answer in time; else as `Exec`
    */
   async run(args: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
-    try {
-      const result = await this.exec('restic', args, {
+    const command = () =>
+      this.exec('restic', args, {
         deadlineMs: queryDeadlineMs + this.lockPatienceMs,
         killGraceMs: 10_000,
         ...options,
         env: this.env,
       });
+    const { cache } = this.limits;
+    try {
+      const result = await (cache == null || args.includes('--no-cache') ? command() : cache.during(command));
       for (const { id, reason } of locksLeftIn(result.stderr)) this.locksLeft.set(id, reason);
       return result;
     } catch (thrown) {

@@ -4,7 +4,8 @@ import { totalmem } from 'node:os';
 import path from 'node:path';
 import { formatBytes } from '../../../log/quantity.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
-import { cachedIndexBytes, cacheFolder, countIndexFiles } from './repository/facts.js';
+import { cacheFolder } from '../../../tools/restic/cache.js';
+import { cachedIndexBytes, countIndexFiles } from './repository/facts.js';
 import { repositoryDeadlineMs } from '../setup.js';
 
 /** Of one restic, without the index: measured for small repositories. */

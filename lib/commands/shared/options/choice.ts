@@ -1,7 +1,7 @@
 import type { Definitions } from '../../../cli/options.js';
 import { matching, time } from '../../../cli/values.js';
 import { clusterTag } from './common.js';
-import { limitDownload, limitUpload, retryLock } from './volumes.js';
+import { cacheLimit, limitDownload, limitUpload, retryLock } from './volumes.js';
 
 export const cluster = {
   flag: '--cluster',
@@ -40,5 +40,6 @@ export const readingOptions = {
   limitUpload,
   limitDownload,
   retryLock,
+  cacheLimit,
   ...choiceOptions,
 } satisfies Definitions;

@@ -1,5 +1,5 @@
 import type { Definitions } from '../../../cli/options.js';
-import { duration, integer, matching, oneOf, text } from '../../../cli/values.js';
+import { duration, integer, matching, oneOf, size, text } from '../../../cli/values.js';
 
 /** How volumes are reached and read. */
 export const volumeOptions = {
@@ -63,6 +63,13 @@ export const volumeOptions = {
     description: 'how long to wait while others lock the repository (default: 2m)',
     parse: duration,
   },
+  cacheLimit: {
+    flag: '--cache-limit',
+    placeholder: 'SIZE',
+    description:
+      "keep restic's cache well below this, the size of its volume, e.g. 10GiB (default: restic bounds it by age alone)",
+    parse: size,
+  },
   limitUpload: {
     flag: '--limit-upload',
     placeholder: 'KIB',
@@ -77,4 +84,4 @@ export const volumeOptions = {
   },
 } satisfies Definitions;
 
-export const { limitUpload, limitDownload, patience, retryLock } = volumeOptions;
+export const { cacheLimit, limitUpload, limitDownload, patience, retryLock } = volumeOptions;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { cacheFolder } from '../../../../tools/restic/cache.js';
 import type { CommandOptions } from '../../../../tools/process/exec.js';
 import { asObject, numberField, parseJson, stringField } from '../../../../tools/process/json.js';
 import { repositoryError } from '../../../../tools/restic/errors.js';
@@ -30,14 +31,6 @@ export async function readConfig(restic: Restic, options: Options): Promise<Repo
 /** How many index files there are. @throws CephbackupError REPOSITORY_… */
 export async function countIndexFiles(restic: Restic, options: Options): Promise<number> {
   return (await listIds(restic, 'index', { noCache: true, ...options })).length;
-}
-
-/** Where restic keeps its cache [restic internal/cache/dir.go]; null where it has no place for one. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string | null {
-  const { RESTIC_CACHE_DIR: own = '', XDG_CACHE_HOME: cache = '', HOME: home = '' } = env;
-  if (own !== '') return own;
-  if (cache !== '') return path.join(cache, 'restic');
-  return home === '' ? null : path.join(home, '.cache', 'restic');
 }
 
 /** Bytes of the index files in the cache of a repository; null where it has none. */

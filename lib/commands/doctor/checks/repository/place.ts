@@ -5,7 +5,7 @@ import { ownPid } from '../../../../tools/process/own.js';
 import { readMounts } from '../../../../tools/node/namespace.js';
 import { kindsOfVolumes } from '../../setup.js';
 import { ok, warning, type Check, type Finding } from '../../check.js';
-import { cacheFolder } from './facts.js';
+import { cacheFolder } from '../../../../tools/restic/cache.js';
 
 /** The backups do not lie in what is backed up. */
 export const repositoryPlace: Check = {
