@@ -41,6 +41,8 @@ function withoutBaseNames(lines: readonly string[]): string[] {
   });
 }
 
+const locksOf = ({ env }: Repository): string => path.join(env.RESTIC_REPOSITORY, 'locks');
+
 /** What the sandbox of another checkout has on this machine. */
 function isOthers(line: string): boolean {
   const [, owner] = /^loop device \S+ of (.*)\/\.cache\/run\//.exec(line) ?? [];
@@ -175,13 +177,13 @@ export class Bed {
     return this.repository.snapshots('--no-lock');
   }
 
-  async locks(): Promise<string[]> {
-    return readdir(path.join(this.repository.env.RESTIC_REPOSITORY, 'locks'));
+  async locks(repository = this.repository): Promise<string[]> {
+    return readdir(locksOf(repository));
   }
 
   /** What a killed restic leaves: its process is gone, nobody else could know that it is stale. */
-  async breakLocks(): Promise<void> {
-    const folder = path.join(this.repository.env.RESTIC_REPOSITORY, 'locks');
+  async breakLocks(repository = this.repository): Promise<void> {
+    const folder = locksOf(repository);
     for (const name of await readdir(folder)) await rm(path.join(folder, name), { force: true });
   }
 

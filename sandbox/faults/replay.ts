@@ -159,12 +159,13 @@ export class Replay {
     });
   }
 
-  async #state(): Promise<State> {
+  /** @param trial which may have a repository of its own */
+  async #state(trial: Trial | null = null): Promise<State> {
     const { bed } = this;
     const [marks, snapshots, locks] = await Promise.all([
       bed.allMarks(),
       this.subject.command === 'run' ? bed.snapshots() : [],
-      bed.locks(),
+      bed.locks(trial?.repository),
     ]);
     return { marks, snapshots, locks };
   }
@@ -196,7 +197,7 @@ export class Replay {
     };
     const look = () => (killed ? bed.node() : bed.world());
     problems.push(...(await this.#settled(look, (now) => judgeWorld(world, now, scope))));
-    const after = await this.#state();
+    const after = await this.#state(trial);
     if (!killed && mode.command !== 'hang' && after.locks.length > 0)
       problems.push('a lock of the repository is left');
     if (subject.command === 'run')
@@ -299,7 +300,7 @@ export class Replay {
   async #again(world: World, trial: Trial, killed: boolean): Promise<string[]> {
     const { bed, subject } = this;
     await bed.expireLease();
-    await bed.breakLocks();
+    await bed.breakLocks(trial.repository);
     if (killed) await bed.forgetDeadClients();
     // What a drill has left is for whoever cleans up.
     if (killed && subject.command === 'verify') await succeed(bed, ['cleanup']);
@@ -314,7 +315,7 @@ export class Replay {
         (now) => judgeWorld(world, now, scope),
       )),
     );
-    const after = await this.#state();
+    const after = await this.#state(trial);
     if (after.locks.length > 0) problems.push('a lock of the repository is left');
     if (subject.command === 'run') {
       problems.push(...(await judgeBackups(bed, result, after, after, this.#same)));
