@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -99,19 +100,27 @@ async function mappedDevices(): Promise<string[]> {
   return [...rbd.map((id) => `mapped device rbd${id}`), ...nbd.flat()];
 }
 
-/** Processes whose TMPDIR is `temporary`: the program's and its children's, however they were orphaned. */
-async function processes(temporary: string): Promise<string[]> {
+/**
+ * Processes whose TMPDIR is `temporary`: the program's and its children's, however they were orphaned. Each by itself is
+ * read in a moment; a thousand of them, by threads, would take seconds.
+ */
+function processes(temporary: string): string[] {
   const mark = `TMPDIR=${temporary}`;
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const ours = await Promise.all(
-    pids.map(async (pid) => {
-      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-      if (!environment.split('\0').includes(mark)) return [];
-      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return [`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`];
-    }),
-  );
-  return ours.flat();
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  return pids.flatMap((pid) => {
+    if (!readOrNothing(`/proc/${pid}/environ`).split('\0').includes(mark)) return [];
+    const command = readOrNothing(`/proc/${pid}/cmdline`);
+    return [`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`];
+  });
+}
+
+/** Nothing where it is no more. */
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 async function files(folder: string): Promise<string[]> {
