@@ -64,6 +64,23 @@ export async function forgeSnapshots(
   return ids;
 }
 
+/**
+ * A lock of somebody else, as old as one that nobody renews any more becomes in time [restic internal/repository/lock.go].
+ *
+ * @returns its file
+ */
+export async function forgeLock(
+  repository: Repository,
+  { host, pid, exclusive, ageMs }: { host: string; pid: number; exclusive: boolean; ageMs: number },
+): Promise<string> {
+  const time = new Date(Date.now() - ageMs).toISOString();
+  const lock = { time, exclusive, hostname: host, username: 'root', pid, uid: 0, gid: 0 };
+  const keys = await openKeys(repository);
+  const folder = repository.env.RESTIC_REPOSITORY;
+  const id = await save(folder, 'locks', seal(keys, Buffer.from(JSON.stringify(lock))));
+  return path.join(folder, 'locks', id);
+}
+
 class Pack {
   readonly blobs: { id: string; type: 'data' | 'tree'; offset: number; length: number }[] = [];
   readonly #parts: Buffer[] = [];
@@ -167,7 +184,11 @@ function littleEndian(bytes: Buffer): bigint {
 }
 
 /** Under the name that is the hash of its content, as everything in a repository. */
-async function save(folder: string, kind: 'data' | 'index' | 'snapshots', bytes: Buffer): Promise<string> {
+async function save(
+  folder: string,
+  kind: 'data' | 'index' | 'snapshots' | 'locks',
+  bytes: Buffer,
+): Promise<string> {
   const id = sha256(bytes);
   const parent = path.join(folder, kind, ...(kind === 'data' ? [id.slice(0, 2)] : []));
   await mkdir(parent, { recursive: true });

@@ -1,5 +1,6 @@
 import { asCephbackupError } from '../../errors/error.js';
 import { BackupError, backupSource } from '../../repository/backup.js';
+import { isLockLost } from '../../tools/restic/errors.js';
 import type { BackupSummary } from '../../tools/restic/restic.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
 import type { Attempt } from './attempt.js';
@@ -32,7 +33,7 @@ async function saveOnParent(
 ): Promise<BackupSummary> {
   const { parent } = prepared;
   try {
-    return await saveOnce(attempt, prepared, parent?.id ?? null, signal);
+    return await saveWithLock(attempt, prepared, parent?.id ?? null, signal);
   } catch (thrown) {
     if (thrown instanceof BackupError && thrown.code === 'VOLUME_EMPTY')
       await confirmEmpty(attempt, prepared);
@@ -40,7 +41,20 @@ async function saveOnParent(
     attempt.warn(
       'data of the previous backup is missing in the repository: everything is read and stored again',
     );
-    return saveOnce(attempt, prepared, null, signal);
+    return saveWithLock(attempt, prepared, null, signal);
+  }
+}
+
+/** A lock that was lost is taken once more. restic has saved no snapshot then. */
+async function saveWithLock(...request: Parameters<typeof saveOnce>): Promise<BackupSummary> {
+  try {
+    return await saveOnce(...request);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError) || !isLockLost(thrown) || thrown.savedSnapshot !== null)
+      throw thrown;
+    const [attempt] = request;
+    attempt.warn(`${thrown.message}: the volume is read again`);
+    return saveOnce(...request);
   }
 }
 

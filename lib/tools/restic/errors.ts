@@ -17,6 +17,10 @@ const codes: Partial<Record<number, ErrorCode>> = {
 /** What restic says where something in the repository is not what it should be; in JSON, `<` is `\\u003c`. */
 const damage =
   /ciphertext verification failed|invalid data returned|not found in (repository|index)|file is too short|wrong hash|(?:<|\\u003c)data\/.*no such file or directory/;
+/** A lock that was not renewed for 22 minutes no longer counts, and restic stops [restic internal/repository/lock.go]. */
+const lockLost = /Fatal: failed to refresh lock in time|failed to refresh stale lock/;
+const lockLostMessage =
+  'restic could not renew its lock in time (the repository did not answer for 20 minutes, or this machine stood still)';
 const texts: [RegExp, ErrorCode][] = [
   [/LoadRaw\((?:<|\\u003c)index\//, 'REPOSITORY_DAMAGED'],
   [/wrong password or no key found/i, 'REPOSITORY_PASSWORD_WRONG'],
@@ -44,6 +48,11 @@ export function isTemporaryFull(text: string): boolean {
   return /: write \S+\/restic-temp-pack-\d+: no space left on device$/.test(text);
 }
 
+/** Whether restic stopped because its lock was no longer good: what it has stored until then need not be stored again. */
+export function isLockLost({ code, message }: CephbackupError): boolean {
+  return code === 'REPOSITORY_UNREACHABLE' && message.endsWith(lockLostMessage);
+}
+
 /** Why restic could not read a backup. */
 export function readError(what: string, result: CommandResult): CephbackupError {
   return repositoryError(what, result, isDamage(result.stderr) ? 'BACKUP_DAMAGED' : 'RESTIC_FAILED');
@@ -55,6 +64,9 @@ export function repositoryError(
   result: CommandResult,
   fallback: ErrorCode = 'REPOSITORY_UNREACHABLE',
 ): CephbackupError {
+  // Its last words are of its own end: `context canceled`.
+  if (lockLost.test(result.stderr))
+    return new CephbackupError('REPOSITORY_UNREACHABLE', `${what}: ${lockLostMessage}`);
   const code =
     codes[result.exitCode] ?? texts.find(([pattern]) => pattern.test(result.stderr))?.[1] ?? fallback;
   const lock = code === 'REPOSITORY_LOCKED' ? parseLock(result.stderr) : null;
