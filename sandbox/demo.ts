@@ -157,6 +157,9 @@ function world({ cluster }: Stage): Promise<World> {
   });
 }
 
+/** On a machine that is very busy a run of seconds takes minutes. */
+const longestMs = 900_000;
+
 /** Runs a command in front of the reader, and returns what it printed. @throws Error unless it exits as expected */
 async function cephbackup(
   stage: Stage,
@@ -166,6 +169,7 @@ async function cephbackup(
   say(`$ cephbackup ${args.join(' ')}`);
   const { code, stdout, stderr } = await runCephbackup(args, {
     env: stage.env,
+    timeout: longestMs,
     ...(cwd === undefined ? {} : { cwd }),
   });
   for (const line of stdout.trimEnd().split('\n')) say(`  ${line}`);
