@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { CephbackupError } from '../../lib/errors/error.js';
+import { parseHooks } from '../../lib/hooks/annotations.js';
 import { parseDump } from '../../lib/kube/dump/read.js';
+import { parseKubeconfig, resolveContext } from '../../lib/kube/kubeconfig.js';
+import { Annotations } from '../../lib/plan/annotations.js';
 import { openImage, Qcow2Error } from '../../lib/qcow2/index.js';
 import { parseTime } from '../../lib/plan/last-backup.js';
 import { rootIn } from '../../lib/repository/root-note.js';
@@ -183,6 +186,120 @@ describe('of foreign bytes comes a value or a known error, in whatever pieces th
           }
         },
       ),
+      options,
+    );
+  });
+
+  test('a kubeconfig, whatever its fields are', async () => {
+    const value = fc.oneof(
+      fc.constantFrom<unknown>('a', '', 'https://127.0.0.1:6443', './plugin', null, true, 5, -0.5),
+      fc.jsonValue({ maxDepth: 2 }),
+    );
+    const fieldsOf = (keys: readonly string[]) => fc.dictionary(fc.constantFrom(...keys), value);
+    const exec = fieldsOf(['command', 'args', 'env', 'apiVersion', 'provideClusterInfo']);
+    const user = fc.record(
+      {
+        token: value,
+        tokenFile: value,
+        'as-groups': value,
+        'auth-provider': value,
+        exec: fc.oneof(exec, value),
+      },
+      { requiredKeys: [] },
+    );
+    const entries = (key: string, fields: fc.Arbitrary<unknown>) =>
+      fc.oneof(
+        fc.array(fc.record({ name: fc.oneof(fc.constant('a'), value), [key]: fc.oneof(fields, value) })),
+        value,
+      );
+    const config = fc.record(
+      {
+        'current-context': fc.oneof(fc.constant('a'), value),
+        clusters: entries(
+          'cluster',
+          fc.oneof(fc.constant({ server: 'https://127.0.0.1:6443' }), fieldsOf(['server', 'proxy-url'])),
+        ),
+        users: entries('user', user),
+        contexts: entries(
+          'context',
+          fc.oneof(fc.constant({ cluster: 'a', user: 'a' }), fieldsOf(['cluster', 'user', 'namespace'])),
+        ),
+      },
+      { requiredKeys: [] },
+    );
+    const good = Buffer.from('current-context: a\nusers:\n- name: a\n  user: {token: abc}\nclusters: []\n');
+    const text = fc.oneof(
+      config.map((fields) => JSON.stringify(fields)),
+      mutated(good).map(String),
+      fc.string(),
+    );
+    const texts = ['token', 'tokenFile', 'as', 'as-uid', 'client-key'] as const;
+    await fc.assert(
+      fc.asyncProperty(text, async (given) => {
+        try {
+          const { server, namespace, user } = resolveContext(
+            [await parseKubeconfig(given, '/k/config')],
+            'k',
+          );
+          for (const one of [server, namespace, ...texts.map((key) => user[key]), user.exec?.command])
+            expect(['string', 'undefined']).toContain(typeof one);
+          for (const word of user.exec?.args ?? []) expect(typeof word).toBe('string');
+        } catch (thrown) {
+          if (!(thrown instanceof CephbackupError && thrown.code === 'KUBECONFIG_INVALID')) throw thrown;
+        }
+      }),
+      options,
+    );
+  });
+
+  test('annotations of volumes and of pods', () => {
+    const word = fc.oneof(
+      fc.constantFrom<unknown>(
+        'true',
+        ' FALSE ',
+        'image',
+        '30s',
+        '0s',
+        '["a"]',
+        '[ -e x ] && y',
+        'fail',
+        '[a',
+        '../x',
+      ),
+      fc.string({ unit: 'binary' }),
+      fc.jsonValue({ maxDepth: 2 }),
+    );
+    const key = fc.oneof(
+      fc.constantFrom(
+        ...['backup', 'backupa', 'mode', 'group', 'exclude', 'pre-snapshot', 'post-snapshot'],
+        ...['hook-container', 'hook-timeout', 'hook-on-error', '__proto__', 'constructor'],
+      ),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, word)), (pairs) => {
+        const fields = Object.fromEntries(pairs.map(([name, value]) => [`p/${name}`, value]));
+        const told: string[] = [];
+        const warn = (_: string, line: string) => told.push(line);
+        for (const kind of ['persistentvolume', 'namespace', 'persistentvolumeclaim'] as const) {
+          const read = new Annotations(kind, 'ns/a', fields, 'p', warn);
+          expect([true, false, null]).toContain(read.backup());
+          expect(typeof read.imageMode()).toBe('boolean');
+          expect(read.group() ?? 'a').toMatch(/^[\w.-]{1,63}$/);
+          for (const pattern of read.excludes()) expect(pattern).not.toMatch(/\n|^$|(^|\/)\.\.(\/|$)/);
+          read.checkKeys();
+        }
+        const hooks = parseHooks(fields, 'p');
+        for (const argv of [hooks?.pre, hooks?.post])
+          for (const part of argv ?? []) expect(typeof part).toBe('string');
+        if (hooks !== null) {
+          expect(hooks.timeoutMs > 0 && hooks.timeoutMs <= 600_000).toBe(true);
+          expect(['fail', 'continue']).toContain(hooks.onError);
+          told.push(...hooks.warnings, hooks.problem ?? '');
+        }
+        // They are lines of a log, and go to a terminal.
+        for (const line of told) expect(line).not.toMatch(/[\0-\x1f\x7f-\x9f]/);
+      }),
       options,
     );
   });

@@ -56,10 +56,29 @@ export interface Kubeconfig {
 
 /** @throws CephbackupError KUBECONFIG_INVALID */
 export async function readKubeconfig(file: string): Promise<Kubeconfig> {
-  const raw = await load(file);
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (thrown) {
+    const { code = 'it is no text' } = thrown as NodeJS.ErrnoException;
+    throw invalidKubeconfig(`the kubeconfig ${file} cannot be read: ${code}`);
+  }
+  return parseKubeconfig(text, file);
+}
+
+/** @throws CephbackupError KUBECONFIG_INVALID */
+export async function parseKubeconfig(text: string, file: string): Promise<Kubeconfig> {
+  const raw = await parse(text, file);
   const folder = path.dirname(path.resolve(file));
   const clusters = byName<ClusterFields>(raw.clusters, 'cluster');
   const users = byName<UserFields>(raw.users, 'user');
+  const contexts = byName<ContextFields>(raw.contexts, 'context');
+  const check = (what: string, named: ReadonlyMap<string, object>) => {
+    for (const [name, fields] of named) checkTypes(`the kubeconfig ${file}: ${what} ${name}`, fields);
+  };
+  check('cluster', clusters);
+  check('user', users);
+  check('context', contexts);
   for (const cluster of clusters.values()) anchor(folder, cluster, 'certificate-authority');
   for (const user of users.values()) {
     anchor(folder, user, 'tokenFile', 'client-certificate', 'client-key');
@@ -67,23 +86,65 @@ export async function readKubeconfig(file: string): Promise<Kubeconfig> {
     if (user.exec?.command?.includes('/') === true) anchor(folder, user.exec, 'command');
   }
   const current = raw['current-context'];
-  const contexts = byName<ContextFields>(raw.contexts, 'context');
   return { currentContext: typeof current === 'string' ? current : '', contexts, clusters, users };
 }
 
-async function load(file: string): Promise<Record<string, unknown>> {
+async function parse(text: string, file: string): Promise<Record<string, unknown>> {
+  const yaml = await import('js-yaml');
   let parsed: unknown;
   try {
-    const text = await readFile(file, 'utf8');
-    const yaml = await import('js-yaml');
     parsed = yaml.load(text);
-  } catch (thrown) {
-    // A YAML error quotes the lines around it, and these may be a token.
-    const { code } = thrown as NodeJS.ErrnoException;
-    throw invalidKubeconfig(`the kubeconfig ${file} cannot be read: ${code ?? 'it is not valid YAML'}`);
+  } catch {
+    // The error quotes the lines around it, and these may be a token.
+    throw invalidKubeconfig(`the kubeconfig ${file} cannot be read: it is not valid YAML`);
   }
   if (!isObject(parsed)) throw invalidKubeconfig(`the file ${file} is no kubeconfig`);
   return parsed;
+}
+
+/** What is read here, and is no text. */
+const otherTypes: Record<string, { is: (value: unknown) => boolean; name: string }> = {
+  'insecure-skip-tls-verify': { is: (value) => typeof value === 'boolean', name: 'neither true nor false' },
+  'as-groups': { is: isTexts, name: 'no list of texts' },
+  'as-user-extra': {
+    is: (value) => isObject(value) && Object.values(value).every(isTexts),
+    name: 'no map of lists of texts',
+  },
+  exec: { is: isObject, name: 'no map' },
+  'auth-provider': { is: isObject, name: 'no map' },
+  provideClusterInfo: { is: (value) => typeof value === 'boolean', name: 'neither true nor false' },
+  args: { is: isTexts, name: 'no list of texts' },
+  env: {
+    is: (value) =>
+      Array.isArray(value) && value.every((one) => isObject(one) && isTexts([one.name, one.value])),
+    name: 'no list of names and values',
+  },
+};
+const textFields = new Set([
+  ...['server', 'certificate-authority', 'certificate-authority-data', 'tls-server-name', 'proxy-url'],
+  ...['token', 'tokenFile', 'username', 'password', 'as', 'as-uid', 'cluster', 'user', 'namespace'],
+  ...['client-certificate', 'client-certificate-data', 'client-key', 'client-key-data'],
+  ...['apiVersion', 'command'],
+]);
+
+/**
+ * A token of digits is a number to YAML, unless it is quoted. The value is not told: it may be a secret.
+ *
+ * @throws CephbackupError KUBECONFIG_INVALID
+ */
+function checkTypes(where: string, fields: object): void {
+  for (const [key, value] of Object.entries(fields) as [string, unknown][]) {
+    if (value === null) Reflect.deleteProperty(fields, key);
+    else if (textFields.has(key) && typeof value !== 'string')
+      throw invalidKubeconfig(`${where} has a ${key} that is no text (quote it)`);
+    else if (Object.hasOwn(otherTypes, key) && otherTypes[key]?.is(value) === false)
+      throw invalidKubeconfig(`${where} has a ${key} that is ${otherTypes[key].name}`);
+    else if (key === 'exec') checkTypes(`${where}, exec`, value as object);
+  }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }
 
 /** A kubeconfig's lists have entries `{name, <key>: {…}}`; anything else in them is passed over. */
