@@ -72,7 +72,7 @@ async function rounds(bed: TestBed, count: number, disk: Disk, tell: (text: stri
   const costs: Costs = { ours: empty(), bare: empty() };
   for (let round = 0; round < count; round += 1) {
     tell(`round ${round + 1} of ${count}`);
-    await oneRound(bed, round, disk, costs);
+    await oneRound(bed, round, disk, costs, tell);
   }
   return costs;
 }
@@ -81,7 +81,13 @@ function empty(): Costs['ours'] {
   return { new: [], unchanged: [], '1 % changed': [], '4 KiB in each object': [] };
 }
 
-async function oneRound(bed: TestBed, round: number, { size, used, times }: Disk, costs: Costs) {
+async function oneRound(
+  bed: TestBed,
+  round: number,
+  { size, used, times }: Disk,
+  costs: Costs,
+  tell: (text: string) => void,
+) {
   const volume = await bed.disk(`disk-${round}`, size);
   const object = 4 * MiB;
   const noise = (seed: number) => randomBytesOf(seed, object);
@@ -101,6 +107,8 @@ async function oneRound(bed: TestBed, round: number, { size, used, times }: Disk
         const before = await bytesIn(repositories[side]);
         const cost = await sides[side]();
         costs[side][phase].push({ ...cost, added: (await bytesIn(repositories[side])) - before });
+        // As they come: whatever happens to a later round, these are measured.
+        tell(`${phase}, ${side}: wall ${cost.wall.toFixed(2)} s, processor ${cost.processor.toFixed(2)} s`);
       }),
     );
   }

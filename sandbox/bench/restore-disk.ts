@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { runCephbackup } from '../cephbackup.js';
-import { run } from '../process.js';
+import { execPath } from 'node:process';
+import { checkout } from '../checkout.js';
 import type { Repository } from '../repository.js';
-import { searchPath } from '../tools.js';
+import { resticProgram } from '../tools.js';
 import { randomBytesOf } from '../workload/random.js';
 import { evenly, GiB, MiB, writeToDisk } from './disk-contents.js';
 import { atMost, information, median, type Bench } from './figure.js';
-import { measure } from './stopwatch.js';
+import { timed, type Cost } from './pipe.js';
 import { namespace, TestBed } from './test-bed.js';
 
 /** What is measured, each in turn; the first is what the others are compared with. */
@@ -34,37 +34,39 @@ export const restoreDisk: Bench = async ({ folder, quick, rounds, tell }) => {
     await bed.run({ repository, volumes: [volume], args: ['--keep-base'] });
     const [snapshot] = await repository.snapshots('--tag', 'pvc=disk');
     const trial = { bed, repository, id: snapshot?.id ?? '', restored: path.join(folder, 'restored') };
-    const seconds = new Map<Way, number[]>(ways.map((way) => [way, []]));
-    const processor = new Map<Way, number[]>(ways.map((way) => [way, []]));
+    const costs = new Map<Way, Cost[]>(ways.map((way) => [way, []]));
     const count = rounds ?? (quick ? 1 : 3);
     for (let round = 0; round < count; round += 1) {
       tell(`${used / MiB} MiB in ${size / GiB} GiB, round ${round + 1} of ${count}`);
       for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
-        const measured = await measure(() => restoreBy(way, trial));
-        seconds.get(way)?.push(measured.seconds);
-        processor.get(way)?.push(measured.processorSeconds);
+        const cost = await restoreBy(way, trial);
+        costs.get(way)?.push(cost);
+        tell(`${way}: wall ${cost.wall.toFixed(2)} s, processor ${cost.processor.toFixed(2)} s`);
         await rm(trial.restored, { recursive: true, force: true });
         await bed.cluster.attempt('rbd', ['rm', '--no-progress', target]);
       }
     }
-    const of = (way: Way) => median(seconds.get(way) ?? []);
-    const bare = of('restic');
-    const told = (way: Way) => `${of(way).toFixed(2)} s / ${bare.toFixed(2)} s`;
-    const limited = (way: Way) =>
-      atMost(`disk ${way}, verified, against restic restore`, of(way) / bare, mostTimes, '×', told(way));
-    const informed = (way: Way) =>
-      information(`${way}, against restic restore (${told(way)})`, of(way) / bare, '×');
-    const busy = ways.map(
-      (way) => `  ${way}: processors busy for ${median(processor.get(way) ?? []).toFixed(1)} s`,
-    );
+    const of = (way: Way, kind: keyof Cost) => median((costs.get(way) ?? []).map((cost) => cost[kind]));
+    const ratio = (way: Way, kind: keyof Cost) => of(way, kind) / of('restic', kind);
+    const told = (way: Way, kind: keyof Cost) =>
+      `${of(way, kind).toFixed(2)} s / ${of('restic', kind).toFixed(2)} s`;
+    const informed = (way: Way, kind: keyof Cost) =>
+      information(`${way}, ${kind} against restic restore (${told(way, kind)})`, ratio(way, kind), '×');
+    const limited = (way: Way) => {
+      const what = `a disk ${way}, verified, wall against restic restore`;
+      return atMost(what, ratio(way, 'wall'), mostTimes, '×', told(way, 'wall'));
+    };
     return {
       figures: [
         limited('to a file'),
+        informed('to a file', 'processor'),
         limited('to an image'),
-        informed('restic, verified'),
-        informed('by hand'),
+        informed('to an image', 'processor'),
+        informed('restic, verified', 'wall'),
+        informed('by hand', 'wall'),
+        informed('by hand', 'processor'),
       ],
-      notes: ['Of the whole machine, Ceph included:', ...busy],
+      notes: ["Processor is of what is typed and all that runs below it; Ceph's daemons are not in it."],
     };
   } finally {
     await bed.stop();
@@ -83,23 +85,27 @@ interface Trial {
   restored: string;
 }
 
-async function restoreBy(way: Way, { bed, repository, id, restored }: Trial): Promise<void> {
+function restoreBy(way: Way, { bed, repository, id, restored }: Trial): Promise<Cost> {
+  const restic = (...options: string[]) =>
+    timed([resticProgram, 'restore', id, '--quiet', ...options, '--target', restored], repository.env);
+  const ours = (...to: string[]) => {
+    const program = path.join(checkout, 'dist/bin/cephbackup.js');
+    return timed([execPath, program, 'restore', `${namespace}/disk`, ...to], bed.env(repository));
+  };
   switch (way) {
     case 'restic':
-      await repository.restic('restore', id, '--quiet', '--target', restored);
-      return;
+      return restic();
     case 'restic, verified':
-      await repository.restic('restore', id, '--quiet', '--verify', '--target', restored);
-      return;
-    case 'by hand': {
-      const env = { ...repository.env, ...bed.cluster.env, PATH: searchPath() };
-      await run('sh', ['-ec', byHand(id, restored, bed.cluster.conf)], { env, timeout: 900_000 });
-      return;
-    }
+      return restic('--verify');
+    case 'by hand':
+      return timed(['sh', '-ec', byHand(id, restored, bed.cluster.conf)], {
+        ...repository.env,
+        ...bed.cluster.env,
+      });
     case 'to a file':
-      return restore(bed, repository, ['--to-file', restored, '--format', 'raw']);
+      return ours('--to-file', restored, '--format', 'raw');
     case 'to an image':
-      return restore(bed, repository, ['--to-image', target]);
+      return ours('--to-image', target);
   }
 }
 
@@ -114,10 +120,4 @@ for file in */*; do
   dd if="$file" of=../disk.raw bs=1M oflag=seek_bytes seek=$((0x\${file#*/} * segment)) conv=notrunc,sparse status=none
 done
 qemu-img convert -f raw -O raw ../disk.raw 'rbd:${target}:conf=${conf}'`;
-}
-
-async function restore(bed: TestBed, repository: Repository, to: string[]): Promise<void> {
-  const args = ['restore', `${namespace}/disk`, ...to];
-  const { code, stderr } = await runCephbackup(args, { env: bed.env(repository), timeout: 900_000 });
-  if (code !== 0) throw new Error(`cephbackup ${args.join(' ')}: exit code ${String(code)}\n${stderr}`);
 }

@@ -1,19 +1,25 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createCipheriv, randomBytes, type CipherGCM } from 'node:crypto';
 
 /** What is looked at together; a block of zeros is the same as no block at all. */
 const blockBytes = 64 * 1024;
-/** What one hash covers, so that a difference can be told to lie somewhere near. */
+/** What one code covers, so that a difference can be told to lie somewhere near. */
 const regionBytes = 64 * 1024 * 1024;
 const blocksPerRegion = regionBytes / blockBytes;
 const zeros = Buffer.alloc(blockBytes);
 
 /**
- * A disk's contents in hashes: the same for the same contents, however they come in pieces, and whether zeros are
- * written out or left out. 32 bytes for each 64 MiB that hold data.
+ * Authentication codes (GMAC) by a key that this process has made: no error can know it, so that contents that differ have
+ * the same code once in 2^100 times. Every byte of a disk is looked at twice, and this is six times as fast as SHA-256.
+ */
+const [key, nonce] = [randomBytes(16), randomBytes(12)];
+
+/**
+ * A disk's contents in codes: the same for the same contents, however they come in pieces, and whether zeros are
+ * written out or left out; of no meaning to another process. 16 bytes for each 64 MiB that hold data.
  */
 export class ContentDigest {
   readonly #regions = new Map<number, string>();
-  #hash: Hash | null = null;
+  #code: CipherGCM | null = null;
   #region = -1;
   /** A block that comes in several pieces. */
   readonly #gathered = Buffer.alloc(blockBytes);
@@ -35,7 +41,7 @@ export class ContentDigest {
     }
   }
 
-  /** Hashes by the number of their 64 MiB. */
+  /** By the number of their 64 MiB. */
   finish(): ReadonlyMap<number, string> {
     this.#flush();
     this.#close();
@@ -55,14 +61,17 @@ export class ContentDigest {
     if (region !== this.#region) {
       this.#close();
       this.#region = region;
-      this.#hash = createHash('sha256');
+      this.#code = createCipheriv('aes-128-gcm', key, nonce);
     }
-    this.#hash?.update(`${block}:`).update(bytes);
+    this.#code?.setAAD(Buffer.from(`${block}:`)).setAAD(bytes);
   }
 
   #close(): void {
-    if (this.#hash !== null) this.#regions.set(this.#region, this.#hash.digest('hex'));
-    this.#hash = null;
+    if (this.#code !== null) {
+      this.#code.final();
+      this.#regions.set(this.#region, this.#code.getAuthTag().toString('hex'));
+    }
+    this.#code = null;
   }
 }
 
