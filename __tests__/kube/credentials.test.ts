@@ -88,7 +88,7 @@ describe('a credential plugin', () => {
     process.env.RESTIC_PASSWORD = 'restic-secret';
     process.env.AWS_PROFILE = 'production';
     try {
-      const env = [{ name: 'PROFILE', value: 'backup' }];
+      const env = [{ name: 'PROFILE', value: 'backup' }, { name: 'EMPTY' }, { name: 'NOTHING', value: null }];
       const api = await connect(exec(plugin, { args: ['get', 'token'], env }));
       await expect(api.list(namespacesPath)).resolves.not.toHaveLength(0);
     } finally {
@@ -97,6 +97,8 @@ describe('a credential plugin', () => {
     }
     const environment = readFileSync(seen, 'utf8');
     expect(environment).toMatch(/^PROFILE=backup$/m);
+    expect(environment).toMatch(/^EMPTY=$/m);
+    expect(environment).toMatch(/^NOTHING=$/m);
     expect(environment).toMatch(/^PATH=/m);
     expect(environment).toMatch(/^get token$/m);
     expect(environment).toMatch(/^AWS_PROFILE=production$/m);

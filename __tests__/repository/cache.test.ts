@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { silent } from '../../lib/log/logger.js';
 import { Redactor } from '../../lib/log/redactor.js';
@@ -68,6 +70,20 @@ describe('a cache that is too large', () => {
     // Two days later, nobody is writing it any more.
     expect(await trimCache(root, 1, now + 2 * 86_400_000)).toBe(MiB);
     expect(await left(root)).toEqual(files.slice(1).sort());
+  });
+
+  test('loses the others where one cannot be removed', async () => {
+    const files = [`${id}/data/22/${name('2')}`, `${id}/data/33/${name('3')}`, `${id}/index/11/${name('1')}`];
+    const root = await cacheWith(files);
+    const [stays = ''] = files;
+    const run = promisify(execFile);
+    await run('chattr', ['+i', path.join(root, stays)]);
+    try {
+      expect(await trimCache(root, 2 * MiB, now)).toBe(2 * MiB);
+      expect(await left(root)).toEqual([stays]);
+    } finally {
+      await run('chattr', ['-i', path.join(root, stays)]);
+    }
   });
 
   test('may be gone, or not there yet', async () => {

@@ -3,6 +3,7 @@ import { neededManifests } from '../../lib/retention/manifests.js';
 import { planRetention, type RetentionInput } from '../../lib/retention/plan.js';
 import { retention, unusedLimit } from '../../lib/commands/prune/options.js';
 import { checkClock } from '../../lib/kube/skew.js';
+import { proofNote, proofsHost, proofTags } from '../../lib/repository/proofs.js';
 import { lockGuidance, describeLock, parseLock } from '../../lib/tools/restic/locks.js';
 import { parseStatistics } from '../../lib/tools/restic/prune.js';
 import { decideUnlock } from '../../lib/tools/restic/unlock.js';
@@ -104,6 +105,23 @@ describe('the plan', () => {
     expect(forgotten({ snapshots: three, living: new Set(['v']), keepDeletedMs: keepDeleted })).toEqual(
       expected,
     );
+  });
+
+  test('a claim that exists no more keeps the image of its last days as long as a backup of them', () => {
+    const tree = '0'.repeat(64);
+    const at = (letter: string, time: string) => ({
+      ...snapshot(letter.repeat(64), time, tags('u')),
+      tree,
+    });
+    const [files, image] = [at('1', '2026-01-01T00:00:00Z'), at('2', '2026-01-30T00:00:00Z')];
+    const excludes = [proofNote('proven', files), proofNote('image', image)];
+    const record = {
+      ...snapshot('3'.repeat(64), '2026-01-31T00:00:00Z', proofTags('c'), proofsHost),
+      excludes,
+    };
+    const gone = { snapshots: [files, image, record], living: new Set<string>() };
+    expect(forgotten({ ...gone, keepDeletedMs: 10 * 24 * hours })).toEqual([]);
+    expect(forgotten({ ...gone, keepDeletedMs: 24 * hours })).toEqual([files.id, image.id]);
   });
 });
 

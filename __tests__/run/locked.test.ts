@@ -80,6 +80,12 @@ test('a lock that restic could not renew in time is told by that reason, and the
   expect(once.volumes).toMatchObject([{ outcome: 'unchanged', error: null }]);
   expect(once.volumes[0]?.warnings.join()).toContain('could not renew its lock in time');
   expect(once.code).toBe(0);
+  // restic may have saved its snapshot at that very moment.
+  const saved = await scenario.run({ args: only, faults: [{ ...lost, mode: 'fail-unsaid', once: true }] });
+  expect(saved.volumes).toMatchObject([{ outcome: 'unchanged', error: null }]);
+  expect(saved.leftovers).toMatchObject([{ kind: 'restic-snapshot' }]);
+  expect(saved.leftovers.map(({ name }) => name)).not.toContain(saved.volumes[0]?.snapshot);
+  expect(saved.code).toBe(5);
   const always = await scenario.run({ args: [...only, '--patience', '1s'], faults: [lost] });
   expect(always.volumes).toMatchObject([
     { outcome: 'failed', error: { message: expect.stringContaining('could not renew its lock in time') } },

@@ -37,7 +37,7 @@ export interface ExecFields {
   provideClusterInfo?: boolean;
   command?: string;
   args?: string[] | null;
-  env?: { name: string; value: string }[] | null;
+  env?: { name: string; value?: string | null }[] | null;
 }
 
 interface ContextFields {
@@ -116,7 +116,7 @@ const otherTypes: Record<string, { is: (value: unknown) => boolean; name: string
   args: { is: isTexts, name: 'no list of texts' },
   env: {
     is: (value) =>
-      Array.isArray(value) && value.every((one) => isObject(one) && isTexts([one.name, one.value])),
+      Array.isArray(value) && value.every((one) => isObject(one) && isTexts([one.name, one.value ?? ''])),
     name: 'no list of names and values',
   },
 };

@@ -11,7 +11,10 @@ const deadlineSeconds = 60;
 export function contained(exec: ExecFields, cluster: ClusterFields): ExecFields {
   const { command = '', args } = exec;
   const told = { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(execInfo(exec, cluster)) };
-  const own = { ...exec, env: [told, ...(exec.env ?? [])] };
+  const own = {
+    ...exec,
+    env: [told, ...(exec.env ?? []).map(({ name, value }) => ({ name, value: value ?? '' }))],
+  };
   // Elsewhere (`list` runs wherever the kubeconfig is) these programs do not exist.
   if (platform() !== 'linux') return own;
   const wrapper = ['--pdeathsig', 'KILL', '--'];

@@ -155,7 +155,8 @@ function isLastResort(backup: Backup, { backups }: StoredClaim): boolean {
 /** Nobody can back up a deleted claim again: it keeps everything, until its newest is too old, and then nothing. */
 function ofDeleted(claim: StoredClaim, { keepDeletedMs, now }: RetentionInput): Verdict {
   if (keepDeletedMs === null) return { keep: true, reasons: ['its claim exists no more: kept for ever'] };
-  const end = (newestProven(claim) ?? newest(claim)).time + keepDeletedMs;
+  const last = claim.backups.findLast(({ proof }) => proof === 'image' || counts(proof)) ?? newest(claim);
+  const end = last.time + keepDeletedMs;
   return end < now
     ? { keep: false, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] }
     : { keep: true, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] };

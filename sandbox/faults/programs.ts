@@ -19,6 +19,8 @@ export type FaultMode =
   | 'fail'
   /** Does its work and then fails. */
   | 'fail-after'
+  /** The same, and prints nothing of it. */
+  | 'fail-unsaid'
   /** Does nothing and says that it succeeded. */
   | 'lie'
   /** Does its work, but what it prints makes no sense. */
@@ -204,6 +206,8 @@ function action(
       return fail;
     case 'fail-after':
       return `${work}; ${fail}`;
+    case 'fail-unsaid':
+      return `${work} >/dev/null; ${fail}`;
     case 'lie':
       return 'exit 0';
     case 'garbage':

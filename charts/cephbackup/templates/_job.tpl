@@ -128,8 +128,10 @@ dnsConfig:
   value: {{ $v.logLevel | quote }}
 - name: RESTIC_CACHE_DIR
   value: /cache
+{{- with default .root.Values.cache.sizeLimit .cacheSize }}
 - name: CEPHBACKUP_CACHE_LIMIT
-  value: {{ include "cephbackup.volumeSize" (default .root.Values.cache.sizeLimit .cacheSize) | quote }}
+  value: {{ include "cephbackup.volumeSize" . | quote }}
+{{- end }}
 - name: TMPDIR
   value: /tmp
 - name: HOME

@@ -13,13 +13,17 @@ import { contentOf as contentOfKind } from '../../restore/target.js';
 import { mountLocally } from '../../tools/node/mount.js';
 import { chosenBackup } from '../shared/chosen.js';
 import { lookTools } from '../shared/look.js';
+import { resticOf } from '../shared/repository.js';
 import { mountHere } from './mount-here.js';
 import { showDisk } from './show-disk.js';
 import { openTable, takeOut, type OpenReport } from './table.js';
 import type { openOptions } from './options.js';
 
 /** Shows a backup at a directory until it is asked to end. Writes nothing, and leaves nothing mounted. */
-export const open: Command<Values<typeof openOptions>> = async (context) => {
+export const open: Command<Values<typeof openOptions>> = (context) =>
+  resticOf(context).keepingCache(() => openHere(context));
+
+const openHere: Command<Values<typeof openOptions>> = async (context) => {
   if (!context.root) throw new CephbackupError('USAGE', 'only root may mount: run this as root');
   const { backup, warnings } = await chosenBackup(context);
   const disk = contentOfKind(backup.kind) === 'disk';

@@ -15,6 +15,7 @@ import { readRecord } from '../../repository/proofs.js';
 import { ProofRecord } from '../../repository/run-record.js';
 import { History } from '../../repository/history.js';
 import { tagValue } from '../../repository/tags.js';
+import { listIds } from '../../tools/restic/ids.js';
 import { objectName, objectNumbers } from '../../ownership/names.js';
 import type { Leftover } from '../../ownership/scope.js';
 import { executeVolumes } from '../../run/run.js';
@@ -95,6 +96,8 @@ interface Execution {
 
 /** How long the record of what was proven may take. */
 const recordPatienceMs = 60_000;
+/** And a list of the repository's locks. */
+const locksPatienceMs = 60_000;
 
 async function execute(context: CommandContext<RunValues>, execution: Execution): Promise<Ended> {
   const { options, log, hostname, clock, exec } = context;
@@ -215,20 +218,27 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       ...result.leftovers,
       ...swept.leftovers,
       ...audited.leftovers,
-      ...locksLeft(restic, hostname),
+      ...(await locksLeft(restic, hostname)),
     ]),
     warnings: [...swept.warnings, ...manifests.warnings, ...audited.warnings, ...unhooked, ...healthAsked()],
   };
 }
 
-/** As one: with credentials that may delete nothing each restic leaves one, and longer ones leave several. */
-function locksLeft({ locksLeft: left }: Restic, node: string): Leftover[] {
+/**
+ * As one: with credentials that may delete nothing each restic leaves one, and longer ones leave several. What somebody
+ * else has removed meanwhile could not be removed either, and is not left.
+ */
+async function locksLeft(restic: Restic, node: string): Promise<Leftover[]> {
+  const { locksLeft: left } = restic;
   const [reason] = left.values();
   if (reason === undefined) return [];
+  const known = await listIds(restic, 'locks', { deadlineMs: locksPatienceMs }).catch(() => null);
+  const names = [...left.keys()].filter(
+    (id) => known === null || known.some((other) => other.startsWith(id)),
+  );
+  if (names.length === 0) return [];
   const cure = 'let these credentials delete below locks/, since nobody can prune while locks lie there';
-  return [
-    { kind: 'lock', name: [...left.keys()].join(', '), cluster: null, node, reason: `${reason}: ${cure}` },
-  ];
+  return [{ kind: 'lock', name: names.join(', '), cluster: null, node, reason: `${reason}: ${cure}` }];
 }
 
 /**

@@ -76,6 +76,7 @@ export class Attempt {
 
   /** restic has saved this snapshot, and it is no backup. */
   stray(id: string, reason: string): void {
+    if (this.strays.some(({ name }) => name === id)) return;
     const { node, proofs, clusterName } = this.tools;
     proofs.unproven(id);
     this.strays.push({ kind: 'restic-snapshot', name: id, cluster: clusterName, node, reason });

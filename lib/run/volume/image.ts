@@ -75,16 +75,23 @@ async function saveDisk(attempt: Attempt, signal: AbortSignal): Promise<SavedIma
   };
 }
 
-/** The failure, and what there is all the same. */
+/**
+ * The failure, and what there is all the same. Only what is corrupt is told to be repaired: a filesystem of another kind
+ * than the PersistentVolume says may be sound, and its guidance is that of the failure.
+ */
 export function besideImage(
   failure: CephbackupError,
   { snapshot }: SavedImage,
   { namespace, pvc }: PlannedVolume,
 ): CephbackupError {
-  const { code, message, retryable } = failure;
+  const { code, message, retryable, guidance: own } = failure;
   const id = snapshot.slice(0, 8);
   const restore = `cephbackup restore ${namespace}/${pvc} --snapshot ${id} --to-image POOL/IMAGE`;
-  const guidance = `The volume counts as not backed up. Its disk as it was is saved: \`${restore}\` (or --to-file FILE) makes a copy, on which a full fsck can be tried first. Then stop its pods and run one on the volume.`;
+  const saved = `The volume counts as not backed up. Its disk as it was is saved: \`${restore}\` (or --to-file FILE) makes a copy`;
+  const guidance =
+    code === 'FILESYSTEM_CORRUPT'
+      ? `${saved}, on which a full fsck can be tried first. Then stop its pods and run one on the volume.`
+      : `${own} ${saved}.`;
   const text = `${message}; its disk was saved as an image, snapshot ${id}`;
   return new CephbackupError(code, text, { guidance, retryable, cause: failure });
 }

@@ -45,14 +45,19 @@ async function saveOnParent(
   }
 }
 
-/** A lock that was lost is taken once more. restic has saved no snapshot then. */
+/**
+ * A lock that was lost is taken once more. restic may have saved its snapshot at that very moment, and not said so: such a
+ * one is no backup.
+ */
 async function saveWithLock(...request: Parameters<typeof saveOnce>): Promise<BackupSummary> {
   try {
     return await saveOnce(...request);
   } catch (thrown) {
     if (!(thrown instanceof BackupError) || !isLockLost(thrown) || thrown.savedSnapshot !== null)
       throw thrown;
-    const [attempt] = request;
+    const [attempt, prepared] = request;
+    for (const id of await strays(attempt, prepared, thrown))
+      attempt.stray(id, 'restic saved it although it lost its lock');
     attempt.warn(`${thrown.message}: the volume is read again`);
     return saveOnce(...request);
   }
@@ -108,11 +113,12 @@ async function confirmEmpty({ tools }: Attempt, { source, rules }: Prepared): Pr
 async function strays(
   { tools, time, log }: Attempt,
   { tags }: Prepared,
-  { savedSnapshot, kind }: BackupError,
+  error: BackupError,
 ): Promise<string[]> {
+  const { savedSnapshot, kind } = error;
   if (savedSnapshot !== null) return [savedSnapshot];
   // A repository that cannot be used cannot be asked, and holds nothing new.
-  if (kind === 'unusable') return [];
+  if (kind === 'unusable' && !isLockLost(error)) return [];
   try {
     const found = await tools.restic.snapshots(tags, { deadlineMs: lookMs });
     return found.filter((snapshot) => Date.parse(snapshot.time) === time).map(({ id }) => id);

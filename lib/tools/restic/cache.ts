@@ -1,12 +1,15 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freshCachePrefix } from './fresh-cache.js';
 
-/** Where restic keeps its cache [restic internal/cache/dir.go]; null where it has no place for one. */
+/**
+ * Where restic keeps its cache [restic internal/cache/dir.go]; null where it has no place for one. `XDG_CACHE_HOME` is none
+ * of the variables that restic gets from this program.
+ */
 export function cacheFolder(env: NodeJS.ProcessEnv): string | null {
-  const { RESTIC_CACHE_DIR: own = '', XDG_CACHE_HOME: cache = '', HOME: home = '' } = env;
+  const { RESTIC_CACHE_DIR: own = '', HOME: home = '' } = env;
   if (own !== '') return own;
-  if (cache !== '') return path.join(cache, 'restic');
   return home === '' ? null : path.join(home, '.cache', 'restic');
 }
 
@@ -47,7 +50,11 @@ export async function trimCache(root: string, limitBytes: number, now = Date.now
     .toSorted((a, b) => (a.kind === b.kind ? a.time - b.time : a.kind === 'data' ? -1 : 1));
   for (const { file, size } of order) {
     if (left <= 0) break;
-    await rm(file, { force: true });
+    const gone = await rm(file, { force: true }).then(
+      () => true,
+      () => false,
+    );
+    if (!gone) continue;
     left -= size;
     removed += size;
   }
@@ -95,6 +102,8 @@ async function list(folder: string): Promise<string[]> {
 }
 
 const intervalMs = 1_000;
+/** A filesystem that does not answer is restic's to notice, which has a deadline. */
+const patienceMs = 5_000;
 
 /** Keeps a cache below its limit as long as commands are at work that use it. */
 export class CacheKeeper {
@@ -111,19 +120,29 @@ export class CacheKeeper {
     if (this.#users === 0) this.#timer = setInterval(() => void this.#trim(), intervalMs);
     this.#users += 1;
     try {
-      await this.#trim();
+      await this.#trimSoon();
       return await work();
     } finally {
       this.#users -= 1;
       if (this.#users === 0) clearInterval(this.#timer);
-      await this.#trim();
+      await this.#trimSoon();
     }
   }
 
+  async #trimSoon(): Promise<void> {
+    const enough = new AbortController();
+    const late = sleep(patienceMs, undefined, { ref: false, signal: enough.signal }).catch(() => undefined);
+    await Promise.race([this.#trim(), late]);
+    enough.abort();
+  }
+
   /** Never rejects: what cannot be removed now is tried again a second later. */
-  async #trim(): Promise<void> {
-    this.#trimming ??= trimCache(this.root, this.limitBytes).catch(() => 0);
-    await this.#trimming;
-    this.#trimming = null;
+  #trim(): Promise<unknown> {
+    this.#trimming ??= trimCache(this.root, this.limitBytes)
+      .catch(() => 0)
+      .finally(() => {
+        this.#trimming = null;
+      });
+    return this.#trimming;
   }
 }

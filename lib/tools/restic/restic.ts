@@ -86,9 +86,8 @@ export class Restic {
         ...options,
         env: this.env,
       });
-    const { cache } = this.limits;
     try {
-      const result = await (cache == null || args.includes('--no-cache') ? command() : cache.during(command));
+      const result = await (args.includes('--no-cache') ? command() : this.keepingCache(command));
       for (const { id, reason } of locksLeftIn(result.stderr)) this.locksLeft.set(id, reason);
       return result;
     } catch (thrown) {
@@ -96,6 +95,12 @@ export class Restic {
         ? thrown
         : asLateAnswer(`restic ${args.slice(0, 1).join(' ')}`, thrown);
     }
+  }
+
+  /** Keeps the cache below its limit while a restic is at work that is not started here. */
+  keepingCache<T>(work: () => Promise<T>): Promise<T> {
+    const { cache } = this.limits;
+    return cache == null ? work() : cache.during(work);
   }
 
   /** E.g. `[0, 19, 1]`. @throws CephbackupError COMMAND_OUTPUT_INVALID */

@@ -41,7 +41,9 @@ export class RbdBlockDriver implements VolumeDriver {
   /** The stream of the snapshot that another driver took for this job, and releases. */
   async existing(job: VolumeJob): Promise<StreamSource> {
     const { rbd, image, cluster } = await this.tools.locate(job.volume, job.signal);
-    const { id: imageId } = await imageInfo(rbd, image, job.signal);
+    const info = await imageInfo(rbd, image, job.signal);
+    checkState(info, formatImage(image));
+    const { id: imageId } = info;
     return this.stream(job, await describeSnapshot({ rbd, image, imageId, cluster }, job));
   }
 
