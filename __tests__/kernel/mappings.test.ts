@@ -145,6 +145,7 @@ describe('a device that somebody else has open', () => {
     expect(report.volume(data)).toMatchObject({ error: null });
     expect(report.leftovers.map(({ kind }) => kind)).toEqual(['mapping', 'clone', 'snapshot']);
     expect(report.leftovers[0]?.reason).toContain('busy');
+    expect(report.leftovers[0]?.reason).toMatch(/held by process \d+ \(sleep\)/);
     expect(await mappings()).toHaveLength(1);
     holder.kill('SIGKILL');
     await sleep(1000);

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { CephbackupError } from '../../errors/error.js';
-import { cephError } from '../ceph/connection.js';
+import { cephError, errno } from '../ceph/connection.js';
 import { kernelRefusesKey } from '../ceph/unreadable-key.js';
+import { holdersOf } from '../node/holders.js';
 import { steady } from '../../waiting/persist.js';
 import type { CommandOptions } from '../process/exec.js';
 import { asObject, parseJson, stringField } from '../process/json.js';
@@ -83,8 +84,16 @@ export class RbdMapping {
       patience: busyPatience,
       ...options,
     });
-    if (result.exitCode !== 0)
-      throw cephError('COMMAND_FAILED', `unmapping of ${formatImage(image)}`, result);
+    if (result.exitCode === 0) return;
+    const held = result.exitCode === errno.EBUSY ? await this.#holders(image) : [];
+    const what = `unmapping of ${formatImage(image)}${held.length === 0 ? '' : `, held by ${held.join(', ')}`}`;
+    throw cephError('COMMAND_FAILED', what, result);
+  }
+
+  async #holders(image: ImageSpec): Promise<string[]> {
+    const all = await this.list().catch(() => []);
+    const own = all.filter((mapped) => formatImage(mapped) === formatImage(image));
+    return (await Promise.all(own.map(({ device }) => holdersOf(device)))).flat();
   }
 }
 

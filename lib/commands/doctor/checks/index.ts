@@ -5,7 +5,7 @@ import type { Check } from '../check.js';
 import { claims, filesystems } from './claims.js';
 import { kubernetesApi, kubernetesClock, kubernetesPermissions, jobs, lease } from './kubernetes.js';
 import { folders, memory } from './memory.js';
-import { fuse, kernel, mountNamespace } from './node.js';
+import { fuse, kernel, mountNamespace, multipath } from './node.js';
 import { programs, resticVersion, versions } from './programs.js';
 import { repository, repositoryConfiguration, repositoryLocks } from './repository/index.js';
 import { repositoryPlace } from './repository/place.js';
@@ -23,6 +23,7 @@ export const checks: readonly Check[] = [
   resticVersion,
   versions,
   kernel,
+  multipath,
   fuse,
   mountNamespace,
   folders,

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { release } from 'node:os';
 import { asCephbackupError } from '../../../errors/error.js';
+import { takenByMultipath } from '../../../tools/node/holders.js';
 import { lastLine } from '../../../tools/process/outcome.js';
 import { openNamespace } from '../../../tools/node/namespace.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
@@ -55,6 +56,21 @@ async function exists(file: string): Promise<boolean> {
     () => false,
   );
 }
+
+/** Nothing takes the devices of mapped images away from whoever maps them: neither from pods nor from a backup. */
+export const multipath: Check = {
+  name: 'multipath',
+  run: async (setup) => {
+    const { filesystems, disks } = await setup.mapped();
+    if ((!filesystems && !disks) || setup.parts.options.mapper === 'fuse') return ok('not needed');
+    const taken = await takenByMultipath();
+    if (taken.length === 0) return ok('multipathd holds no mapped image');
+    return warning(
+      `multipathd holds ${taken.join(', ')}: what it holds cannot be unmapped, and a backup's clone stays behind`,
+      'on the node: blacklist { devnode "^(rbd|nbd)[0-9]*" } in /etc/multipath.conf, then `multipath -r`',
+    );
+  },
+};
 
 /** `/dev/fuse` can be opened, loop devices can be had, and QEMU can reach images: for the clients that need them. */
 export const fuse: Check = {
