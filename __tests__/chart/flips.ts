@@ -89,6 +89,7 @@ export const flips: Record<string, Flip> = {
   'ceph.clusters': {
     to: [{ clusterID: 'a', monitors: ['192.0.2.1:6789'], cephFS: { subvolumeGroup: 'csi' } }],
   },
+  'ceph.usersSecret': { to: 'cephbackup-users', with: { ceph: { clustersConfigMap: 'ceph-csi-config' } } },
   'cache.sizeLimit': { to: '1Gi' },
   'cache.persistence.enabled': { to: true },
   'cache.persistence.existingClaim': { to: 'my-cache', with: persistent },

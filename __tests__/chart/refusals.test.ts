@@ -42,6 +42,11 @@ const refused: [string, Values, string][] = [
     'ceph.monitorsConfigMap: it makes a ceph.conf',
   ],
   [
+    'users of clusters that are not listed',
+    { ceph: { usersSecret: 'x' } },
+    'ceph.usersSecret: give the list of clusters, too',
+  ],
+  [
     'two lists of clusters',
     { ceph: { clustersConfigMap: 'x', clusters: [{ clusterID: 'a', monitors: ['b'] }] } },
     'ceph: give clustersConfigMap or clusters, not both',

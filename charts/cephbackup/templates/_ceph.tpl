@@ -12,6 +12,10 @@
 - name: CEPHBACKUP_CEPH_USER
   value: {{ . | quote }}
 {{- end }}
+{{- if .Values.ceph.usersSecret }}
+- name: CEPHBACKUP_CEPH_USERS
+  value: /etc/ceph-users/users.json
+{{- end }}
 {{ include "cephbackup.clustersEnv" . }}
 {{- end -}}
 
@@ -46,6 +50,11 @@
 - name: ceph
   mountPath: /etc/ceph
   readOnly: true
+{{- if .Values.ceph.usersSecret }}
+- name: ceph-users
+  mountPath: /etc/ceph-users
+  readOnly: true
+{{- end }}
 {{ include "cephbackup.clustersMount" . }}
 {{- end -}}
 
@@ -72,6 +81,12 @@
 {{- else }}
   secret:
     secretName: {{ include "cephbackup.cephSecret" . | quote }}
+    defaultMode: 256 # 0400
+{{- end }}
+{{- with .Values.ceph.usersSecret }}
+- name: ceph-users
+  secret:
+    secretName: {{ . | quote }}
     defaultMode: 256 # 0400
 {{- end }}
 {{ include "cephbackup.clustersVolume" . }}

@@ -33,6 +33,9 @@
 {{- if and $v.ceph.monitorsConfigMap.name (or $v.ceph.conf (not $v.ceph.keySecret.name)) -}}
 {{- $wrong = append $wrong "ceph.monitorsConfigMap: it makes a ceph.conf, beside ceph.keySecret and instead of ceph.conf" -}}
 {{- end -}}
+{{- if and $v.ceph.usersSecret (not (or $v.ceph.clustersConfigMap $v.ceph.clusters)) -}}
+{{- $wrong = append $wrong "ceph.usersSecret: give the list of clusters, too (ceph.clustersConfigMap or ceph.clusters)" -}}
+{{- end -}}
 {{- if and $v.ceph.clustersConfigMap $v.ceph.clusters -}}
 {{- $wrong = append $wrong "ceph: give clustersConfigMap or clusters, not both" -}}
 {{- end -}}

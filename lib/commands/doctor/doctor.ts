@@ -4,7 +4,7 @@ import { Setup, type DoctorValues } from './setup.js';
 import { doctorTable } from './table.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';
-import { cephClients } from '../shared/ceph.js';
+import { cephClients, cephConnections } from '../shared/ceph.js';
 import { policyOf } from '../shared/cluster.js';
 import type { Command } from '../../cli/command.js';
 import { cephfsClientOf, neededPrograms } from '../shared/drivers.js';
@@ -22,6 +22,7 @@ export const doctor: Command<DoctorValues> = async (context) => {
     childEnv: childEnvironment(env),
     restic: resticOf(context),
     clientsFor: cephClients(context),
+    connectionOf: cephConnections(context),
     cephfsClient: cephfsClientOf(context),
     programsFor: (kinds) => neededPrograms(options, kinds),
     hostname,

@@ -17,6 +17,7 @@ import type { Environment } from '../../tools/process/environment.js';
 import type { Exec } from '../../tools/process/exec.js';
 import type { Restic } from '../../tools/restic/restic.js';
 import type { CephfsClient } from '../../volumes/cephfs/client.js';
+import type { CephConnection } from '../../tools/ceph/connection.js';
 import type { ClientsFor } from '../../volumes/rbd/image.js';
 import { isAllowed } from './checks/access.js';
 import { NotChecked } from './check.js';
@@ -34,6 +35,8 @@ export interface SetupParts {
   childEnv: Environment;
   restic: Restic;
   clientsFor: ClientsFor;
+  /** As whom each cluster is asked. */
+  connectionOf: (monitors: readonly string[] | null) => CephConnection;
   cephfsClient: CephfsClient;
   /** The programs that these kinds of volumes need. */
   programsFor: (kinds: ReadonlySet<VolumeKind>) => string[];

@@ -34,6 +34,7 @@ export type PlaceContext = CommandContext<
     | 'cephConf'
     | 'cephUser'
     | 'cephKeyring'
+    | 'cephUsers'
     | 'cephClusters'
     | 'drivers'
   >

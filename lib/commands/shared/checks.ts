@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
 import { shardMistake } from '../../cli/shard.js';
 import { asCephbackupError } from '../../errors/error.js';
-import { parseClusters } from '../../plan/clusters.js';
+import { parseClusters, type CephCluster } from '../../plan/clusters.js';
 import { parseSelector } from '../../plan/selector.js';
+import { readCephUsers } from './ceph-users.js';
 import type { selectionOptions } from './options/selection.js';
 import type { volumeOptions } from './options/volumes.js';
 
@@ -38,14 +39,33 @@ export function choiceMistakes({
   return snapshot !== null && asOf !== null ? ['--snapshot and --as-of are both given: keep one'] : [];
 }
 
-/** Files that options name and that cannot be read. */
+/** Files that options name and that cannot be read, or not be understood. */
 export function volumeMistakes({
   cephConf,
   cephKeyring,
-}: Pick<Values<typeof volumeOptions>, 'cephConf' | 'cephKeyring'>): string[] {
-  return [cephConf, cephKeyring]
-    .map((file) => (file === null ? null : mistakeOf(() => readFileSync(file))))
-    .filter((mistake) => mistake !== null);
+  cephUsers,
+  cephClusters,
+}: Pick<Values<typeof volumeOptions>, 'cephConf' | 'cephKeyring' | 'cephUsers'> &
+  Pick<Values<typeof selectionOptions>, 'cephClusters'>): string[] {
+  const files = [cephConf, cephKeyring].map((file) =>
+    file === null ? null : mistakeOf(() => readFileSync(file)),
+  );
+  return [...files, usersMistake(cephUsers, cephClusters)].filter((mistake) => mistake !== null);
+}
+
+/** Each cluster's keyring is read, too. */
+function usersMistake(file: string | null, clusters: string | null): string | null {
+  if (file === null) return null;
+  let known: CephCluster[] | null = null;
+  try {
+    known = clusters === null ? null : parseClusters(readFileSync(clusters, 'utf8'), clusters);
+  } catch {
+    // That file's mistake is told by itself.
+    return null;
+  }
+  return mistakeOf(() => {
+    for (const { keyring } of readCephUsers(file, known).values()) readFileSync(keyring ?? '');
+  });
 }
 
 function mistakeOf(action: () => unknown): string | null {

@@ -49,6 +49,7 @@ export const verifyOptions = {
   cephConf: volumeOptions.cephConf,
   cephUser: volumeOptions.cephUser,
   cephKeyring: volumeOptions.cephKeyring,
+  cephUsers: volumeOptions.cephUsers,
   cephClusters: selectionOptions.cephClusters,
   drivers: selectionOptions.drivers,
 } satisfies Definitions;

@@ -25,19 +25,18 @@ function nameOf(monitors: readonly string[] | null): string {
 export const cephConnection: Check = {
   name: 'ceph-connection',
   run: async (setup) => {
-    const { options } = setup.parts;
-    const user = `client.${options.cephUser ?? 'admin'}`;
     const clusters = await clustersIn(setup);
     if (clusters.length === 0) return ok('no volume needs it');
     return Promise.all(
       clusters.map(async (monitors): Promise<Finding> => {
+        const { keyring, ...connection } = setup.parts.connectionOf(monitors);
+        const user = `client.${connection.user ?? 'admin'}`;
         try {
           await setup.cephStatus(monitors);
           return ok(`${nameOf(monitors)} answers to ${user}`);
         } catch (thrown) {
           if (!(thrown instanceof NotChecked)) throw thrown;
-          if (await lacksKey(options.cephKeyring, user))
-            return noKey(user, `it is not in ${options.cephKeyring ?? ''}`);
+          if (await lacksKey(keyring, user)) return noKey(user, `it is not in ${keyring ?? ''}`);
           const { code, message, guidance } = thrown.cause;
           if (code === 'CEPH_KEY_UNREADABLE') return failed(message, guidance);
           return connectionFailure(message, user, monitors);
@@ -127,7 +126,7 @@ async function clockOf(
   monitors: readonly string[] | null,
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  const { clientsFor, clock, options } = setup.parts;
+  const { clientsFor, clock, connectionOf } = setup.parts;
   const which = nameOf(monitors);
   const { health } = await setup.cephStatus(monitors);
   const skew = health.find(({ code }) => code === 'MON_CLOCK_SKEW');
@@ -141,7 +140,8 @@ async function clockOf(
   const after = clock();
   await sleep(logDelayMs, undefined, { signal });
   const log = await ask(['log', 'last', '50', 'debug', 'audit']).catch(() => null);
-  const distance = log === null ? null : nearest(log, `client.${options.cephUser ?? 'admin'}`, before, after);
+  const distance =
+    log === null ? null : nearest(log, `client.${connectionOf(monitors).user ?? 'admin'}`, before, after);
   if (distance === null) return [ok(`${which}: its monitors agree; how far this clock is off was not told`)];
   const text = `this clock and that of ${which} differ by ${Math.round(distance / 1000)} s`;
   if (distance > refusedMs) return [failed(text, fix)];

@@ -15,6 +15,8 @@ interface LocatedVolume {
 /** A pool, or a RADOS namespace of one, with the images that are to be backed up. */
 interface Place {
   rbd: Rbd;
+  /** Whom Ceph knows there, without `client.`. */
+  user: string;
   pool: string;
   namespace: string | null;
   volumes: LocatedVolume[];
@@ -30,7 +32,7 @@ interface Places {
 
 function places(setup: Setup): Promise<Places> {
   return setup.once('images', async () => {
-    const { clientsFor, signal, options } = setup.parts;
+    const { clientsFor, connectionOf, signal } = setup.parts;
     const locate = locateImage(clientsFor);
     const found = new Map<string, Place>();
     const lost: Finding[] = [];
@@ -41,7 +43,12 @@ function places(setup: Setup): Promise<Places> {
         const { rbd, image } = await locate(volume, signal);
         const { pool, namespace } = image;
         const key = [monitors?.join(','), pool, namespace].join('\n');
-        const place = found.get(key) ?? { rbd, pool, namespace, volumes: [], listed: new Set<string>() };
+        const user = connectionOf(monitors).user ?? 'admin';
+        const place = found.get(key) ?? {
+          ...{ rbd, user, pool, namespace },
+          volumes: [],
+          listed: new Set<string>(),
+        };
         place.volumes.push({ volume, image });
         found.set(key, place);
       } catch (thrown) {
@@ -52,15 +59,15 @@ function places(setup: Setup): Promise<Places> {
     const all = [...found.values()];
     await Promise.all(
       all.map(async (place) => {
-        place.listed = await imagesIn(place, options.cephUser ?? 'admin', signal);
+        place.listed = await imagesIn(place, signal);
       }),
     );
     return { places: all, lost };
   });
 }
 
-async function imagesIn(place: Place, user: string, signal: AbortSignal): Promise<Set<string> | Finding> {
-  const { rbd, pool, namespace } = place;
+async function imagesIn(place: Place, signal: AbortSignal): Promise<Set<string> | Finding> {
+  const { rbd, user, pool, namespace } = place;
   try {
     return new Set(await rbd.places.names({ pool, namespace }, { signal, deadlineMs: cephDeadlineMs }));
   } catch (thrown) {
@@ -71,8 +78,7 @@ async function imagesIn(place: Place, user: string, signal: AbortSignal): Promis
         `there is no pool or RADOS namespace ${where}, which ${count(place.volumes)} in`,
         `compare with \`ceph osd lspools\` and \`rbd namespace ls ${pool}\`; --ceph-clusters names other clusters`,
       );
-    if (error.code === 'CEPH_FORBIDDEN')
-      return failed(`client.${user} may not read ${where}`, grant(user, place));
+    if (error.code === 'CEPH_FORBIDDEN') return failed(`client.${user} may not read ${where}`, grant(place));
     throw thrown;
   }
 }
@@ -81,7 +87,7 @@ function count(volumes: readonly LocatedVolume[]): string {
   return volumes.length === 1 ? '1 image is' : `${volumes.length} images are`;
 }
 
-function grant(user: string, { pool, namespace }: Place): string {
+function grant({ user, pool, namespace }: Place): string {
   const where = namespace === null ? `pool=${pool}` : `pool=${pool} namespace=${namespace}`;
   return `ceph auth caps client.${user} mon "profile rbd" osd "profile rbd ${where}" (all pools in one command: it replaces what there was)`;
 }
@@ -123,21 +129,17 @@ const sampled = 5;
 export const cephCapabilities: Check = {
   name: 'ceph-capabilities',
   run: async (setup, signal) => {
-    const user = setup.parts.options.cephUser ?? 'admin';
     const readable = (await places(setup)).places.filter(({ listed }) => listed instanceof Set);
     if (readable.length === 0) return ok('no pool to try them in');
     const findings = await Promise.all(
-      readable.map(async (place) => [
-        await mayWrite(place, user, signal),
-        ...(await mayReadData(place, user, signal)),
-      ]),
+      readable.map(async (place) => [await mayWrite(place, signal), ...(await mayReadData(place, signal))]),
     );
     return findings.flat();
   },
 };
 
-async function mayWrite(place: Place, user: string, signal: AbortSignal): Promise<Finding> {
-  const { rbd, pool, namespace, volumes, listed } = place;
+async function mayWrite(place: Place, signal: AbortSignal): Promise<Finding> {
+  const { rbd, user, pool, namespace, volumes, listed } = place;
   const nobody = `cephbackup-doctor-${randomBytes(6).toString('hex')}`;
   const options = { signal, deadlineMs: cephDeadlineMs };
   const example = volumes.find(({ image }) => listed instanceof Set && listed.has(image.image));
@@ -150,14 +152,14 @@ async function mayWrite(place: Place, user: string, signal: AbortSignal): Promis
     if (code !== 'CEPH_FORBIDDEN') throw thrown;
     return failed(
       `client.${user} may not make snapshots and clones in ${formatPlace(place)}: ${message}`,
-      grant(user, place),
+      grant(place),
     );
   }
 }
 
 /** Images may have their data in another pool than their names. */
-async function mayReadData(place: Place, user: string, signal: AbortSignal): Promise<Finding[]> {
-  const { rbd, volumes, listed } = place;
+async function mayReadData(place: Place, signal: AbortSignal): Promise<Finding[]> {
+  const { rbd, user, volumes, listed } = place;
   const options = { signal, deadlineMs: cephDeadlineMs };
   const existing = volumes
     .filter(({ image }) => listed instanceof Set && listed.has(image.image))

@@ -1,6 +1,8 @@
 import type { Definitions } from '../../../cli/options.js';
 import { duration, integer, matching, oneOf, size, text } from '../../../cli/values.js';
 
+export const cephUserName = /^(?!client\.)[A-Za-z0-9_.-]+$/;
+
 /** How volumes are reached and read. */
 export const volumeOptions = {
   concurrency: {
@@ -43,12 +45,18 @@ export const volumeOptions = {
     flag: '--ceph-user',
     placeholder: 'NAME',
     description: 'Ceph user without "client." (default: admin)',
-    parse: matching(/^(?!client\.)[A-Za-z0-9_.-]+$/, 'a user name without "client."'),
+    parse: matching(cephUserName, 'a user name without "client."'),
   },
   cephKeyring: {
     flag: '--ceph-keyring',
     placeholder: 'FILE',
     description: "keyring of the Ceph user (default: ceph.conf's)",
+    parse: text,
+  },
+  cephUsers: {
+    flag: '--ceph-users',
+    placeholder: 'FILE',
+    description: 'user and keyring by clusterID, where the clusters of --ceph-clusters have others',
     parse: text,
   },
   patience: {
