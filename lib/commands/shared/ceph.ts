@@ -10,7 +10,7 @@ import { defaultConf, readKeys } from '../../tools/ceph/keyring.js';
 import { Rbd } from '../../tools/rbd/images.js';
 import type { ClientsFor } from '../../volumes/rbd/image.js';
 import type { CommandContext } from '../../cli/command.js';
-import { monitorsKey, readCephUsers } from './ceph-users.js';
+import { monitorsKey, readCephUsers } from './users-by-cluster.js';
 
 type CephValues = Pick<Values<typeof volumeOptions>, 'cephConf' | 'cephUser' | 'cephKeyring' | 'cephUsers'> &
   Pick<Values<typeof selectionOptions>, 'cephClusters'>;

@@ -4,7 +4,7 @@ import { shardMistake } from '../../cli/shard.js';
 import { asCephbackupError } from '../../errors/error.js';
 import { parseClusters, type CephCluster } from '../../plan/clusters.js';
 import { parseSelector } from '../../plan/selector.js';
-import { readCephUsers } from './ceph-users.js';
+import { readCephUsers } from './users-by-cluster.js';
 import type { selectionOptions } from './options/selection.js';
 import type { volumeOptions } from './options/volumes.js';
 
