@@ -32,6 +32,9 @@ const steps: ((show: Show) => Promise<void>)[] = [
   report,
 ];
 
+/** On a machine that is very busy a run of seconds takes minutes. */
+const longestMs = 900_000;
+
 /** An image that is not there any more. */
 const removedImage = 'rbd/csi-vol-11111111-1111-1111-1111-111111111111';
 
@@ -156,9 +159,6 @@ function world({ cluster }: Stage): Promise<World> {
     shareGroups: [{ filesystem: 'cephfs', group: sampleGroup }],
   });
 }
-
-/** On a machine that is very busy a run of seconds takes minutes. */
-const longestMs = 900_000;
 
 /** Runs a command in front of the reader, and returns what it printed. @throws Error unless it exits as expected */
 async function cephbackup(
