@@ -1,9 +1,7 @@
 import path from 'node:path';
-import { startCeph } from './ceph.js';
-import { runJest } from './jest.js';
+import { runLane } from './lane.js';
 import { buildRelease } from './old-release.js';
 import { own } from './owner.js';
-import { searchPath } from './tools.js';
 
 /** The last commit before proofs were recorded: what it saved counts on, and an old installation may still be in use. */
 const withoutRecord = '66ddcd1ca5e119a1284293597de5932568cc1dc8';
@@ -15,12 +13,6 @@ const withoutRecord = '66ddcd1ca5e119a1284293597de5932568cc1dc8';
 await own(async (owner) => {
   const release = path.join(owner.folder, 'release');
   await buildRelease(process.env.OLD_RELEASE ?? withoutRecord, release);
-  const { cluster } = await startCeph({ dir: path.join(owner.folder, 'ceph') });
-  const which = ['--testMatch', '<rootDir>/__tests__/old-repositories/**/*.old.ts', '--runInBand'];
-  return runJest(owner, [...which, ...process.argv.slice(2)], {
-    PATH: searchPath(),
-    SANDBOX_CEPH: cluster.dir,
-    TMPDIR: owner.temporary,
-    OLD_RELEASE_PROGRAM: path.join(release, 'dist/bin/cephbackup.js'),
-  });
+  const program = path.join(release, 'dist/bin/cephbackup.js');
+  return runLane(owner, '__tests__/old-repositories/**/*.old.ts', { OLD_RELEASE_PROGRAM: program });
 });

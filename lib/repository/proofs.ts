@@ -15,6 +15,11 @@ import type { ResticSnapshot } from '../tools/restic/snapshot.js';
  */
 export type Proof = 'proven' | 'untold' | 'unproven' | 'image' | 'changed';
 
+/** Whether a snapshot holds all that it says, be it files or the disk below them. */
+export function isComplete(proof: Proof): boolean {
+  return counts(proof) || proof === 'image';
+}
+
 /** Whether a snapshot is a backup for all commands, unless it is named. */
 export function counts(proof: Proof): boolean {
   return proof === 'proven' || proof === 'untold';

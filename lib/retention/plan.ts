@@ -9,7 +9,7 @@ import {
   type Backup,
   type StoredClaim,
 } from '../repository/claims.js';
-import { counts, isRecord } from '../repository/proofs.js';
+import { isComplete, isRecord } from '../repository/proofs.js';
 import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 import { neededManifests } from './manifests.js';
 import { neededRecords } from './records.js';
@@ -149,13 +149,13 @@ function ofLiving(backup: Backup, claim: StoredClaim, { verdicts, marked }: Rete
 /** What there is of a filesystem that could not be mended, until its files are backed up again. */
 function isLastResort(backup: Backup, { backups }: StoredClaim): boolean {
   const newer = backups.slice(backups.indexOf(backup) + 1);
-  return backup.proof === 'image' && !newer.some(({ proof }) => proof === 'image' || counts(proof));
+  return backup.proof === 'image' && !newer.some(({ proof }) => isComplete(proof));
 }
 
 /** Nobody can back up a deleted claim again: it keeps everything, until its newest is too old, and then nothing. */
 function ofDeleted(claim: StoredClaim, { keepDeletedMs, now }: RetentionInput): Verdict {
   if (keepDeletedMs === null) return { keep: true, reasons: ['its claim exists no more: kept for ever'] };
-  const last = claim.backups.findLast(({ proof }) => proof === 'image' || counts(proof)) ?? newest(claim);
+  const last = claim.backups.findLast(({ proof }) => isComplete(proof)) ?? newest(claim);
   const end = last.time + keepDeletedMs;
   return end < now
     ? { keep: false, reasons: [`its claim exists no more: kept until ${rfc3339(end)}`] }

@@ -1,4 +1,4 @@
-import { counts } from '../repository/proofs.js';
+import { counts, isComplete } from '../repository/proofs.js';
 import type { Backup, StoredClaim } from '../repository/claims.js';
 import { hasRules, type KeepRules } from './keep.js';
 
@@ -53,7 +53,7 @@ function ofImages(
   const isImage = ({ proof }: Backup) => proof === 'image';
   if (!backups.some(isImage)) return [];
   const among = applyRules(
-    backups.filter((backup) => counts(backup.proof) || isImage(backup)),
+    backups.filter(({ proof }) => isComplete(proof)),
     rules,
     now,
   );

@@ -46,9 +46,9 @@ export function cephConnections(
 ): (monitors: readonly string[] | null) => CephConnection {
   const { cephUser, cephKeyring, cephUsers, cephClusters } = context.options;
   const common = { conf: confOf(context), user: cephUser, keyring: cephKeyring };
-  const clusters =
+  const clusters = () =>
     cephClusters === null ? null : parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters);
-  const users = cephUsers === null ? null : readCephUsers(cephUsers, clusters);
+  const users = cephUsers === null ? null : readCephUsers(cephUsers, clusters());
   return (monitors) => {
     const { user, keyring } = users?.get(monitorsKey(monitors)) ?? common;
     return { ...common, user, keyring, monitors };
