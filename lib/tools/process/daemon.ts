@@ -32,7 +32,9 @@ export interface DaemonOptions {
 export type StartDaemon = (program: string, args: readonly string[], options: DaemonOptions) => Daemon;
 
 const killAfterMs = 5_000;
-const giveUpAfterMs = 10_000;
+/** What SIGKILL ends may still have to wait for a device, or for a machine that is busy. */
+const giveUpAfterMs = 40_000;
+const finishWithinMs = 10_000;
 
 const stderrLimit = 16_384;
 
@@ -93,7 +95,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
     },
     finish: async () => {
       child.stdin.end();
-      await within(ended, giveUpAfterMs, () => null);
+      await within(ended, finishWithinMs, () => null);
       if (running) await daemon.stop();
     },
     stop: async () => {
