@@ -17,6 +17,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   restore: async () => (await import('./bench/restore.js')).restore,
   'restore-disk': async () => (await import('./bench/restore-disk.js')).restoreDisk,
   'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
+  'large-repository': async () => (await import('./bench/large-repository.js')).largeRepository,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,

@@ -15,7 +15,8 @@ export interface ForgedNode {
   device?: number;
 }
 
-interface Keys {
+/** The master key of a repository. */
+export interface Keys {
   encrypt: Buffer;
   /** Of Poly1305-AES. */
   k: Buffer;
@@ -129,7 +130,8 @@ class Pack {
   }
 }
 
-async function openKeys({ env }: Repository): Promise<Keys> {
+/** By its password, from its first key file. */
+export async function openKeys({ env }: Repository): Promise<Keys> {
   const folder = path.join(env.RESTIC_REPOSITORY, 'keys');
   const [file = ''] = await readdir(folder);
   const stored = JSON.parse(await readFile(path.join(folder, file), 'utf8')) as Record<
@@ -153,11 +155,11 @@ async function openKeys({ env }: Repository): Promise<Keys> {
 }
 
 /** Initialization vector, ciphertext, and its authentication. */
-function seal({ encrypt, k, r }: Keys, plain: Buffer): Buffer {
+export function seal({ encrypt, k, r }: Keys, plain: Buffer, authenticate = poly1305): Buffer {
   const iv = randomBytes(16);
   const cipher = createCipheriv('aes-256-ctr', encrypt, iv);
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
-  return Buffer.concat([iv, sealed, poly1305(k, r, iv, sealed)]);
+  return Buffer.concat([iv, sealed, authenticate(k, r, iv, sealed)]);
 }
 
 function unseal(key: Buffer, sealed: Buffer): Buffer {
@@ -184,7 +186,7 @@ function littleEndian(bytes: Buffer): bigint {
 }
 
 /** Under the name that is the hash of its content, as everything in a repository. */
-async function save(
+export async function save(
   folder: string,
   kind: 'data' | 'index' | 'snapshots' | 'locks',
   bytes: Buffer,
