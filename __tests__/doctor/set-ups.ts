@@ -13,9 +13,10 @@ export const setUps = {
       kubeconfig,
       readFileSync(kube.kubeconfig, 'utf8').replaceAll(kube.url, 'http://127.0.0.1:1'),
     );
-    writeFileSync(conf, `[global]\nmon_host = v2:127.0.0.1:1\nkeyring = ${cluster.keyring}\n`);
+    writeFileSync(conf, '[global]\nmon_host = v2:127.0.0.1:1\n');
     const env = { KUBECONFIG: kubeconfig, CEPHBACKUP_CEPH_CONF: conf, RESTIC_REPOSITORY: undefined };
-    return Promise.resolve({ env });
+    // The word "keyring" in a command is no answer of Ceph's.
+    return Promise.resolve({ args: ['--ceph-keyring', cluster.keyring], env });
   },
 
   'nobody lets us in': async ({ folder, kube, cluster, userName }: Bed): Promise<Call> => {

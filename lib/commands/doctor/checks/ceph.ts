@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CephbackupError } from '../../../errors/error.js';
+import { CommandFailure } from '../../../tools/process/ending.js';
 import { parseJsonObjects } from '../../../tools/process/json.js';
 import { clustersOf } from '../../shared/ceph.js';
 import { healthWarnings } from '../../../volumes/cluster-health.js';
@@ -39,7 +41,7 @@ export const cephConnection: Check = {
           if (await lacksKey(keyring, user)) return noKey(user, `it is not in ${keyring ?? ''}`);
           const { code, message, guidance } = thrown.cause;
           if (code === 'CEPH_KEY_UNREADABLE') return failed(message, guidance);
-          return connectionFailure(message, user, monitors);
+          return connectionFailure(thrown.cause, user, monitors);
         }
       }),
     );
@@ -60,16 +62,22 @@ async function lacksKey(keyring: string | null, user: string): Promise<boolean> 
   return !text.split('\n').some((line) => line.trim() === `[${user}]`);
 }
 
-/** What the clients of Ceph say, in words and with what to do. */
-function connectionFailure(message: string, user: string, monitors: readonly string[] | null): Finding {
+/** What the clients of Ceph say, in words and with what to do. The command, which names a keyring, is not theirs. */
+function connectionFailure(
+  error: CephbackupError,
+  user: string,
+  monitors: readonly string[] | null,
+): Finding {
   const which = nameOf(monitors);
-  if (/errno 13|permission denied|EACCES|\(13\)/i.test(message)) {
+  const { message } = error;
+  const said = error instanceof CommandFailure ? error.stderr : message;
+  if (/errno 13|permission denied|EACCES|\(13\)/i.test(said)) {
     return failed(
       `${which} does not accept the key of ${user}, or its capabilities let it do nothing: ${message}`,
       `compare with \`ceph auth get ${user}\`, and give it the capability mon "profile rbd"`,
     );
   }
-  if (/errno 2\b|object not found|keyring|ENOENT/i.test(message)) {
+  if (/errno 2\b|object not found|keyring|ENOENT/i.test(said)) {
     return noKey(user, message);
   }
   return failed(
