@@ -85,6 +85,22 @@ test('where clusters have users of their own, each is asked as its own', async (
     expect(stdout).toMatch(new RegExp(`client\\.${which}-\\S+ may make snapshots and clones`));
 });
 
+test('both files may come from a pipe, which can be read only once', async () => {
+  const piped = 'exec "$@" --ceph-clusters <(cat "$CEPHBACKUP_CEPH_CLUSTERS") --ceph-users <(cat "$USERS")';
+  for (const name of ['run', 'cleanup', 'doctor']) {
+    const { code, json, stderr } = await runCephbackup([name, '-o', 'json'], {
+      env: { ...env, USERS: users },
+      under: ['bash', '-c', piped, 'bash'],
+    });
+    expect([name, code, code === 0 ? '' : stderr]).toEqual([name, 0, '']);
+    if (name === 'run')
+      expect(outcomes(json as RunReport).map(([pvc, , error]) => [pvc, error])).toEqual([
+        ['disk', null],
+        ['files', null],
+      ]);
+  }
+});
+
 test('without such a list, or where the cluster is not in it, the common user is taken', async () => {
   const ran = await command<RunReport>(['run'], {});
   expect(outcomes(ran)).toEqual([

@@ -13,6 +13,7 @@ import { resticOf } from '../shared/repository.js';
 /** Looks at everything that `run` needs, and says how to mend what is missing. Takes no lease, writes nothing. */
 export const doctor: Command<DoctorValues> = async (context) => {
   const { options, env, exec, hostname, log, signal, clock } = context;
+  const connectionOf = cephConnections(context);
   const setup = new Setup({
     options,
     env,
@@ -21,8 +22,8 @@ export const doctor: Command<DoctorValues> = async (context) => {
     startDaemon,
     childEnv: childEnvironment(env),
     restic: resticOf(context),
-    clientsFor: cephClients(context),
-    connectionOf: cephConnections(context),
+    clientsFor: cephClients(context, connectionOf),
+    connectionOf,
     cephfsClient: cephfsClientOf(context),
     programsFor: (kinds) => neededPrograms(options, kinds),
     hostname,

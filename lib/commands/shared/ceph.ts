@@ -1,8 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
 import type { selectionOptions } from './options/selection.js';
 import type { volumeOptions } from './options/volumes.js';
-import { parseClusters } from '../../plan/clusters.js';
 import type { PlannedVolume } from '../../plan/types.js';
 import { Ceph } from '../../tools/ceph/ceph.js';
 import type { CephConnection } from '../../tools/ceph/connection.js';
@@ -10,6 +9,7 @@ import { defaultConf, readKeys } from '../../tools/ceph/keyring.js';
 import { Rbd } from '../../tools/rbd/images.js';
 import type { ClientsFor } from '../../volumes/rbd/image.js';
 import type { CommandContext } from '../../cli/command.js';
+import { readClusters } from './files-of-options.js';
 import { monitorsKey, readCephUsers } from './users-by-cluster.js';
 
 type CephValues = Pick<Values<typeof volumeOptions>, 'cephConf' | 'cephUser' | 'cephKeyring' | 'cephUsers'> &
@@ -46,9 +46,7 @@ export function cephConnections(
 ): (monitors: readonly string[] | null) => CephConnection {
   const { cephUser, cephKeyring, cephUsers, cephClusters } = context.options;
   const common = { conf: confOf(context), user: cephUser, keyring: cephKeyring };
-  const clusters = () =>
-    cephClusters === null ? null : parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters);
-  const users = cephUsers === null ? null : readCephUsers(cephUsers, clusters());
+  const users = cephUsers === null ? null : readCephUsers(cephUsers, readClusters(cephClusters));
   return (monitors) => {
     const { user, keyring } = users?.get(monitorsKey(monitors)) ?? common;
     return { ...common, user, keyring, monitors };
@@ -56,9 +54,11 @@ export function cephConnections(
 }
 
 /** Clients for each cluster that volumes name, made once. @throws CephbackupError USAGE */
-export function cephClients(context: CommandContext<CephValues>): ClientsFor {
+export function cephClients(
+  context: CommandContext<CephValues>,
+  connectionOf = cephConnections(context),
+): ClientsFor {
   const { exec, redactor } = context;
-  const connectionOf = cephConnections(context);
   const known = new Map<string, ReturnType<ClientsFor>>();
   return (monitors) => {
     const name = monitorsKey(monitors);

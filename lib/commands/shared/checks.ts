@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
 import { shardMistake } from '../../cli/shard.js';
 import { asCephbackupError } from '../../errors/error.js';
-import { parseClusters, type CephCluster } from '../../plan/clusters.js';
+import type { CephCluster } from '../../plan/clusters.js';
 import { parseSelector } from '../../plan/selector.js';
+import { readClusters } from './files-of-options.js';
 import { readCephUsers } from './users-by-cluster.js';
 import type { selectionOptions } from './options/selection.js';
 import type { volumeOptions } from './options/volumes.js';
@@ -24,7 +25,7 @@ export function selectionMistakes(
 export function clusterMistakes({
   cephClusters: file,
 }: Pick<Values<typeof selectionOptions>, 'cephClusters'>): string[] {
-  const mistake = file === null ? null : mistakeOf(() => parseClusters(readFileSync(file, 'utf8'), file));
+  const mistake = mistakeOf(() => readClusters(file));
   return mistake === null ? [] : [mistake];
 }
 
@@ -58,7 +59,7 @@ function usersMistake(file: string | null, clusters: string | null): string | nu
   if (file === null) return null;
   let known: CephCluster[] | null = null;
   try {
-    known = clusters === null ? null : parseClusters(readFileSync(clusters, 'utf8'), clusters);
+    known = readClusters(clusters);
   } catch {
     // That file's mistake is told by itself.
     return null;

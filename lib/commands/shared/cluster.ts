@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Values } from '../../cli/options.js';
 import type { commonOptions } from './options/common.js';
 import type { selectionOptions } from './options/selection.js';
@@ -6,11 +5,11 @@ import type { KubeApi } from '../../kube/api.js';
 import { connectKube } from '../../kube/client.js';
 import { clusterIdOf, readInventory } from '../../kube/inventory.js';
 import type { Inventory } from '../../kube/types.js';
-import { parseClusters } from '../../plan/clusters.js';
 import type { Policy } from '../../plan/policy.js';
 import { installationId } from '../../ownership/names.js';
 import type { CommandContext } from '../../cli/command.js';
 import { shardOf } from '../../cli/shard.js';
+import { readClusters } from './files-of-options.js';
 
 export const defaultPrefix = 'cephbackup.hpc.nyu.edu';
 
@@ -35,7 +34,7 @@ export function policyOf(options: SelectionValues, env: NodeJS.ProcessEnv): Poli
     shard: shardOf(options.shard, env),
     drivers,
     optIn: options.optIn === true,
-    clusters: cephClusters === null ? null : parseClusters(readFileSync(cephClusters, 'utf8'), cephClusters),
+    clusters: readClusters(cephClusters),
   };
 }
 

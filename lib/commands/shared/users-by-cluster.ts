@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
@@ -6,6 +5,7 @@ import type { CephCluster } from '../../plan/clusters.js';
 import { fields, text } from '../../plan/objects.js';
 import { quote } from '../../plan/warnings.js';
 import type { CephConnection } from '../../tools/ceph/connection.js';
+import { readOnce } from './files-of-options.js';
 import { cephUserName } from './options/volumes.js';
 
 /** As whom a cluster is asked. */
@@ -48,7 +48,7 @@ export function monitorsKey(monitors: readonly string[] | null): string {
 }
 
 function parse(file: string): object {
-  const content = readFileSync(file, 'utf8');
+  const content = readOnce(file);
   let users: unknown;
   try {
     users = JSON.parse(content);
