@@ -17,5 +17,5 @@ export default {
   // TypeScript's ESM imports name the emitted file: './x.js' is './x.ts' here.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Milliseconds. It ends what hangs, and only that: a slow or busy machine is no failure.
-  testTimeout: 240_000,
+  testTimeout: 600_000,
 };

@@ -13,7 +13,7 @@ export interface CephbackupOptions {
   program?: string;
   /** argv in front of the program, which starts it. */
   under?: readonly string[];
-  /** Milliseconds until it is killed, which counts as a failure. Default two minutes. */
+  /** Milliseconds until it is killed, which counts as a failure. Default five minutes. */
   timeout?: number;
 }
 
@@ -51,7 +51,7 @@ export function startCephbackup(
     env = {},
     input = '',
     under = [],
-    timeout = 120_000,
+    timeout = 300_000,
     cwd,
     program = cephbackupProgram,
   }: CephbackupOptions = {},

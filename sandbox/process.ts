@@ -12,7 +12,7 @@ export interface RunOptions {
   input?: string | Buffer;
   /** How bytes become text; `latin1` keeps every one of them. Default UTF-8. */
   encoding?: 'utf8' | 'latin1';
-  /** Milliseconds, default one minute. */
+  /** Milliseconds, default four minutes: it ends what hangs, and not what a busy machine does slowly. */
   timeout?: number;
 }
 
@@ -42,7 +42,7 @@ export async function run(
 export async function attempt(
   program: string,
   args: readonly string[],
-  { env, cwd, input, encoding = 'utf8', timeout = 60_000 }: RunOptions = {},
+  { env, cwd, input, encoding = 'utf8', timeout = 240_000 }: RunOptions = {},
 ): Promise<RunResult> {
   const child = execa('setpriv', [...dieWithOwner, program, ...args], {
     ...(env === undefined ? {} : { env }),

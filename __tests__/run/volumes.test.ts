@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { attachImage, mountImage, type AttachedImage } from '../../sandbox/ceph.js';
+import { run } from '../../sandbox/process.js';
 import { oldResticProgram, resticProgram } from '../../sandbox/tools.js';
 import { Scenario, type Report, type SeededClaim } from '../support/scenario.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -266,17 +267,20 @@ test('an old restic is refused by name before anything is touched', async () => 
 test('nor does an old restic that has begun to open the repository leave its lock there', async () => {
   const folder = await temporaryFolder('slow-restic');
   const locks = path.join(scenario.repository.env.RESTIC_REPOSITORY, 'locks');
-  // It tells its version when the other one, which lists the snapshots slowly, holds its lock.
+  // It tells its version when the other one, which reads a snapshot without end, holds its lock.
   const script = `#!/bin/bash
     case $1 in
       version) until [ "$(ls ${locks})" ]; do sleep 0.01; done; echo 'restic 0.16.5 compiled with go' ;;
-      *) exec ${resticProgram} "$1" --no-cache --limit-download 1 "\${@:2}" ;;
+      *) exec ${resticProgram} "$1" --no-cache "\${@:2}" ;;
     esac`;
   await writeFile(path.join(folder, 'restic'), script, { mode: 0o755 });
-  const { code, json } = await scenario.cephbackup(['run', '-o', 'json'], {
+  const endless = path.join(scenario.repository.env.RESTIC_REPOSITORY, 'snapshots', '0'.repeat(64));
+  await run('mkfifo', [endless]);
+  const { code, json, stderr } = await scenario.cephbackup(['run', '-o', 'json'], {
     env: { PATH: `${folder}:${process.env.PATH ?? ''}` },
   });
-  expect(code).toBe(2);
+  await rm(endless);
+  expect([code, code === 2 ? '' : stderr]).toEqual([2, '']);
   expect(json).toMatchObject({ error: { code: 'RESTIC_TOO_OLD' } });
   expect(await scenario.repository.locks()).toEqual([]);
 });
