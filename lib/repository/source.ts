@@ -39,14 +39,22 @@ export interface DiskView {
   snapshot: FutureBase;
 }
 
+/** Something that is to be removed. */
+interface Held {
+  /** As it is told where that fails. */
+  resource: FutureBase['resource'];
+  /** @throws CephbackupError */
+  release: () => Promise<void>;
+}
+
 /** A Ceph snapshot whose fate is decided after the backup is proven and marked. */
 export interface FutureBase {
   /** As it is told where it cannot be removed. */
   resource: { kind: 'snapshot'; name: string; cluster: string | null };
   /** From now on unwinding leaves it in place; `keep` or `drop` must follow. */
   hold(): void;
-  /** It becomes the base of this backup, and older bases go. @throws CephbackupError */
-  keep(resticSnapshot: string): Promise<void>;
+  /** It becomes the base of this backup. @returns older bases, which are to go @throws CephbackupError */
+  keep(resticSnapshot: string): Promise<Held[]>;
   /** @throws CephbackupError */
   drop(): Promise<void>;
 }

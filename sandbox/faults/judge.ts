@@ -103,14 +103,11 @@ export function judgeWorld(
   {
     killed,
     hurt = false,
-    olderBase = false,
     told,
     target,
   }: {
     killed: boolean;
     hurt?: boolean;
-    /** Whether it was told that an older base stays. */
-    olderBase?: boolean;
     told: readonly { name: string }[];
     target: string | null;
   },
@@ -120,7 +117,7 @@ export function judgeWorld(
       .filter((line) => target === null || !line.includes(target))
       // Without its base the next backup reads everything, that is all.
       .filter((line) => !(hurt && line.startsWith('- base ')))
-      .filter((line) => !(hurt && olderBase && line.startsWith('+ base ')))
+      .filter((line) => !(line.startsWith('+ base ') && told.some(({ name }) => name.includes('-base-'))))
       .filter((line) => {
         // A killed program tells nothing; Ceph keeps what it had made, and the file system its temporary files.
         if (killed) return onThisNode.test(line) && !line.startsWith('+ file ');

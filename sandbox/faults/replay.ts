@@ -191,7 +191,6 @@ export class Replay {
     const scope = {
       killed,
       hurt: true,
-      olderBase: JSON.stringify(result.json ?? null).includes('an older base of '),
       told: [...namesLeft(result), ...told],
       target: trial.target ?? null,
     };

@@ -25,8 +25,8 @@ export async function fail(
   image: SavedImage | null,
 ): Promise<VolumeEnd> {
   const { tools, volume } = attempt;
-  const dropped = await settleBase(attempt, null);
-  const leftovers = [...dropped, ...(await attempt.unwind()), ...attempt.strays];
+  await settleBase(attempt, null, []);
+  const leftovers = [...(await attempt.unwind()), ...attempt.strays];
   const unusable = await tools.history.then(() => null, asCephbackupError);
   // Without a repository nothing was attempted, whatever has come of the volume meanwhile. Pods that may still be held
   // are told of in any case.

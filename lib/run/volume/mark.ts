@@ -14,8 +14,8 @@ export async function mark(attempt: Attempt, backup: ProvenBackup): Promise<Volu
   const previous = (await tools.history).proven(volume.uid, tools.markedSnapshot(volume));
   const unchanged = previous !== null && previous.tree === snapshot.tree;
   const { marked, error } = await record(attempt, snapshot.id, imageSize);
-  const dropped = await settleBase(attempt, marked ? snapshot.id : null);
-  const leftovers = [...backup.leftovers, ...dropped, ...attempt.strays];
+  const left = await settleBase(attempt, marked ? snapshot.id : null, backup.leftovers);
+  const leftovers = [...left, ...attempt.strays];
   const result: VolumeResult = {
     ...emptyResult(volume, unchanged ? 'unchanged' : 'succeeded', error?.report() ?? null),
     snapshot: snapshot.id,

@@ -1,6 +1,5 @@
 import { baseName, baseOwner, ownerOf } from '../../../ownership/names.js';
 import type { FutureBase } from '../../../repository/source.js';
-import { asCephbackupError } from '../../../errors/error.js';
 import { formatImage } from '../../../tools/rbd/image-spec.js';
 import type { VolumeJob } from '../../driver.js';
 import { removeOwnSnapshot } from '../../rbd/own-snapshot.js';
@@ -13,27 +12,36 @@ import type { TakenSnapshot } from '../driver.js';
  * @param held whether unwinding leaves the snapshot in place
  */
 export function futureBase(
-  { name, warn }: Pick<VolumeJob, 'name' | 'warn'>,
-  { rbd, image, cluster }: TakenSnapshot,
+  { name }: Pick<VolumeJob, 'name'>,
+  { rbd, image, cluster, snapshots }: Pick<TakenSnapshot, 'rbd' | 'image' | 'cluster' | 'snapshots'>,
   held: { value: boolean },
 ): FutureBase {
   const installation = ownerOf(name)?.installation ?? '';
+  const resource = (snapshot: string) =>
+    ({ kind: 'snapshot', name: `${formatImage(image)}@${snapshot}`, cluster }) as const;
   return {
-    resource: { kind: 'snapshot', name: `${formatImage(image)}@${name}`, cluster },
+    resource: resource(name),
     hold: () => {
       held.value = true;
     },
     drop: () => removeOwnSnapshot(rbd, image, name),
     keep: async (id) => {
       const kept = baseName(installation, id);
-      await rbd.snapshots.rename(image, name, kept);
-      // From here on there is a base; an older one that stays only takes space.
+      let found = snapshots;
       try {
-        for (const { name: other } of await rbd.snapshots.list(image))
-          if (baseOwner(other) === installation && other !== kept) await rbd.snapshots.remove(image, other);
+        await rbd.snapshots.rename(image, name, kept);
+        found = await rbd.snapshots.list(image).catch(() => snapshots);
       } catch (thrown) {
-        warn(`an older base of ${formatImage(image)} stays: ${asCephbackupError(thrown).message}`);
+        // It may have failed after its work.
+        found = await rbd.snapshots.list(image).catch(() => []);
+        if (!found.some((snapshot) => snapshot.name === kept)) throw thrown;
       }
+      return found
+        .filter((snapshot) => baseOwner(snapshot.name) === installation && snapshot.name !== kept)
+        .map((older) => ({
+          resource: resource(older.name),
+          release: () => removeOwnSnapshot(rbd, image, older.name),
+        }));
     },
   };
 }
