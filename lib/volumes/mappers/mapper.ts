@@ -27,12 +27,22 @@ export interface MappedDevice {
   isBelow(majorMinor: string): Promise<boolean>;
 }
 
+/** Where a whole image can be read: a device, or an export of NBD; paths are those inside the namespace. */
+export type ReadableDisk = { device: string } | { socket: string; export: string };
+
 /** Makes an image readable and writable as a device of this node. One file each: krbd, nbd, fuse. */
 export interface Mapper {
   /** Features that a clone may have so that this can map it. */
   cloneFeatures(): Promise<readonly string[]>;
   /** Registers its undo in `request.scope`. @throws CephbackupError MAP_FAILED … */
   map(request: MapRequest): Promise<MappedDevice>;
+  /** The same for an image that is only read, in large pieces. */
+  open(request: MapRequest): Promise<ReadableDisk>;
+}
+
+/** For devices of the kernel, which are as good for both. */
+export function openMapped(map: Mapper['map']): Mapper['open'] {
+  return async (request) => ({ device: (await map(request)).path });
 }
 
 export interface MapperTools {

@@ -1,16 +1,15 @@
-import { read } from 'node:fs';
-import { promisify } from 'node:util';
 import { within } from '../../../waiting/within.js';
 import type { ReadImage } from './view.js';
-
-const readAt = promisify(read);
 
 /** Bytes that are asked of Ceph at once: an object of the usual size. */
 const chunkBytes = 4 * 1024 ** 2;
 /** Two files are read at a time, each with the chunk behind the one it reads; the rest is slack. */
 const mostChunks = 6;
 
-/** A device that gives nothing. */
+/** Fills a buffer with the disk's bytes from an offset on. */
+export type ReadDisk = (into: Buffer, offset: number) => Promise<void>;
+
+/** A disk that gives nothing. */
 export interface Standstill {
   /** So long one read is waited for. */
   afterMs: number;
@@ -18,41 +17,60 @@ export interface Standstill {
   seen: (offset: number) => void;
 }
 
+/** What is read of which disk. */
+export interface ChunkedDisk {
+  sizeBytes: number;
+  segmentBytes: number;
+  /** Segments that are going to be read, in the order in which they are. */
+  expected: readonly number[];
+  /** It is asked for at the first read. */
+  open: () => Promise<ReadDisk>;
+}
+
 /**
- * Reads a device in large pieces, each once, a piece ahead of its reader within one segment: one request to Ceph instead of
- * many small ones, and it works while restic does.
+ * Reads a disk in large pieces, each once, a piece ahead of its reader: one request to Ceph instead of many small ones, and
+ * it works while restic does.
  */
 export class ChunkReader {
   readonly #chunks = new Map<number, Promise<Buffer>>();
-  /** Bytes that came from the device. */
+  /** Bytes that came from the disk. */
   bytesRead = 0;
 
+  /** By a segment, the one that is expected after it. */
+  readonly #following: ReadonlyMap<number, number>;
+
   constructor(
-    /** Resolves to a descriptor; it is asked for at the first read. */
-    private readonly device: () => Promise<number>,
-    private readonly sizeBytes: number,
-    private readonly segmentBytes: number,
+    private readonly disk: ChunkedDisk,
     private readonly still: Standstill,
-  ) {}
+  ) {
+    const { expected } = disk;
+    this.#following = new Map(expected.slice(1).map((next, at) => [expected[at] ?? next, next]));
+  }
 
   readonly read: ReadImage = async (offset, length) => {
     const parts: Buffer[] = [];
     for (let at = offset; at < offset + length;) {
       const chunk = Math.floor(at / chunkBytes);
-      const bytes = await this.#chunk(chunk);
-      if ((chunk + 1) * chunkBytes < Math.min(this.#segmentEnd(at), this.sizeBytes))
-        this.#chunk(chunk + 1).catch(() => undefined);
+      const loading = this.#chunk(chunk);
+      const ahead = this.#after(chunk);
+      if (ahead !== null) this.#chunk(ahead).catch(() => undefined);
+      const bytes = await loading;
       const start = at - chunk * chunkBytes;
       const part = bytes.subarray(start, Math.min(bytes.length, start + offset + length - at));
-      if (part.length === 0) throw new Error('the device ends too early');
       parts.push(part);
       at += part.length;
     }
     return parts;
   };
 
-  #segmentEnd(offset: number): number {
-    return (Math.floor(offset / this.segmentBytes) + 1) * this.segmentBytes;
+  /** The chunk that is going to be read after this one, where that is known. */
+  #after(chunk: number): number | null {
+    const { sizeBytes, segmentBytes } = this.disk;
+    const segment = Math.floor((chunk * chunkBytes) / segmentBytes);
+    const end = Math.min((segment + 1) * segmentBytes, sizeBytes);
+    if ((chunk + 1) * chunkBytes < end) return chunk + 1;
+    const next = this.#following.get(segment);
+    return next === undefined ? null : (next * segmentBytes) / chunkBytes;
   }
 
   #chunk(number: number): Promise<Buffer> {
@@ -70,15 +88,10 @@ export class ChunkReader {
 
   async #load(number: number): Promise<Buffer> {
     const start = number * chunkBytes;
-    const length = Math.min(chunkBytes, this.sizeBytes - start);
+    const length = Math.min(chunkBytes, this.disk.sizeBytes - start);
     const buffer = Buffer.allocUnsafeSlow(length);
-    const device = await this.#inTime(start, this.device());
-    for (let filled = 0; filled < length;) {
-      const reading = readAt(device, buffer, filled, length - filled, start + filled);
-      const { bytesRead } = await this.#inTime(start + filled, reading);
-      if (bytesRead === 0) throw new Error('the device ends too early');
-      filled += bytesRead;
-    }
+    const readDisk = await this.#inTime(start, this.disk.open());
+    await this.#inTime(start, readDisk(buffer, start));
     this.bytesRead += length;
     return buffer;
   }
@@ -87,7 +100,7 @@ export class ChunkReader {
   #inTime<T>(offset: number, read: Promise<T>): Promise<T> {
     return within(read, this.still.afterMs, () => {
       this.still.seen(offset);
-      throw new Error('the device stands still');
+      throw new Error('the disk stands still');
     });
   }
 }

@@ -12,7 +12,7 @@ import { formatImage } from '../../../tools/rbd/image-spec.js';
 import type { Restic } from '../../../tools/restic/restic.js';
 import { allOf } from '../../../waiting/all-of.js';
 import type { VolumeDriver, VolumeJob } from '../../driver.js';
-import type { Mapper } from '../../mappers/mapper.js';
+import type { Mapper, ReadableDisk } from '../../mappers/mapper.js';
 import type { LocateImage } from '../../rbd/image.js';
 import { removeOwnSnapshot } from '../../rbd/own-snapshot.js';
 import {
@@ -178,12 +178,12 @@ export class SegmentsDriver implements VolumeDriver {
     let mapping: Promise<void> | null = null;
     const map = (view: ViewProcess) =>
       (mapping ??= this.#map(job, taken, namespace, cloneSlot, mappingSlot)
-        .then((path) => {
-          view.useDevice(path);
+        .then((disk) => {
+          view.useDisk(disk);
         })
         .catch(async (thrown: unknown) => {
           failures.push(asCephbackupError(thrown));
-          // Whoever waits for the device gets an error, and restic ends.
+          // Whoever waits for the disk gets an error, and restic ends.
           await view.daemon.stop();
         }));
     // Below the view: it reads the device, and must end before.
@@ -247,14 +247,17 @@ export class SegmentsDriver implements VolumeDriver {
     } satisfies Omit<DirectorySource, 'disk'> & { disk: unknown };
   }
 
-  /** The path of a device with the snapshot's bytes. A clone keeps them although the snapshot is removed. */
+  /**
+   * Where the snapshot's bytes can be read. A clone keeps them although the snapshot is removed; and who reads it watches
+   * the clone, not the image, which must not look as if a node used it.
+   */
   async #map(
     job: VolumeJob,
     taken: TakenSnapshot,
     namespace: MountNamespace,
     cloneScope: Pick<Scope, 'add'>,
     mappingScope: Pick<Scope, 'add'>,
-  ): Promise<string> {
+  ): Promise<ReadableDisk> {
     const { rbd, image, cluster } = taken;
     const { volume, signal, log, name } = job;
     const clone = { ...image, image: name };
@@ -262,7 +265,7 @@ export class SegmentsDriver implements VolumeDriver {
     const features = await this.tools.mapper.cloneFeatures();
     // Nothing is written to it, so that it needs no pool for data.
     await rbd.clone(image, name, clone, { features, dataPool: null }, { signal });
-    const device = await this.tools.mapper.map({
+    return this.tools.mapper.open({
       image: clone,
       rbd,
       namespace,
@@ -272,7 +275,6 @@ export class SegmentsDriver implements VolumeDriver {
       log,
       mapOptions: volume.details?.clientOptions.used ?? [],
     });
-    return device.path;
   }
 
   async #openNamespace({ scope }: VolumeJob): Promise<MountNamespace> {

@@ -1,15 +1,18 @@
-import { open } from 'node:fs';
+import { open, read } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { connectionDescriptor } from '../../../fuse/mount.js';
 import { serve } from '../../../fuse/server.js';
-import { ChunkReader } from './chunks.js';
+import { connectNbd } from '../../../nbd/client.js';
+import type { ReadableDisk } from '../../mappers/mapper.js';
+import { ChunkReader, type ReadDisk } from './chunks.js';
 import type { DiskFacts, Time } from './format.js';
 import type { Segment } from './plan.js';
 import { SegmentView } from './view.js';
 
 const openFile = promisify(open);
+const readAt = promisify(read);
 
 /** What the server is told first, as one line of JSON. */
 export interface ViewPlan {
@@ -17,13 +20,13 @@ export interface ViewPlan {
   /** Of the folder. */
   imageTime: Time;
   segments: Segment[];
-  /** So long a read of the device is waited for. */
+  /** So long a read of the disk is waited for. */
   stalledMs: number;
 }
 
 /** What was read, as the server says when it is asked to. */
 export interface ViewReport {
-  /** From the device. */
+  /** From the disk. */
   bytesRead: number;
   /** Segments of which every byte was asked for. */
   complete: number[];
@@ -31,21 +34,21 @@ export interface ViewReport {
 
 /**
  * The server of a block volume's view: it runs in the volume's mount namespace, over a FUSE filesystem that is mounted
- * already. Lines come by stdin: the plan, `device PATH`, and `report`; lines go by stdout: `ready`, `need` (a device, because
- * something is read), `stalled OFFSET` (a read that takes too long), and the report.
+ * already. Lines come by stdin: the plan, `disk ` and where it can be read, and `report`; lines go by stdout: `ready`, `need`
+ * (a disk, because something is read), `stalled OFFSET` (a read that takes too long), and the report.
  *
  * @returns the exit code, once nothing is mounted any more
  */
 export async function serveView(input: Readable, output: Writable): Promise<number> {
-  let haveDevice: (descriptor: Promise<number>) => void = () => undefined;
-  const device = new Promise<number>((resolve) => (haveDevice = resolve));
+  let haveDisk: (disk: Promise<ReadDisk>) => void = () => undefined;
+  const disk = new Promise<ReadDisk>((resolve) => (haveDisk = resolve));
   let needed = false;
   let served: { view: SegmentView; reader: ChunkReader; plan: ViewPlan } | null = null;
   const say = (line: string) => output.write(`${line}\n`);
-  const askForDevice = () => {
+  const askForDisk = () => {
     if (!needed) say('need');
     needed = true;
-    return device;
+    return disk;
   };
   let ended: () => void = () => undefined;
   const end = new Promise<void>((resolve) => (ended = resolve));
@@ -53,17 +56,18 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
     if (served === null) {
       const plan = JSON.parse(line) as ViewPlan;
       const { sizeBytes, segmentBytes } = plan.facts;
-      const reader = new ChunkReader(askForDevice, sizeBytes, segmentBytes, {
-        afterMs: plan.stalledMs,
-        seen: (offset) => say(`stalled ${offset}`),
-      });
+      const expected = plan.segments.filter(({ read }) => read).map(({ index }) => index);
+      const reader = new ChunkReader(
+        { sizeBytes, segmentBytes, expected, open: askForDisk },
+        { afterMs: plan.stalledMs, seen: (offset) => say(`stalled ${offset}`) },
+      );
       const view = new SegmentView(plan.facts, plan.segments, reader.read, plan.imageTime);
       served = { view, reader, plan };
       say('ready');
       void serve(connectionDescriptor, view).then(ended);
-    } else if (line.startsWith('device ')) {
+    } else if (line.startsWith('disk ')) {
       needed = true;
-      haveDevice(openFile(line.slice('device '.length), 'r'));
+      haveDisk(openDisk(JSON.parse(line.slice('disk '.length)) as ReadableDisk));
     } else if (line === 'report') {
       const { view, reader, plan } = served;
       const complete = plan.segments
@@ -74,4 +78,19 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
   });
   await end;
   return 0;
+}
+
+async function openDisk(disk: ReadableDisk): Promise<ReadDisk> {
+  if ('socket' in disk) {
+    const served = await connectNbd(disk.socket, disk.export);
+    return (into, offset) => served.read(into, offset);
+  }
+  const descriptor = await openFile(disk.device, 'r');
+  return async (into, offset) => {
+    for (let filled = 0; filled < into.length;) {
+      const { bytesRead } = await readAt(descriptor, into, filled, into.length - filled, offset + filled);
+      if (bytesRead === 0) throw new Error('the device ends too early');
+      filled += bytesRead;
+    }
+  };
 }

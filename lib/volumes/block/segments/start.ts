@@ -3,13 +3,14 @@ import { mountedServer } from '../../../fuse/mount.js';
 import type { Daemon, StartDaemon } from '../../../tools/process/daemon.js';
 import type { Environment } from '../../../tools/process/environment.js';
 import { volumeDirectory, type MountNamespace } from '../../../tools/node/namespace.js';
+import type { ReadableDisk } from '../../mappers/mapper.js';
 import type { ViewPlan, ViewReport } from './server.js';
 
 const answerWithinMs = 60_000;
 
 export interface ViewProcess {
   /** From where its image is read; may be told before anything is asked for. */
-  useDevice(path: string): void;
+  useDisk(disk: ReadableDisk): void;
   /** @throws CephbackupError VIEW_FAILED */
   report(): Promise<ViewReport>;
   daemon: Daemon;
@@ -22,9 +23,9 @@ export interface ViewRequest {
   command: readonly string[];
   namespace: MountNamespace;
   plan: ViewPlan;
-  /** Called once, when something is read before there is a device. */
+  /** Called once, when something is read before it is known where. */
   onNeed: () => void;
-  /** Called where the device stands still, with the offset that is waited for; whoever reads has an error by then. */
+  /** Called where the disk stands still, with the offset that is waited for; whoever reads has an error by then. */
   onStall: (offset: number) => void;
 }
 
@@ -69,8 +70,8 @@ export async function startView(request: ViewRequest): Promise<ViewProcess> {
   }
   return {
     daemon,
-    useDevice: (path) => {
-      daemon.send(`device ${path}`);
+    useDisk: (disk) => {
+      daemon.send(`disk ${JSON.stringify(disk)}`);
     },
     report: async () => JSON.parse(await answer('report', 'report')) as ViewReport,
   };
