@@ -36,7 +36,7 @@ export class CommandFailure extends CephbackupError {
 const stuckAfterMs = 5_000;
 
 /** What this module uses of execa's subprocess. */
-interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
+export interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
   readonly pid?: number;
   /** Null until it has ended by itself. */
   readonly exitCode: number | null;

@@ -1,13 +1,15 @@
-import type { Readable, Writable } from 'node:stream';
+import { closeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import type { Logger } from '../../log/logger.js';
 import { redactCephKeys, type Redactor } from '../../log/redactor.js';
 import type { Patience } from '../../waiting/persist.js';
 import { collect } from './collect.js';
-import { Stopper, type Ending } from './ending.js';
+import { Stopper, type Child, type Ending } from './ending.js';
 import type { Environment } from './environment.js';
 import { drain, feed, type Flow, type FlowFailure } from './flow.js';
 import { resolveProgram, wrapper } from './launch.js';
 import { exitCodeOf, shownCommand } from './outcome.js';
+import { openPipe, PipeReader, pipeWriter } from './pipe.js';
 
 /** A private mount namespace, kept alive by the process `pid`. */
 export interface NamespaceRef {
@@ -24,9 +26,15 @@ export interface CommandOptions {
   cwd?: string;
   /** Run inside this mount namespace; `cwd` is then a directory of that namespace. */
   namespace?: NamespaceRef;
-  /** Text, or bytes that are asked for as the command reads them; where they fail, the command is stopped. */
+  /**
+   * Text, or bytes that are asked for as the command reads them, each chunk once the one before was written; where they
+   * fail, the command is stopped.
+   */
   input?: string | AsyncIterable<Uint8Array>;
-  /** Takes stdout, which then flows no faster than it is taken. Where it fails, the command is stopped. */
+  /**
+   * Takes stdout, which then flows no faster than it is taken; each chunk is valid until the next is asked for. Where it
+   * fails, the command is stopped.
+   */
   output?: (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
   signal?: AbortSignal;
   /** When `signal` is aborted, the command is let go on for so long before it is told to end; default: not at all. */
@@ -100,6 +108,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     const { execa } = await import('execa');
     await options.beforeAttempt?.();
     options.signal?.throwIfAborted();
+    const pipes = await openPipes(options, env);
     log.debug('command starts', { command: shown });
     const started = performance.now();
     const child = execa('setpriv', argv, {
@@ -111,13 +120,17 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       buffer: false,
       reject: false,
       stripFinalNewline: false,
-      stdin: options.input === undefined ? 'ignore' : 'pipe',
+      // Execa's types know no descriptors beyond 9.
+      stdin: (pipes.stdin as 9 | null) ?? (options.input === undefined ? 'ignore' : 'pipe'),
+      stdout: (pipes.stdout as 9 | null) ?? 'pipe',
       ...(typeof options.input === 'string' ? { input: options.input } : {}),
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
-    const stop = new Stopper(child, options.killGraceMs ?? 5_000);
-    if (options.silenceMs !== undefined) stop.watchSilence([child.stdout, child.stderr], options.silenceMs);
-    const flows = startFlows(child, options, stop);
+    pipes.handedOver();
+    const stop = new Stopper(whole(child, pipes), options.killGraceMs ?? 5_000);
+    const said = [child.stdout, child.stderr].filter((stream) => stream !== null);
+    if (options.silenceMs !== undefined) stop.watchSilence(said, options.silenceMs);
+    const flows = startFlows(pipes, options, stop);
     const {
       onStdout,
       onStdoutLine,
@@ -125,7 +138,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       stdoutLimitBytes: stdoutLimitBytes = defaultStdoutLimitBytes,
     } = options;
     if (onStdout !== undefined) {
-      child.stdout.on('data', (chunk: Buffer) => {
+      child.stdout?.on('data', (chunk: Buffer) => {
         onStdout(chunk, () => {
           stop.stop('enough', 'SIGINT');
         });
@@ -140,7 +153,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       });
     const stderr = collect(child.stderr, onLine, stop, stderrLimitBytes, 'tail');
     const ending = await stop.supervise(options.deadlineMs, options.signal, options.finishMs);
-    const failure = await endOfFlows(child, flows, ending);
+    const failure = await endOfFlows([pipes.writer, pipes.reader, child.stdout, child.stderr], flows, ending);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
     const exitCode = 'exitCode' in ending ? ending.exitCode : null;
@@ -150,30 +163,69 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
   };
 }
 
+/** What a command is connected by where bytes flow: this program's ends, and its own until it has them. */
 interface Pipes {
-  readonly stdin: Writable | null;
-  readonly stdout: Readable;
-  readonly stderr: Readable;
+  writer: Socket | null;
+  reader: PipeReader | null;
+  stdin: number | null;
+  stdout: number | null;
+  /** The command has its ends. */
+  handedOver(): void;
 }
 
-function startFlows(child: Pipes, { input, output }: CommandOptions, stop: Stopper): Flow[] {
+async function openPipes({ input, output, env }: CommandOptions, clean: Environment): Promise<Pipes> {
+  const own = env ?? clean;
+  const into = typeof input === 'object' ? await openPipe(own) : null;
+  const out = output === undefined ? null : await openPipe(own);
+  return {
+    writer: into === null ? null : pipeWriter(into.input),
+    reader: out === null ? null : new PipeReader(out.output),
+    stdin: into?.output ?? null,
+    stdout: out?.input ?? null,
+    handedOver: () => {
+      for (const fd of [into?.output, out?.input]) if (fd !== undefined) closeSync(fd);
+    },
+  };
+}
+
+/** The command with what it says: over when it has ended, and nobody can say more in its name. */
+function whole(child: Child, { writer, reader }: Pipes): Child {
+  const over = (async () => {
+    const end = await child;
+    writer?.destroy();
+    await reader?.over;
+    return end;
+  })();
+  return {
+    ...(child.pid === undefined ? {} : { pid: child.pid }),
+    get exitCode() {
+      return child.exitCode;
+    },
+    get signalCode() {
+      return child.signalCode;
+    },
+    then: (...settled) => over.then(...settled),
+  };
+}
+
+function startFlows({ writer, reader }: Pipes, { input, output }: CommandOptions, stop: Stopper): Flow[] {
   const end = () => {
     stop.stop('enough', 'SIGINT');
   };
   const flows: Flow[] = [];
-  if (typeof input === 'object' && child.stdin !== null) flows.push(feed(child.stdin, input, end));
-  if (output !== undefined) flows.push(drain(child.stdout, output, end));
+  if (typeof input === 'object' && writer !== null) flows.push(feed(writer, input, end));
+  if (output !== undefined && reader !== null) flows.push(drain(reader, output, end));
   return flows;
 }
 
 /** What went wrong first in what flowed. Nothing ends the flows of a command that is stuck: they are cut off. */
 async function endOfFlows(
-  { stdin, stdout, stderr }: Pipes,
+  pipes: readonly ({ destroy(): unknown } | null)[],
   flows: readonly Flow[],
   { how }: Ending,
 ): Promise<FlowFailure | undefined> {
   if (how === 'stuck') {
-    for (const pipe of [stdin, stdout, stderr]) pipe?.destroy();
+    for (const pipe of pipes) pipe?.destroy();
     return undefined;
   }
   const ends = await Promise.all(flows.map(({ done }) => done));

@@ -1,4 +1,5 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
+import type { PipeReader } from './pipe.js';
 
 /** What went wrong on this program's side of a flow. */
 export interface FlowFailure {
@@ -13,15 +14,13 @@ export interface Flow {
   done: Promise<FlowFailure | null>;
 }
 
-/** What may wait for a command that is busy, so that whoever comes before it need not wait. */
-const bufferedBytes = 16 * 1024 * 1024;
 /** How long a command may take to end by itself once it has nothing to read, or to say, any more. */
 const endingGraceMs = 5_000;
 
 /**
- * Writes `source` to a command's stdin as fast as it reads; what the source gives must not be changed afterwards. A
- * command that ends before it has read everything is no failure here: its exit code tells. Where the source fails, stdin
- * ends; `stop` is called only if the command does not end by that, because what is killed cleans up nothing.
+ * Writes `source` to a command's stdin as fast as it reads; each piece is written before the next is asked for. A command
+ * that ends before it has read everything is no failure here: its exit code tells. Where the source fails, stdin ends; `stop`
+ * is called only if the command does not end by that, because what is killed cleans up nothing.
  */
 export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: () => void): Flow {
   const closed = new Promise<null>((resolve) => {
@@ -31,8 +30,6 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
     stdin.once('error', ended);
     stdin.once('close', ended);
   });
-  let pending = 0;
-  let wake: () => void = () => undefined;
   const iterator = source[Symbol.asyncIterator]();
   const copy = async () => {
     for (;;) {
@@ -46,15 +43,12 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
         stdin.end();
         return null;
       }
-      const { length } = next.value;
-      pending += length;
-      stdin.write(next.value, () => {
-        pending -= length;
-        wake();
+      const written = new Promise<void>((resolve) => {
+        stdin.write(next.value, () => {
+          resolve();
+        });
       });
-      while (pending > bufferedBytes && !stdin.destroyed) {
-        await Promise.race([new Promise<void>((resolve) => (wake = resolve)), closed]);
-      }
+      await Promise.race([written, closed]);
     }
   };
   const done = copy().catch((error: unknown) => {
@@ -70,34 +64,22 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
  * only if the command does not end by itself, since how it ends may say more.
  */
 export function drain(
-  stdout: Readable,
+  stdout: PipeReader,
   consumer: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
   stop: () => void,
 ): Flow {
-  const chunks = stdout.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
-  // Asked for at once: what nobody reads is thrown away, also where the consumer has other things to do first.
-  const first = chunks.next();
-  first.catch(() => undefined);
-  const done = consumer(from(first, chunks)).then(
+  const done = consumer(stdout).then(
     () => null,
     (error: unknown) => {
-      const first = !stdout.readableEnded;
+      const first = !stdout.ended;
       if (first) stop();
       else setTimeout(stop, endingGraceMs).unref();
       return { error, first };
     },
   );
   // What is left is thrown away: a closed pipe would kill the command before it has cleaned up.
-  void done.then(async () => {
-    await chunks.return?.();
-    stdout.resume();
+  void done.then(() => {
+    stdout.discard();
   });
   return { done };
-}
-
-async function* from<T>(first: Promise<IteratorResult<T>>, rest: AsyncIterable<T>): AsyncGenerator<T, void> {
-  const result = await first;
-  if (result.done === true) return;
-  yield result.value;
-  yield* rest;
 }

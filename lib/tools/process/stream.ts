@@ -1,17 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import path from 'node:path';
+import { closeSync, readSync, rmSync, writeSync } from 'node:fs';
 import { CephbackupError } from '../../errors/error.js';
 import { printable } from '../../log/logger.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
 import { passing } from '../../waiting/passing.js';
 import { nextPause, type Patience } from '../../waiting/persist.js';
 import type { Environment } from './environment.js';
+import { mkfifoArgs, openEnds, pipeBytes, pipeDeadlineMs, pipeName, type KernelPipe } from './pipe.js';
 import { SilenceWatch } from './silence-watch.js';
 
-/** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. */
-const pipeBytes = 64 * 1024;
 /** Smaller writes are gathered. */
 const smallWriteBytes = 16 * 1024;
 
@@ -90,28 +87,14 @@ function* readChunks(fd: number, watch: SilenceWatch | null): Generator<Buffer, 
   }
 }
 
-/** To make a pipe, on a machine that has hardly any time for it. */
-const pipeDeadlineMs = 60_000;
-
-/**
- * Both ends of a kernel pipe: a named one, because Node cannot make others, that loses its name at once. It has no folder
- * of its own: one would be left by a program that is ended while mkfifo takes its time.
- */
-function openPipe(env: Environment): { input: number; output: number } {
-  const name = path.join(env.TMPDIR ?? '/tmp', `cephbackup-pipe-${randomUUID()}`);
+/** @throws CephbackupError COMMAND_FAILED, COMMAND_TIMEOUT */
+function openPipe(env: Environment): KernelPipe {
+  const name = pipeName(env);
   try {
-    const { exitCode, late, stderr } = runBlocking('mkfifo', ['-m', '600', '--', name], {
-      env,
-      deadlineMs: pipeDeadlineMs,
-    });
-    if (late) throw new CephbackupError('COMMAND_TIMEOUT', 'mkfifo: not finished in its time');
-    if (exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `mkfifo: ${stderr}`);
-    // Opening one end waits for the other, unless both are opened together.
-    const both = openSync(name, 'r+');
-    const output = openSync(name, 'r');
-    const input = openSync(name, 'w');
-    closeSync(both);
-    return { input, output };
+    const made = runBlocking('mkfifo', mkfifoArgs(name), { env, deadlineMs: pipeDeadlineMs });
+    if (made.late) throw new CephbackupError('COMMAND_TIMEOUT', 'mkfifo: not finished in its time');
+    if (made.exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `mkfifo: ${made.stderr}`);
+    return openEnds(name);
   } finally {
     rmSync(name, { force: true });
   }

@@ -51,8 +51,7 @@ export class RbdWriter {
 
   /**
    * Writes a stream in the format of `rbd export-diff` into an image. What rbd reads from `-` it writes record by record;
-   * of a file, which a pipe may be, it writes ten at a time [src/tools/rbd/action/Import.cc, ImportDiffContext]. Node's
-   * own pipes are sockets, which cannot be opened.
+   * of a file, which a pipe may be, it writes ten at a time [src/tools/rbd/action/Import.cc, ImportDiffContext].
    *
    * @throws CephbackupError RESTORE_FAILED, POOL_FULL …
    */
@@ -62,7 +61,7 @@ export class RbdWriter {
     options?: Partial<CommandOptions>,
   ): Promise<void> {
     const args = this.rbd.argv(['import-diff', '--no-progress', '/dev/stdin', formatImage(image)]);
-    const result = await this.exec('sh', ['-c', 'cat | exec "$@"', 'sh', 'rbd', ...args], {
+    const result = await this.exec('rbd', args, {
       deadlineMs: unlimitedMs,
       ...options,
       input: stream,

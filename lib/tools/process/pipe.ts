@@ -1,0 +1,163 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { CephbackupError, messageOf } from '../../errors/error.js';
+import type { Environment } from './environment.js';
+
+const runFile = promisify(execFile);
+
+/** Descriptors of both ends of a kernel pipe: what is written to `input` is read from `output`. */
+export interface KernelPipe {
+  input: number;
+  output: number;
+}
+
+/** What a kernel pipe holds: one read never gives more, and this much stays in the processor's cache. */
+export const pipeBytes = 64 * 1024;
+
+/** To make a pipe, on a machine that has hardly any time for it. */
+export const pipeDeadlineMs = 60_000;
+
+/**
+ * Where a pipe gets the name that it loses at once: Node cannot make one without. It has no folder of its own, which would
+ * be left by a program that is ended while mkfifo takes its time.
+ */
+export function pipeName({ TMPDIR = '/tmp' }: Environment): string {
+  return path.join(TMPDIR, `cephbackup-pipe-${randomUUID()}`);
+}
+
+export function mkfifoArgs(name: string): string[] {
+  return ['-m', '600', '--', name];
+}
+
+/** Both ends of a pipe that has a name. */
+export function openEnds(name: string): KernelPipe {
+  // Opening one end waits for the other, unless both are opened together.
+  const both = openSync(name, 'r+');
+  try {
+    const output = openSync(name, 'r');
+    return { output, input: openSync(name, 'w') };
+  } finally {
+    closeSync(both);
+  }
+}
+
+/**
+ * A pipe to or from a child. Node itself connects children by sockets, which no program can open by a path (`/dev/stdin`), and
+ * gives each piece that it reads from them memory of its own.
+ *
+ * @throws CephbackupError COMMAND_FAILED
+ */
+export async function openPipe(env: Environment): Promise<KernelPipe> {
+  const name = pipeName(env);
+  try {
+    await runFile('mkfifo', mkfifoArgs(name), { env, timeout: pipeDeadlineMs, killSignal: 'SIGKILL' });
+    return openEnds(name);
+  } catch (thrown) {
+    throw new CephbackupError('COMMAND_FAILED', `no pipe for a command: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  } finally {
+    rmSync(name, { force: true });
+  }
+}
+
+/** The end of a pipe that is written to; closes it when it is destroyed. */
+export function pipeWriter(fd: number): Socket {
+  return new Socket({ fd, readable: false, writable: true });
+}
+
+/** So many pieces may have come before they are asked for. */
+const slots = 8;
+
+/**
+ * What comes out of a pipe, in pieces that are valid until the next one is asked for: their memory is used again. It is
+ * read from the start, as far as there is room.
+ */
+export class PipeReader implements AsyncIterableIterator<Uint8Array> {
+  readonly #socket: Socket;
+  readonly #memory = Buffer.allocUnsafeSlow(slots * pipeBytes);
+  /** Pieces that nobody has asked for yet, the oldest first; the slots are used one after the other. */
+  readonly #pieces: Uint8Array[] = [];
+  #slot = 0;
+  /** Whether a piece is in use that was asked for. */
+  #taken = false;
+  #discards = false;
+  #failure: Error | null = null;
+  #wake: () => void = () => undefined;
+  /** Whether everything has come, to its end. */
+  ended = false;
+  /** Settles when nothing comes any more. */
+  readonly over: Promise<void>;
+
+  constructor(fd: number) {
+    const buffer = () => this.#memory.subarray(this.#slot * pipeBytes, (this.#slot + 1) * pipeBytes);
+    const callback = (size: number, piece: Uint8Array) => this.#take(piece.subarray(0, size));
+    // @types/node knows `onread` for connections alone.
+    const options: SocketConstructorOpts & Pick<TcpSocketConnectOpts, 'onread'> = {
+      fd,
+      readable: true,
+      writable: false,
+      onread: { buffer, callback },
+    };
+    this.#socket = new Socket(options);
+    this.over = new Promise((resolve) => {
+      this.#socket.on('end', () => {
+        this.ended = true;
+        this.#wake();
+      });
+      this.#socket.on('error', (error) => (this.#failure = error));
+      this.#socket.on('close', () => {
+        this.#failure ??= new Error('the pipe was closed');
+        this.#wake();
+        resolve();
+      });
+    });
+    this.#socket.resume();
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#taken) {
+      this.#taken = false;
+      this.#socket.resume();
+    }
+    while (this.#pieces.length === 0) {
+      if (this.ended) return { done: true, value: undefined };
+      if (this.#failure !== null) throw this.#failure;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    this.#taken = true;
+    return { done: false, value: this.#pieces.shift() ?? new Uint8Array(0) };
+  }
+
+  /** What is still to come is read, and thrown away: a closed pipe would kill a command before it has cleaned up. */
+  return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.discard();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  discard(): void {
+    this.#discards = true;
+    this.#socket.resume();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Returns whether there is room for another piece. */
+  #take(piece: Uint8Array): boolean {
+    if (this.#discards) return true;
+    this.#pieces.push(piece);
+    this.#slot = (this.#slot + 1) % slots;
+    this.#wake();
+    return this.#pieces.length + 1 < slots;
+  }
+}
