@@ -22,13 +22,17 @@ export interface DiskFile {
 /** Holes have at least this size, which is that of a filesystem's blocks. */
 const holeBytes = 4096;
 const readBytes = 1024 * 1024;
+const writeBytes = 1024 * 1024;
 
 /** The disk itself; what is zero in it is a hole. */
 export class RawFile implements DiskFile {
   readonly #written = new ContentDigest();
+  readonly #output: GatheringWriter;
   #disk: DiskSource | null = null;
 
-  constructor(private readonly handle: FileHandle) {}
+  constructor(private readonly handle: FileHandle) {
+    this.#output = new GatheringWriter(handle);
+  }
 
   async begin(disk: DiskSource): Promise<void> {
     this.#disk = disk;
@@ -44,13 +48,14 @@ export class RawFile implements DiskFile {
     this.#written.push(offset, inside);
     let written = 0;
     for (const { start, length } of dataRuns(offset, inside)) {
-      await writeAll(this.handle, inside.subarray(start, start + length), offset + start);
+      await this.#output.write(inside.subarray(start, start + length), offset + start);
       written += length;
     }
     return written;
   }
 
   async end(): Promise<void> {
+    await this.#output.flush();
     await this.handle.sync();
   }
 
@@ -128,6 +133,34 @@ const zeros = Buffer.alloc(holeBytes);
 
 function isZero(bytes: Uint8Array): boolean {
   return zeros.subarray(0, bytes.length).equals(bytes);
+}
+
+/** Writes pieces that follow each other at once. */
+class GatheringWriter {
+  readonly #gathered = Buffer.allocUnsafeSlow(writeBytes);
+  #start = 0;
+  #size = 0;
+
+  constructor(private readonly handle: FileHandle) {}
+
+  /** The bytes can be used again when it returns. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (position !== this.#start + this.#size) await this.flush();
+    for (let at = 0; at < bytes.length;) {
+      if (this.#size === 0) this.#start = position + at;
+      const part = bytes.subarray(at, at + writeBytes - this.#size);
+      this.#gathered.set(part, this.#size);
+      this.#size += part.length;
+      at += part.length;
+      if (this.#size === writeBytes) await this.flush();
+    }
+  }
+
+  async flush(): Promise<void> {
+    await writeAll(this.handle, this.#gathered.subarray(0, this.#size), this.#start);
+    this.#start += this.#size;
+    this.#size = 0;
+  }
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

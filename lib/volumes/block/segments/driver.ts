@@ -58,6 +58,9 @@ interface Judged {
   changes: ExtentList;
 }
 
+/** What the previous backup has of the disk. */
+type ParentListing = ParentDisk | 'other' | 'damaged';
+
 /**
  * Shows a snapshot of the image to restic as a folder of segments (format 2), each with the time of its last change: restic
  * reads what changed since the base, and takes the rest from the parent. Nothing is cloned or mapped where nothing is read.
@@ -66,6 +69,9 @@ export class SegmentsDriver implements VolumeDriver {
   constructor(private readonly tools: SegmentsTools) {}
 
   async prepare(job: VolumeJob): Promise<BackupSource> {
+    // It takes as long as all that Ceph is asked for; who plans hears of what went wrong.
+    const parent = this.#readParent(job);
+    parent.catch(() => undefined);
     const held = { value: false };
     const taken = await takeSnapshot(this.tools.locate, job, async (rbd, image) => {
       if (!held.value) await removeOwnSnapshot(rbd, image, job.name);
@@ -73,7 +79,7 @@ export class SegmentsDriver implements VolumeDriver {
     const namespace = await this.#placeForView(job, taken);
     if (namespace === null)
       return { ...(await this.tools.stream.stream(job, taken)), base: 'unavailable' satisfies BaseUse };
-    const { segments, use } = await this.#plan(job, taken);
+    const { segments, use } = await this.#plan(job, taken, parent);
     const source = await this.#show(job, taken, namespace, segments, use);
     return { ...source, disk: { ...source.disk, snapshot: futureBase(job, taken, held) } };
   }
@@ -94,19 +100,23 @@ export class SegmentsDriver implements VolumeDriver {
     }
   }
 
-  async #plan(job: VolumeJob, taken: TakenSnapshot): Promise<{ segments: Segment[]; use: BaseUse }> {
+  async #plan(
+    job: VolumeJob,
+    taken: TakenSnapshot,
+    reading: Promise<ParentListing | null>,
+  ): Promise<{ segments: Segment[]; use: BaseUse }> {
     const { rbd, image, facts } = taken;
     const { signal, name } = job;
     const disk = diskOf(facts);
     const [judged, extents] = await Promise.all([
-      this.#judge(job, taken, disk),
+      this.#judge(job, taken, disk, reading),
       listExact((whole) => listSnapshot(rbd, image, name, whole, facts, signal), facts),
     ]);
-    const { use, parent, changes } = judged;
+    const { use, parent: usable, changes } = judged;
     const segments = planSegments({
       facts: disk,
       extents,
-      parent: parent?.segments ?? null,
+      parent: usable?.segments ?? null,
       changes,
       time: { seconds: Math.floor(Date.now() / 1000), nanoseconds: 0 },
     });
@@ -115,16 +125,21 @@ export class SegmentsDriver implements VolumeDriver {
     return { segments, use };
   }
 
-  async #judge(job: VolumeJob, taken: TakenSnapshot, facts: DiskFacts): Promise<Judged> {
+  async #judge(
+    job: VolumeJob,
+    taken: TakenSnapshot,
+    facts: DiskFacts,
+    reading: Promise<ParentListing | null>,
+  ): Promise<Judged> {
     const { rbd, snapshots } = taken;
     const { signal, volume, name } = job;
-    const [backup, version] = await allOf([job.parent(), rbd.version({ signal })]);
-    const wanted = backup === null ? null : baseName(ownerOf(name)?.installation ?? '', backup.id);
+    const [previous, version] = await allOf([job.parent(), rbd.version({ signal })]);
+    const wanted = previous === null ? null : baseName(ownerOf(name)?.installation ?? '', previous.id);
     const base = snapshots.find((snapshot) => snapshot.name === wanted && snapshot.trashedFrom === null);
     const isRight = ({ fastDiff }: SnapshotFacts) => diffIsRight(version, taken.facts.fastDiff && fastDiff);
     // The repository and Ceph are asked at once: that a base is not used after all is rare.
     const [parent, asked] = await allOf([
-      backup === null ? null : this.#readParent(job, backup.id),
+      reading,
       base === undefined ? null : settled(sinceBase([job, taken, base], isRight)),
     ]);
     const judge = (known: DiskFacts | null, right: boolean) =>
@@ -151,9 +166,11 @@ export class SegmentsDriver implements VolumeDriver {
     return { use, parent: use === 'used' && typeof parent === 'object' ? parent : null, changes };
   }
 
-  async #readParent(job: VolumeJob, id: string): Promise<ParentDisk | 'other' | 'damaged'> {
+  async #readParent(job: VolumeJob): Promise<ParentListing | null> {
+    const backup = await job.parent();
+    if (backup === null) return null;
     try {
-      return await readParent(this.tools.restic, id, job.signal);
+      return await readParent(this.tools.restic, backup.id, job.signal);
     } catch (thrown) {
       if (asCephbackupError(thrown).code !== 'BACKUP_DAMAGED') throw thrown;
       job.warn(
