@@ -32,6 +32,10 @@ test.each([
   ['CEPHFS_UNAVAILABLE', 'mount error 110 = Connection timed out\n'],
   ['CEPH_UNREACHABLE', 'failed to fetch mon config (--no-mon-config to skip)\n'],
   ['CEPHFS_UNAVAILABLE', 'mount error: no mds server is up or the cluster is laggy\n'],
+  [
+    'CEPHFS_UNAVAILABLE',
+    'mount error: no mds (Metadata Server) is up. The cluster might be laggy, or you may not be authorized\n',
+  ],
   ['MOUNT_FAILED', 'fuse: device not found, try `modprobe fuse` first\n'],
   ['MOUNT_FAILED', ''],
 ])('%s: %j', (code, stderr) => {

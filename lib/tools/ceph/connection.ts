@@ -38,8 +38,9 @@ export const errno = {
   EROFS: 30,
   ENOTEMPTY: 39,
   ETIMEDOUT: 110,
+  EDQUOT: 122,
 };
-const noSpace = new Set([28, 122]);
+const noSpace = new Set([errno.ENOSPC, errno.EDQUOT]);
 const noConnection =
   /couldn't connect to the cluster|error connecting to the cluster|monclient.*(timed out|authenticate)|unable to get monitor info/i;
 

@@ -134,7 +134,7 @@ export class CephFs {
 
   /**
    * Succeeds, without doing anything, where a snapshot of that name exists: look before, and after.
-   * @throws CephbackupError SNAPSHOT_FAILED, SNAPSHOT_LIMIT, SUBVOLUME_NOT_FOUND …
+   * @throws CephbackupError SNAPSHOT_FAILED, SNAPSHOT_IMPOSSIBLE, SNAPSHOT_LIMIT, SUBVOLUME_NOT_FOUND …
    */
   async createSnapshot(
     spec: SubvolumeSpec,
@@ -144,8 +144,12 @@ export class CephFs {
     const { fs, subvolume } = spec;
     const args = ['fs', 'subvolume', 'snapshot', 'create', fs, subvolume, snapshot, ...inGroup(spec)];
     const result = await this.#run(args, { finishMs: finishingMs, ...options });
-    if (result.exitCode !== 0)
-      throw cephfsError('SNAPSHOT_FAILED', `snapshot of ${formatSubvolume(spec)}`, result);
+    if (result.exitCode === 0) return;
+    const what = `snapshot of ${formatSubvolume(spec)}`;
+    // The manager may do everything there: it is the filesystem that takes none. Who may not ask it gets EACCES.
+    if (result.exitCode === errno.EPERM && result.stderr.includes('error in mkdir'))
+      throw new CephbackupError('SNAPSHOT_IMPOSSIBLE', `${what}: ${lastLine(result.stderr)}`);
+    throw cephfsError('SNAPSHOT_FAILED', what, result);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { CephbackupError } from '../../errors/error.js';
 import { cephError, errno } from '../ceph/connection.js';
 import type { CommandOptions } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects, stringField } from '../process/json.js';
@@ -10,6 +11,11 @@ export interface RbdSnapshot {
   /** The name before it went to the trash namespace; null for a snapshot that was not removed. */
   trashedFrom: string | null;
 }
+
+const limitGuidance =
+  'Remove old snapshots of the image (`rbd snap ls IMAGE`), or raise its limit: `rbd snap limit set IMAGE --limit N`, `rbd snap limit clear IMAGE`.';
+const lockGuidance =
+  'See who it is with `rbd lock ls IMAGE` and `rbd status IMAGE`: an image that is mapped with the option `exclusive` (mapOptions of the StorageClass), or locked by hand, takes no snapshot of anybody else; map it without, or remove the lock.';
 
 /** The snapshots of images. */
 export class RbdSnapshots {
@@ -26,7 +32,33 @@ export class RbdSnapshots {
     if (exitCode === 0) return attempts;
     // Names are unique: it can only be ours, made by a command that was taken for failed.
     if (exitCode === errno.EEXIST && attempts > 1) return 1;
-    throw cephError('SNAPSHOT_FAILED', `snapshot of ${formatImage(image)}`, result);
+    const error = cephError('SNAPSHOT_FAILED', `snapshot of ${formatImage(image)}`, result);
+    throw exitCode === errno.EDQUOT || exitCode === errno.EROFS
+      ? await this.#byState(image, error, exitCode, options)
+      : error;
+  }
+
+  /**
+   * By the exit code alone nobody can tell an image's own limit of snapshots from a quota of the pool, nor one that somebody
+   * holds for himself from the copy of a mirrored one.
+   */
+  async #byState(
+    image: ImageSpec,
+    error: CephbackupError,
+    exitCode: number,
+    options?: Partial<CommandOptions>,
+  ): Promise<CephbackupError> {
+    const text = await this.rbd.json(['info', formatImage(image)], options).catch(() => '{}');
+    const { snapshot_limit: limit, mirroring } = asObject(parseJson(text, 'rbd info'), 'rbd info');
+    if (exitCode === errno.EDQUOT) {
+      if (typeof limit !== 'number') return error;
+      const message = `${error.message}: the image has a limit of ${limit} snapshots`;
+      return new CephbackupError('SNAPSHOT_LIMIT', message, { guidance: limitGuidance, cause: error });
+    }
+    // Some releases tell truth in words.
+    if (mirroring !== undefined && String(asObject(mirroring, 'rbd info').primary) !== 'true') return error;
+    const message = `${error.message}: somebody holds its exclusive lock, and does not give it away`;
+    return new CephbackupError('SNAPSHOT_FAILED', message, { guidance: lockGuidance, cause: error });
   }
 
   /** Returns whether there was one: succeeds where the snapshot, or its image, does not exist. */

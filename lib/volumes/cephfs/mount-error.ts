@@ -47,7 +47,9 @@ export function mountError(
   if (/failed to fetch mon config|monclient|no route|connection timed out/i.test(stderr)) {
     return new CephbackupError('CEPH_UNREACHABLE', text, { retryable: true });
   }
-  if (/no mds server is up/i.test(stderr)) return new CephbackupError('CEPHFS_UNAVAILABLE', text);
+  // The words of 16, and of 17 and later [src/mount/mount.ceph.c].
+  if (/no mds (server|\(Metadata Server\)) is up/i.test(stderr))
+    return new CephbackupError('CEPHFS_UNAVAILABLE', text, { retryable: true, guidance: noAnswerGuidance });
   return new CephbackupError('MOUNT_FAILED', text);
 }
 
