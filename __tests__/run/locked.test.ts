@@ -93,3 +93,31 @@ test('a lock that restic could not renew in time is told by that reason, and the
   expect(always.leftovers).toEqual([]);
   await expectCleanWorld(before, scenario.worldScope);
 });
+
+test('what restic saved although data of its parent was missing is named, and the volume is read again', async () => {
+  const before = await scenario.world();
+  const incomplete = {
+    program: 'restic',
+    when: '*backup *-- .',
+    mode: 'fail-unsaid' as const,
+    exitCode: 3,
+    once: true,
+    stderr: JSON.stringify({
+      message_type: 'error',
+      error: { message: 'the parent of f was not found in the repository index; storing the file again' },
+      during: 'archival',
+      item: '/f',
+    }),
+  };
+  const [first] = claims;
+  const only = ['--pvc', `${first?.namespace}/${first?.name}`];
+  const report = await scenario.run({ args: only, faults: [incomplete] });
+  expect(report.volumes).toMatchObject([{ outcome: 'unchanged', error: null }]);
+  expect(report.volumes[0]?.warnings.join()).toContain('data of the previous backup is missing');
+  expect(report.leftovers).toMatchObject([
+    { kind: 'restic-snapshot', reason: expect.stringContaining('data of its parent') },
+  ]);
+  expect(report.leftovers[0]?.name).not.toBe(report.volumes[0]?.snapshot);
+  expect(report.code).toBe(5);
+  await expectCleanWorld(before, scenario.worldScope);
+});

@@ -19,8 +19,7 @@ export async function save(
     return await saveOnParent(attempt, prepared, signal);
   } catch (thrown) {
     if (!(thrown instanceof BackupError)) throw thrown;
-    for (const id of await strays(attempt, prepared, thrown))
-      attempt.stray(id, 'restic saved it although it failed');
+    await nameStrays(attempt, prepared, thrown, 'restic saved it although it failed');
     throw thrown;
   }
 }
@@ -38,6 +37,7 @@ async function saveOnParent(
     if (thrown instanceof BackupError && thrown.code === 'VOLUME_EMPTY')
       await confirmEmpty(attempt, prepared);
     if (parent === null || !(thrown instanceof BackupError) || !thrown.parentIncomplete) throw thrown;
+    await nameStrays(attempt, prepared, thrown, 'restic saved it although data of its parent is missing');
     attempt.warn(
       'data of the previous backup is missing in the repository: everything is read and stored again',
     );
@@ -56,8 +56,7 @@ async function saveWithLock(...request: Parameters<typeof saveOnce>): Promise<Ba
     if (!(thrown instanceof BackupError) || !isLockLost(thrown) || thrown.savedSnapshot !== null)
       throw thrown;
     const [attempt, prepared] = request;
-    for (const id of await strays(attempt, prepared, thrown))
-      attempt.stray(id, 'restic saved it although it lost its lock');
+    await nameStrays(attempt, prepared, thrown, 'restic saved it although it lost its lock');
     attempt.warn(`${thrown.message}: the volume is read again`);
     return saveOnce(...request);
   }
@@ -107,6 +106,15 @@ async function confirmEmpty({ tools }: Attempt, { source, rules }: Prepared): Pr
   if (source.type !== 'directory') return;
   await refuseEverythingExcluded(tools.exec, source, rules, 0);
   await source.confirm();
+}
+
+async function nameStrays(
+  attempt: Attempt,
+  prepared: Prepared,
+  error: BackupError,
+  reason: string,
+): Promise<void> {
+  for (const id of await strays(attempt, prepared, error)) attempt.stray(id, reason);
 }
 
 /** Ids of the snapshots that restic has saved although it failed, as far as that can be known. */
