@@ -18,6 +18,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   'restore-disk': async () => (await import('./bench/restore-disk.js')).restoreDisk,
   'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
   'large-repository': async () => (await import('./bench/large-repository.js')).largeRepository,
+  limits: async () => (await import('./bench/limits.js')).limits,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
