@@ -39,6 +39,13 @@ test('--run-timeout ends a command that looks at no volume as one whose cluster 
   expect(code).toBe(3);
 });
 
+test('--run-timeout may be longer than any timer is', async () => {
+  const dump = path.join(await temporaryFolder('dump'), 'dump.json');
+  await writeFile(dump, JSON.stringify({ kind: 'List', items: [] }));
+  const { code, stderr } = await command(['list', '--from', dump, '--run-timeout', '30d']);
+  expect([code, stderr]).toEqual([0, expect.not.stringContaining('TimeoutOverflowWarning')]);
+});
+
 /** Commands that look into no repository. */
 const others = ['list', 'cleanup', 'completion'];
 
