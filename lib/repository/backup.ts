@@ -90,6 +90,7 @@ export async function backupSource(restic: Restic, request: BackupRequest): Prom
   };
   const excluded = exclusion(request);
   try {
+    if (request.source.type === 'directory') await request.source.disk?.begin();
     const result = await restic.backup(backupArguments(request, excluded.args, restic.below), {
       ...options,
       ...place(request.source),

@@ -31,6 +31,8 @@ export interface DiskView {
   entries: number;
   /** Whether the parent's data was used, or why not. */
   base: string;
+  /** restic is about to read it, perhaps once more: only what it reads from now on counts for `confirm`. */
+  begin(): Promise<void>;
   /** Why files cannot be read any more; null where nothing is known of it. */
   failure(): CephbackupError | null;
   /** Bytes that were read from Ceph; known once `confirm` has passed. */

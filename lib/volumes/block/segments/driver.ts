@@ -258,6 +258,7 @@ export class SegmentsDriver implements VolumeDriver {
         expectedBytes,
         entries: segments.length + folders.size + 2,
         base: use,
+        begin: () => view.begin(),
         bytesRead: () => bytesRead,
         failure: () => failures[0] ?? null,
       },

@@ -28,14 +28,15 @@ export interface ViewPlan {
 export interface ViewReport {
   /** From the disk. */
   bytesRead: number;
-  /** Segments of which every byte was asked for. */
+  /** Segments of which every byte was given since the last `begin`. */
   complete: number[];
 }
 
 /**
  * The server of a block volume's view: it runs in the volume's mount namespace, over a FUSE filesystem that is mounted
- * already. Lines come by stdin: the plan, `disk ` and where it can be read, and `report`; lines go by stdout: `ready`, `need`
- * (a disk, because something is read), `stalled OFFSET` (a read that takes too long), and the report.
+ * already. Lines come by stdin: the plan, `disk ` and where it can be read, `begin` (restic is about to read), and `report`; lines
+ * go by stdout: `ready`, `need` (a disk, because something is read), `stalled OFFSET` (a read that takes too long), `begun`, and
+ * the report.
  *
  * @returns the exit code, once nothing is mounted any more
  */
@@ -43,7 +44,7 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
   let haveDisk: (disk: Promise<ReadDisk>) => void = () => undefined;
   const disk = new Promise<ReadDisk>((resolve) => (haveDisk = resolve));
   let needed = false;
-  let served: { view: SegmentView; reader: ChunkReader; plan: ViewPlan } | null = null;
+  let served: { view: SegmentView; reader: ChunkReader } | null = null;
   const say = (line: string) => output.write(`${line}\n`);
   const askForDisk = () => {
     if (!needed) say('need');
@@ -62,18 +63,19 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
         { afterMs: plan.stalledMs, seen: (offset) => say(`stalled ${offset}`) },
       );
       const view = new SegmentView(plan.facts, plan.segments, reader.read, plan.imageTime);
-      served = { view, reader, plan };
+      served = { view, reader };
       say('ready');
       void serve(connectionDescriptor, view).then(ended);
     } else if (line.startsWith('disk ')) {
       needed = true;
       haveDisk(openDisk(JSON.parse(line.slice('disk '.length)) as ReadableDisk));
+    } else if (line === 'begin') {
+      served.view.begin();
+      say('begun');
     } else if (line === 'report') {
-      const { view, reader, plan } = served;
-      const complete = plan.segments
-        .filter(({ index, sizeBytes }) => (view.asked.get(index) ?? 0) >= sizeBytes)
-        .map(({ index }) => index);
-      say(`report ${JSON.stringify({ bytesRead: reader.bytesRead, complete } satisfies ViewReport)}`);
+      const { view, reader } = served;
+      const report: ViewReport = { bytesRead: reader.bytesRead, complete: view.complete() };
+      say(`report ${JSON.stringify(report)}`);
     }
   });
   await end;

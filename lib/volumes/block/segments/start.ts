@@ -11,6 +11,8 @@ const answerWithinMs = 60_000;
 export interface ViewProcess {
   /** From where its image is read; may be told before anything is asked for. */
   useDisk(disk: ReadableDisk): void;
+  /** From now on it counts what is read. @throws CephbackupError VIEW_FAILED */
+  begin(): Promise<void>;
   /** @throws CephbackupError VIEW_FAILED */
   report(): Promise<ViewReport>;
   daemon: Daemon;
@@ -72,6 +74,9 @@ export async function startView(request: ViewRequest): Promise<ViewProcess> {
     daemon,
     useDisk: (disk) => {
       daemon.send(`disk ${JSON.stringify(disk)}`);
+    },
+    begin: async () => {
+      await answer('begun', 'begin');
     },
     report: async () => JSON.parse(await answer('report', 'report')) as ViewReport,
   };

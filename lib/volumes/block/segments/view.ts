@@ -28,8 +28,8 @@ export class SegmentView implements Tree {
   readonly #segments: Map<number, Segment>;
   readonly #folders: Map<number, number[]>;
   readonly #image: Buffer;
-  /** Bytes that were asked for, by segment. */
-  readonly asked = new Map<number, number>();
+  /** Bytes that were given, by segment: so many from its beginning, without a gap. */
+  #given = new Map<number, number>();
 
   constructor(
     private readonly facts: DiskFacts,
@@ -85,8 +85,23 @@ export class SegmentView implements Tree {
   async read(file: number, offset: number, length: number): Promise<readonly Uint8Array[]> {
     if (file === imageNode) return [this.#image.subarray(offset, offset + length)];
     const index = file - firstSegment;
+    const given = this.#given;
     const bytes = await this.readImage(index * this.facts.segmentBytes + offset, length);
-    this.asked.set(index, (this.asked.get(index) ?? 0) + length);
+    // A reader that was interrupted asks again.
+    const until = given.get(index) ?? 0;
+    if (offset <= until) given.set(index, Math.max(until, offset + length));
     return bytes;
+  }
+
+  /** Another reader comes: what the one before was given does not count, nor what it still waits for. */
+  begin(): void {
+    this.#given = new Map();
+  }
+
+  /** Segments of which every byte was given since the last `begin`. */
+  complete(): number[] {
+    return [...this.#segments.values()]
+      .filter(({ index, sizeBytes }) => (this.#given.get(index) ?? 0) >= sizeBytes)
+      .map(({ index }) => index);
   }
 }
