@@ -75,7 +75,12 @@ test('a part that was asked for twice stands for no other, nor does one that a r
   const segment = { index: 0, sizeBytes: 8 * mib, mtime: { seconds: 0, nanoseconds: 0 }, read: true };
   const facts = { sizeBytes: 8 * mib, segmentBytes: 8 * mib };
   const waiting: (() => void)[] = [];
-  const image = () => new Promise<Buffer[]>((resolve) => waiting.push(() => { resolve([]); }));
+  const image = () =>
+    new Promise<Buffer[]>((resolve) =>
+      waiting.push(() => {
+        resolve([]);
+      }),
+    );
   const view = new SegmentView(facts, [segment], image, segment.mtime);
   const file = view.lookup(view.lookup(view.lookup(1, 'disk.d') ?? 0, '00000000') ?? 0, '00000000') ?? 0;
   const read = async (offset: number, length: number) => {
