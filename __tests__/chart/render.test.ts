@@ -314,6 +314,7 @@ describeWithHelm('names', () => {
     openshift: { scc: true },
     verify: { enabled: true },
     prune: { enabled: true, existingSecret: 'pruner' },
+    report: { enabled: true, volume: { accessModes: ['ReadWriteMany'] }, serve: { enabled: true } },
   };
   const longest = 'a'.repeat(53);
   const cut = `${'a'.repeat(45)}-cephbackup`.slice(0, 53);

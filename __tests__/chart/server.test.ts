@@ -14,6 +14,7 @@ import {
   kubectl,
   render,
   template,
+  type Rendered,
   type Values,
 } from './helm.js';
 
@@ -82,6 +83,34 @@ describeWithHelm('a real kube-apiserver', () => {
     expect(code).toBe(0);
     // It did look at one CronJob for nearly every value.
     expect(stdout.match(/^cronjob/gm)?.length ?? 0).toBeGreaterThan(60);
+  });
+
+  test('takes a Job that is made by hand from each CronJob, whatever the values are', async () => {
+    const specs = new Set<string>();
+    for (const [at, { to, with: also = {} }] of Object.entries(flips)) {
+      for (const { kind, spec } of await render(withValue(also, at, to))) {
+        // As `kubectl create job --from` does it.
+        if (kind === 'CronJob') specs.add(JSON.stringify((spec as { jobTemplate: object }).jobTemplate));
+      }
+    }
+    const metadata = { annotations: { 'cronjob.kubernetes.io/instantiate': 'manual' } };
+    const jobs = [...specs].map((text, index) => {
+      const template = JSON.parse(text) as Rendered;
+      const merged = { ...template.metadata, ...metadata, name: `by-hand-${index}` };
+      return JSON.stringify({ ...template, apiVersion: 'batch/v1', kind: 'Job', metadata: merged });
+    });
+    const { code, stderr } = await judge('by-hand', jobs);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(jobs.length).toBeGreaterThan(100);
+  });
+
+  test.each(['1', 'a'.repeat(53), '9'.repeat(53)])('takes a release of the name %s', async (release) => {
+    const { stdout } = await template(
+      { ...others, restore: { enabled: true }, networkPolicy: { enabled: true }, openshift: { scc: true } },
+      { release },
+    );
+    const { code, stderr } = await judge(`release-${release}`, [stdout]);
+    expect([code, stderr]).toEqual([0, '']);
   });
 
   test('refuses a field that does not exist', async () => {

@@ -4,8 +4,10 @@
 {{- end -}}
 
 {{/* What serves the page has nothing of the rest: not its name, its account or its network. */}}
+{{/* A Service's name begins with a letter, that of a release need not. */}}
 {{- define "cephbackup.pageName" -}}
-{{- printf "%s-page" (include "cephbackup.fullname" .) -}}
+{{- $name := include "cephbackup.fullname" . -}}
+{{- printf (ternary "page-%s" "%s-page" (regexMatch "^[0-9]" $name)) $name -}}
 {{- end -}}
 
 {{- define "cephbackup.pageLabels" -}}
