@@ -1,6 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import type { CommandContext, CommandOutput } from '../../lib/cli/command.js';
 import { resolveOptions } from '../../lib/cli/options.js';
 import { metricsOptions } from '../../lib/commands/shared/options/metrics.js';
@@ -19,10 +19,13 @@ let url = '';
 const warnings: string[] = [];
 
 beforeAll(async () => {
+  // However busy this machine is, this server answers.
+  jest.spyOn(AbortSignal, 'timeout').mockImplementation(() => new AbortController().signal);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 afterAll(() => {
+  jest.restoreAllMocks();
   server.close();
 });
 beforeEach(() => {
