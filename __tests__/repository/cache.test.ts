@@ -122,3 +122,13 @@ test('the cache does not outgrow its volume, and restic needs nothing that was r
   const list = await kept.limited(['ls', 'latest'], { deadlineMs: 120_000 });
   expect(list.exitCode).toBe(0);
 });
+
+test('a cache that cannot be made is told as such, and not as a repository that does not answer', async () => {
+  const repository = await freshRepository();
+  const file = path.join(await temporaryFolder('cache'), 'file');
+  await writeFile(file, '');
+  const env = { ...repository.env, PATH: searchPath(), RESTIC_CACHE_DIR: path.join(file, 'below') };
+  const exec = createExec({ env, log: silent, redactor: new Redactor() });
+  const restic = new Restic(exec, env, { upload: null, download: null });
+  await expect(restic.snapshots([])).rejects.toMatchObject({ code: 'CACHE_UNUSABLE' });
+});
