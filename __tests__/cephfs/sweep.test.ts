@@ -87,6 +87,9 @@ describe('the sweep of CephFS', () => {
     expect(await rig.sweep(missing)).toEqual({ removed: [], leftovers: [], foreign: [], problems: [] });
     const { problems } = await rig.sweep([rig.dynamic('x', path, 'no-such-filesystem')]);
     expect(problems).toEqual([expect.stringContaining('no-such-filesystem')]);
+    // Nor does the last look of a run take what it cannot see for nothing.
+    const audited = rig.audit(new Set([dead]), [rig.dynamic('x', path, 'no-such-filesystem')]);
+    await expect(audited).rejects.toThrow('could not look for leftovers');
   });
 
   test('audits: names that were said to be removed and are still there', async () => {
