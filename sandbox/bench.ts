@@ -17,6 +17,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   restore: async () => (await import('./bench/restore.js')).restore,
   'restore-disk': async () => (await import('./bench/restore-disk.js')).restoreDisk,
   'many-snapshots': async () => (await import('./bench/many-snapshots.js')).manySnapshots,
+  'large-cluster': async () => (await import('./bench/large-cluster.js')).largeCluster,
   'large-repository': async () => (await import('./bench/large-repository.js')).largeRepository,
   limits: async () => (await import('./bench/limits.js')).limits,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,

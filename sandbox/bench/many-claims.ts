@@ -7,8 +7,12 @@ import { imageClaim, shareClaim } from '../claims.js';
 const perNamespace = 50;
 const created = '2024-05-17T09:31:04Z';
 
-/** Namespaces, claims and volumes as `kubectl get ns,pv,pvc -A` prints them: images, block devices and shares. */
-export function manyClaims(count: number): KubeObject[] {
+/**
+ * Namespaces, claims and volumes as `kubectl get ns,pv,pvc -A` prints them: images, block devices and shares. A tenth of
+ * them is opted out.
+ * @param optedOut all of them are
+ */
+export function manyClaims(count: number, optedOut = false): KubeObject[] {
   const cluster = new CephCluster({ dir: '/', fsid: randomUUID(), monitors: [], filesystems: [] });
   const namespaces: KubeObject[] = [];
   const claims: KubeObject[] = [];
@@ -16,7 +20,8 @@ export function manyClaims(count: number): KubeObject[] {
   for (let index = 0; index < count; index += 1) {
     const namespace = `team-${Math.floor(index / perNamespace)}`;
     if (index % perNamespace === 0) namespaces.push(stored(namespaceObject(namespace)));
-    const [claim = {}, volume = {}] = pair(cluster, { namespace, name: `data-${index}` }, index);
+    const out = optedOut || index % 10 === 0;
+    const [claim = {}, volume = {}] = pair(cluster, { namespace, name: `data-${index}` }, index, out);
     const kept = stored(claim);
     claims.push(kept);
     volumes.push(stored(boundTo(volume, kept.metadata)));
@@ -24,7 +29,12 @@ export function manyClaims(count: number): KubeObject[] {
   return [...namespaces, ...volumes, ...claims];
 }
 
-function pair(cluster: CephCluster, name: { namespace: string; name: string }, index: number): KubeObject[] {
+function pair(
+  cluster: CephCluster,
+  name: { namespace: string; name: string },
+  index: number,
+  optedOut: boolean,
+): KubeObject[] {
   const size = 10 * 1024 ** 3;
   const lastBackup = new Date(Date.now() - (index % 72) * 3_600_000).toISOString();
   const options = {
@@ -33,7 +43,7 @@ function pair(cluster: CephCluster, name: { namespace: string; name: string }, i
       'pv.kubernetes.io/bind-completed': 'yes',
       'pv.kubernetes.io/bound-by-controller': 'yes',
       'volume.kubernetes.io/storage-provisioner': 'rbd.csi.ceph.com',
-      ...(index % 10 === 0 ? { 'cephbackup.hpc.nyu.edu/backup': 'false' } : {}),
+      ...(optedOut ? { 'cephbackup.hpc.nyu.edu/backup': 'false' } : {}),
     },
     volumeAnnotations: {
       'pv.kubernetes.io/provisioned-by': 'rbd.csi.ceph.com',

@@ -20,6 +20,20 @@ export async function memoryOf(pid: number): Promise<Memory | null> {
   return now === null || peak === null ? null : { now, peak };
 }
 
+/** `getconf CLK_TCK`, which is 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100;
+
+/** Null when the process is no more. Format: proc(5), `/proc/PID/stat`; what stands in front is its name in brackets. */
+export async function processorSecondsOf(pid: number): Promise<number | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const [user, system] = [fields[11], fields[12]];
+  return user === undefined || system === undefined ? null : (user + system) / ticksPerSecond;
+}
+
 /** Processes of this program below `pid` that do what a hidden subcommand says. */
 export async function ownProcessesBelow(pid: number, subcommand: string): Promise<number[]> {
   const children = await childrenOf(pid);
@@ -72,17 +86,21 @@ export interface Sample<T> {
   result: T;
   /** From start to end. */
   seconds: number;
+  /** Of processors, but for its last milliseconds. */
+  processorSeconds: number;
   /** Megabytes. */
   peak: number;
 }
 
 /** Runs a program to its end. What memory it takes in its last milliseconds is not seen. */
 export async function sample<T>(start: () => Started<T>): Promise<Sample<T>> {
-  let peak = 0;
-  const { seconds, result } = await measure(() =>
-    watch(start(), 10, (memory) => {
+  let [peak, processorSeconds] = [0, 0];
+  const { seconds, result } = await measure(() => {
+    const started = start();
+    return watch(started, 10, async (memory) => {
       peak = Math.max(peak, memory.peak);
-    }),
-  );
-  return { result, seconds, peak };
+      processorSeconds = (await processorSecondsOf(started.pid)) ?? processorSeconds;
+    });
+  });
+  return { result, seconds, processorSeconds, peak };
 }

@@ -1,10 +1,9 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { proofsHost } from '../../lib/repository/proofs.js';
 import { resticProgram, searchPath } from '../tools.js';
-import { memoryOf } from './memory.js';
+import { memoryOf, processorSecondsOf } from './memory.js';
 
 /** What one restic process took. */
 export interface ResticCost {
@@ -24,8 +23,6 @@ export interface Watched<T> {
   peakTogether: number;
 }
 
-/** `getconf CLK_TCK`, which is 100 on every Linux that Node runs on. */
-const ticksPerSecond = 100;
 const intervalMs = 20;
 
 /** A folder for the search path whose `restic` leaves a note of each process, which is then looked at until it ends. */
@@ -91,17 +88,6 @@ export class ResticWatch {
     }
     return { restics: [...restics.values()], peakTogether };
   }
-}
-
-/** Null when the process is no more. Format: proc(5), `/proc/PID/stat`; what stands in front is its name in brackets. */
-async function processorSecondsOf(pid: number): Promise<number | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const [user, system] = [fields[11], fields[12]];
-  return user === undefined || system === undefined ? null : (user + system) / ticksPerSecond;
 }
 
 /** restic's command, and of a backup what is saved. */

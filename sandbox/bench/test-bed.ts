@@ -51,23 +51,24 @@ export interface FinishedRun {
   began: number;
 }
 
-/** A Ceph with its data in memory, a small Kubernetes API in this process, and as many repositories as are wanted. */
+/** A Ceph with its data in memory, a small Kubernetes API in this process (or a real one), and as many repositories as are wanted. */
 export class TestBed {
   #repositories = 0;
 
   private constructor(
     readonly folder: string,
     readonly cluster: CephCluster,
-    private readonly kube: SandboxKube,
+    readonly kube: SandboxKube,
     private readonly empty: Repository,
     private readonly stopCeph: () => Promise<void>,
   ) {}
 
-  static async start(folder: string, filesystems: string[] = []): Promise<TestBed> {
+  /** @param real whether the API is a real API server */
+  static async start(folder: string, filesystems: string[] = [], real = false): Promise<TestBed> {
     await mkdir(path.join(folder, 'tmp'), { recursive: true });
     const [ceph, kube, empty] = await Promise.all([
       startCeph({ dir: path.join(folder, 'ceph'), filesystems }),
-      startKube({ dir: path.join(folder, 'kube'), real: false }),
+      startKube({ dir: path.join(folder, 'kube'), real }),
       Repository.create(path.join(folder, 'restic')),
     ]);
     return new TestBed(folder, ceph.cluster, kube, empty, () => ceph.stop());

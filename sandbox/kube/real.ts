@@ -8,6 +8,7 @@ import { writeKubeconfig } from './kubeconfig.js';
 import { newAccount } from './real/accounts.js';
 import { compact } from './real/compaction.js';
 import { apiserverFlags, etcdFlags, writeKeys } from './real/flags.js';
+import { storeInEtcd } from './real/store.js';
 import { seed } from './seed.js';
 import type { SandboxKube } from './types.js';
 
@@ -51,6 +52,7 @@ export async function startReal({ dir, assets }: { dir: string; assets: string }
       account: async (name, rules, namespace = 'default') =>
         writeKubeconfig(dir, name, { url, token: await newAccount(request, name, rules), ca, namespace }),
       expireContinueTokens: () => compact(etcdUrl),
+      store: (objects) => storeInEtcd(etcdUrl, objects),
       faults: null,
       stop,
     };

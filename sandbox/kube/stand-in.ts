@@ -35,6 +35,7 @@ export async function startStandIn({ dir, port }: { dir: string; port?: number }
     request,
     seed: (objects) => seed(request, objects),
     account: (...args) => Promise.resolve(account(...args)),
+    store: null,
     expireContinueTokens: () => {
       store.expireContinueTokens();
       return Promise.resolve();

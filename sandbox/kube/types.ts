@@ -44,6 +44,8 @@ export interface SandboxKube {
   account(name: string, rules: readonly Rule[], namespace?: string): Promise<string>;
   /** From now on the `continue` tokens handed out so far are answered with 410. */
   expireContinueTokens(): Promise<void>;
+  /** Writes many objects past the API, as they are, into what it keeps them in; null where the API is not real. */
+  readonly store: ((objects: readonly KubeObject[]) => Promise<void>) | null;
   /** Makes requests fail; null where the API is real. */
   readonly faults: Faults | null;
   /** Leaves no process, socket or file outside `dir` behind. */
