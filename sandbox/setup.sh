@@ -8,10 +8,11 @@ export LC_ALL=C
 . sandbox/debian.sh
 
 # e2fsprogs, xfsprogs, btrfs-progs, fdisk: the filesystems and partitions of volumes; qemu-block-extra: QEMU's rbd driver;
-# qemu-system-common: qemu-storage-daemon; openssl: certificates of the sandbox's Kubernetes API.
+# qemu-system-common: qemu-storage-daemon; openssl: certificates of the sandbox's Kubernetes API; zstd: forged index files.
 packages=(
   acl attr btrfs-progs ca-certificates ceph-common ceph-fuse ceph-mds ceph-mgr ceph-mon ceph-osd debian-archive-keyring
   e2fsprogs fdisk fuse3 mount openssl procps qemu-block-extra qemu-system-common qemu-utils util-linux xfsprogs xz-utils
+  zstd
 )
 # What only some tests need is named as arguments.
 packages+=("$@")

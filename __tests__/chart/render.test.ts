@@ -52,7 +52,7 @@ describeWithHelm('rendering', () => {
       args: ['run', '--output=json'],
       envFrom: [{ secretRef: { name: 'cephbackup-repository' } }],
     });
-    expect(env).toMatchObject({ CEPHBACKUP_CEPH_KEYRING: '/etc/ceph/keyring', GOMEMLIMIT: '1024MiB' });
+    expect(env).toMatchObject({ CEPHBACKUP_CEPH_KEYRING: '/etc/ceph/keyring', GOMEMLIMIT: '684MiB' });
     expect(container.env.find(({ name }) => name === 'CEPHBACKUP_RUN_GROUP')?.valueFrom).toEqual({
       fieldRef: { fieldPath: "metadata.labels['batch.kubernetes.io/job-name']" },
     });
@@ -66,11 +66,12 @@ describeWithHelm('rendering', () => {
   });
 
   test.each([
-    ['4Gi', 4, '1024MiB'],
-    ['4Gi', 3, '1365MiB'],
-    ['1500M', 1, '1430MiB'],
-    [2147483648, 2, '1024MiB'],
-  ])('a limit of %s for %i restics leaves %s for each', async (memory, concurrency, expected) => {
+    // (4096 - 128 - 4 × 96) / 5 - 32
+    ['4Gi', 4, '684MiB'],
+    ['4Gi', 3, '888MiB'],
+    ['1500M', 1, '571MiB'],
+    [2147483648, 2, '544MiB'],
+  ])('of a limit of %s for %i volumes each restic gets %s, and what runs beside them the rest', async (memory, concurrency, expected) => {
     const objects = await render({ concurrency, resources: { limits: { memory } } });
     expect(programOf(objects).env.GOMEMLIMIT).toBe(expected);
   });
@@ -101,7 +102,7 @@ describeWithHelm('verify', () => {
     const { container, env } = programOf(objects, 'cephbackup-verify');
     expect(container.envFrom).toEqual([{ secretRef: { name: 'cephbackup-repository' } }]);
     expect(container.args).toEqual(['verify', '--budget=1TiB', '--concurrency=2', '--output=json']);
-    expect(env.GOMEMLIMIT).toBe('1024MiB');
+    expect(env.GOMEMLIMIT).toBe('928MiB');
   });
 });
 

@@ -151,7 +151,13 @@ const table: Row[] = [
   ['a poor node', 'mount-namespace', 'failed', /no private mount namespace/, /privileged: true/],
   ['a small container', 'fuse', 'failed', /\/dev\/fuse cannot be opened/, /modprobe fuse/],
   ['a small container', 'fuse', 'failed', /no driver for RBD: .*Unknown driver/, /qemu-block-extra/],
-  ['a small container', 'memory', 'warning', /4 × restic need about .* of 200Mi/, /--concurrency 1/],
+  [
+    'a small container',
+    'memory',
+    'warning',
+    /about 0\.08 million blobs: 5 × restic and what runs .* of 200Mi/,
+    /--concurrency 1/,
+  ],
   ['nothing to do, nowhere', 'claims', 'failed', /no claim is selected/, /--allow-empty/],
   [
     'nothing to do, nowhere',

@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { forgeIndex } from '../../sandbox/forge-index.js';
 import { oldResticProgram, searchPath } from '../../sandbox/tools.js';
 import { inSmallContainer, onPoorNode, pathWithout, rulesWithout, type Bed, type Call } from './bed.js';
+import { freshRepository } from '../support/repository.js';
 
 /** Each is broken in several places that do not touch each other, because a look at one takes seconds. */
 export const setUps = {
@@ -82,8 +84,13 @@ export const setUps = {
       env: { CEPHBACKUP_MAPPER: 'krbd', CEPHBACKUP_CEPHFS_CLIENT: 'kernel' },
     }),
 
-  'a small container': ({ folder }: Bed): Promise<Call> =>
-    Promise.resolve({ wrapper: inSmallContainer(folder) }),
+  'a small container': async ({ folder }: Bed): Promise<Call> => {
+    const repository = await freshRepository();
+    // Two index files, which alone would be up to 100,000 blobs; in the cache they are seen to be fewer.
+    await forgeIndex(repository, { blobs: 80_000, packs: false });
+    await repository.restic('list', 'blobs');
+    return { wrapper: inSmallContainer(folder), env: { ...repository.env } };
+  },
 
   'nothing to do, nowhere': ({ folder }: Bed): Promise<Call> =>
     Promise.resolve({

@@ -133,7 +133,7 @@ spec:
         {{- end }}
         {{- include "cephbackup.backupEnv" . | nindent 8 }}
         {{- include "cephbackup.cephEnv" . | nindent 8 }}
-        {{- include "cephbackup.env" (dict "root" . "resources" $v.resources "restics" $v.concurrency "cacheSize" (ternary $v.cache.persistence.size "" $v.cache.persistence.enabled)) | nindent 8 }}
+        {{- include "cephbackup.env" (dict "root" . "resources" $v.resources "restics" (add $v.concurrency 1) "volumes" $v.concurrency "cacheSize" (ternary $v.cache.persistence.size "" $v.cache.persistence.enabled)) | nindent 8 }}
       {{- include "cephbackup.context" (dict "name" "securityContext" "values" $v "own" (include "cephbackup.securityContext" (dict "needs" $needs "kubeVersion" (include "cephbackup.kubeVersion" .)))) | nindent 6 }}
       resources:
         {{- include "cephbackup.backupResources" . | nindent 8 }}

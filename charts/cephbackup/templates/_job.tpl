@@ -113,7 +113,7 @@ dnsConfig:
 {{- end }}
 {{- end -}}
 
-{{/* Environment of every pod. Takes a dict: root, resources, restics (at a time), cacheSize (default: of the cache on the node's disk). */}}
+{{/* Environment of every pod. Takes a dict: root, resources, restics (at a time), volumes (that are mapped or mounted at a time, default 0), cacheSize (default: of the cache on the node's disk). */}}
 {{- define "cephbackup.env" -}}
 {{- $v := .root.Values -}}
 - name: CEPHBACKUP_ANNOTATION_PREFIX
@@ -136,7 +136,7 @@ dnsConfig:
   value: /tmp
 - name: HOME
   value: /tmp
-{{- with include "cephbackup.goMemoryLimit" (list .resources .restics) }}
+{{- with include "cephbackup.goMemoryLimit" (dict "resources" .resources "restics" .restics "volumes" (default 0 .volumes)) }}
 - name: GOMEMLIMIT
   value: {{ . | quote }}
 {{- end }}

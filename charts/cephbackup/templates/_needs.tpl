@@ -76,17 +76,23 @@ appArmorProfile:
 {{- printf "%dMiB" (max 1 (divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576.0 | floor | int64)) -}}
 {{- end -}}
 
-{{/* GOMEMLIMIT of each of `concurrency` restics below one memory limit, in MiB; empty where there is no limit. */}}
+{{/*
+GOMEMLIMIT of each of `restics` below one memory limit, in MiB; empty where there is no limit. What runs beside them needs
+room, too: the program itself (128 MiB), and what maps, mounts or reads each of `volumes` (96 MiB). Of each restic 32 MiB
+are no memory of Go's: its own code. Takes a dict: resources, restics, volumes.
+*/}}
 {{- define "cephbackup.goMemoryLimit" -}}
-{{- $limits := default dict (index . 0).limits -}}
+{{- $limits := default dict .resources.limits -}}
 {{- if $limits.memory -}}
 {{- $quantity := $limits.memory -}}
 {{- if not (kindIs "string" $quantity) -}}{{- $quantity = $quantity | int64 | toString -}}{{- end -}}
 {{- $unit := regexFind "[A-Za-z]*$" $quantity -}}
 {{- $bytes := dict "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
 {{- if not (hasKey $bytes $unit) -}}{{- fail (printf "resources.limits.memory: %q is not understood; use a number with Mi or Gi" $quantity) -}}{{- end -}}
-{{- $mebibytes := divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576.0 (index . 1 | float64) | floor | int64 -}}
-{{- if lt $mebibytes 64 -}}{{- fail (printf "resources.limits.memory: %s leaves %d MiB for each of %v restics, which is too little" $quantity $mebibytes (index . 1)) -}}{{- end -}}
+{{- $all := divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576.0 -}}
+{{- $beside := addf 128.0 (mulf 96.0 (.volumes | float64)) -}}
+{{- $mebibytes := subf (divf (subf $all $beside) (.restics | float64)) 32.0 | floor | int64 -}}
+{{- if lt $mebibytes 64 -}}{{- fail (printf "resources.limits.memory: %s leaves %d MiB for each of %v restics, which is too little" $quantity $mebibytes .restics) -}}{{- end -}}
 {{- printf "%dMiB" $mebibytes -}}
 {{- end -}}
 {{- end -}}

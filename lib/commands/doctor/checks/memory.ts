@@ -5,38 +5,52 @@ import path from 'node:path';
 import { formatBytes } from '../../../log/quantity.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
 import { cacheFolder } from '../../../tools/restic/cache.js';
-import { cachedIndexBytes, countIndexFiles } from './repository/facts.js';
+import { blobsIn, costOfIndex } from './index-cost.js';
+import { cachedIndex, countIndexFiles } from './repository/facts.js';
 import { repositoryDeadlineMs } from '../setup.js';
 
-/** Of one restic, without the index: measured for small repositories. */
-const baseBytes = 150 * 2 ** 20;
-/** An index in memory by what it takes in the cache (compressed), and by its files, which have 50,000 blobs at most. */
-const perCachedByte = 4;
-const perIndexFile = 10 * 2 ** 20;
+/** What runs beside restic: the program itself, and of each volume what maps, mounts or reads it. Measured: docs/performance.md. */
+const [programBytes, besideBytes] = [128 * 2 ** 20, 96 * 2 ** 20];
+/** The manifests are saved, and proofs recorded, while volumes are backed up. */
+const besideVolumes = 1;
+/** From here on the index alone is worth a word: a run of 100 volumes spends the hour on it. */
+const dearSeconds = 36;
 
 /** Each restic keeps the whole index in memory: as many as volumes are backed up at a time. */
 export const memory: Check = {
   name: 'memory',
   run: async (setup, signal) => {
     const { options, restic, env } = setup.parts;
-    const { id } = await setup.repository();
+    const { id, version } = await setup.repository();
     const concurrency = options.concurrency ?? 4;
-    const cached = cachedIndexBytes(env, id);
-    const index =
-      cached === null
-        ? perIndexFile * (await countIndexFiles(restic, { signal, deadlineMs: repositoryDeadlineMs }))
-        : perCachedByte * cached;
-    const needed = concurrency * (baseBytes + index);
+    const files = await countIndexFiles(restic, { signal, deadlineMs: repositoryDeadlineMs });
+    const blobs = blobsIn({ files, cached: cachedIndex(env, id), version });
+    const { bytes, processorSeconds } = costOfIndex(blobs);
+    const neededFor = (volumes: number) =>
+      programBytes + volumes * besideBytes + (volumes + besideVolumes) * bytes;
     const limit = await memoryLimit();
-    const text = `${concurrency} × restic need about ${formatBytes(needed)} of ${formatBytes(limit)}`;
-    if (needed <= limit) return ok(text);
-    const fitting = Math.max(1, Math.floor(limit / (baseBytes + index)));
-    return warning(
-      text,
-      `--concurrency ${fitting} (the chart: concurrency), or raise resources.limits.memory`,
-    );
+    const needed = neededFor(concurrency);
+    const text =
+      `about ${(blobs / 1e6).toFixed(blobs < 1e6 ? 2 : 1)} million blobs: ${concurrency + besideVolumes} × restic ` +
+      `and what runs beside them need about ${formatBytes(needed)} of ${formatBytes(limit)}, ` +
+      `each restic ${processorSeconds.toFixed(processorSeconds < 10 ? 1 : 0)} s of a processor`;
+    if (needed > limit) {
+      const fitting = fittingConcurrency(concurrency, (volumes) => neededFor(volumes) <= limit);
+      return warning(
+        text,
+        `--concurrency ${fitting} (the chart: concurrency), or raise resources.limits.memory`,
+      );
+    }
+    if (processorSeconds < dearSeconds) return ok(text);
+    return warning(text, 'see "Large repositories" in docs/operations.md: a second repository, or fewer volumes');
   },
 };
+
+/** At least 1. */
+function fittingConcurrency(asked: number, fits: (volumes: number) => boolean): number {
+  for (let volumes = asked; volumes > 1; volumes -= 1) if (fits(volumes)) return volumes;
+  return 1;
+}
 
 /** The limit of this control group, else the machine's memory. Bytes. */
 async function memoryLimit(): Promise<number> {

@@ -33,13 +33,13 @@ export async function countIndexFiles(restic: Restic, options: Options): Promise
   return (await listIds(restic, 'index', { noCache: true, ...options })).length;
 }
 
-/** Bytes of the index files in the cache of a repository; null where it has none. */
-export function cachedIndexBytes(env: NodeJS.ProcessEnv, id: string): number | null {
+/** The index files of a repository that restic's cache has; null where it has no cache of it. */
+export function cachedIndex(env: NodeJS.ProcessEnv, id: string): { files: number; bytes: number } | null {
   const cache = cacheFolder(env);
   const folder = cache === null ? '' : path.join(cache, id, 'index');
   if (!existsSync(folder)) return null;
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) =>
-    path.join(folder, name),
-  );
-  return files.map((file) => statSync(file)).reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0);
+  const sizes = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^[0-9a-f]{64}$/.test(path.basename(name)))
+    .map((name) => statSync(path.join(folder, name), { throwIfNoEntry: false })?.size ?? 0);
+  return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
