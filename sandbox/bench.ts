@@ -20,6 +20,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   'large-cluster': async () => (await import('./bench/large-cluster.js')).largeCluster,
   'large-repository': async () => (await import('./bench/large-repository.js')).largeRepository,
   limits: async () => (await import('./bench/limits.js')).limits,
+  'other-writers': async () => (await import('./bench/other-writers.js')).otherWriters,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,

@@ -71,10 +71,13 @@ describeWithHelm('rendering', () => {
     ['4Gi', 3, '888MiB'],
     ['1500M', 1, '571MiB'],
     [2147483648, 2, '544MiB'],
-  ])('of a limit of %s for %i volumes each restic gets %s, and what runs beside them the rest', async (memory, concurrency, expected) => {
-    const objects = await render({ concurrency, resources: { limits: { memory } } });
-    expect(programOf(objects).env.GOMEMLIMIT).toBe(expected);
-  });
+  ])(
+    'of a limit of %s for %i volumes each restic gets %s, and what runs beside them the rest',
+    async (memory, concurrency, expected) => {
+      const objects = await render({ concurrency, resources: { limits: { memory } } });
+      expect(programOf(objects).env.GOMEMLIMIT).toBe(expected);
+    },
+  );
 
   test('without a limit of memory there is no GOMEMLIMIT', async () => {
     const objects = await render({ resources: { limits: { memory: null } } });

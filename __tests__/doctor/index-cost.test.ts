@@ -9,7 +9,11 @@ test.each([
   ['all is cached', { files: 20, cached: { files: 20, bytes: 26 * MB }, version: 2 }, 500_000],
   ['half of it', { files: 20, cached: { files: 10, bytes: 13 * MB }, version: 2 }, 500_000],
   ['not compressed', { files: 20, cached: { files: 20, bytes: 75 * MB }, version: 1 }, 500_000],
-  ['never more than the files can hold', { files: 1, cached: { files: 1, bytes: 9 * MB }, version: 2 }, 50_000],
+  [
+    'never more than the files can hold',
+    { files: 1, cached: { files: 1, bytes: 9 * MB }, version: 2 },
+    50_000,
+  ],
 ])('blobs by the index files: %s', (_, index, expected) => {
   expect(blobsIn(index)).toBe(expected);
 });

@@ -30,7 +30,7 @@ export interface BenchOptions {
 
 export type Bench = (options: BenchOptions) => Promise<Findings>;
 
-type Unit = 's' | 'MB' | '×' | '';
+type Unit = 's' | 'ms' | 'MB' | '×' | '';
 
 export function atMost(what: string, value: number, limit: number, unit: Unit, formula = ''): Figure {
   const shown = `<= ${quantity(limit, unit)}${formula === '' ? '' : ` (${formula})`}`;
@@ -68,6 +68,7 @@ export function median(values: readonly number[]): number {
 
 function quantity(value: number, unit: Unit): string {
   if (unit === 's') return `${value.toFixed(2)} s`;
+  if (unit === 'ms') return `${value.toFixed(1)} ms`;
   if (unit === 'MB') return `${value.toFixed(0)} MB`;
   if (unit === '×') return `${value.toFixed(2)}×`;
   return String(value);

@@ -42,7 +42,10 @@ export const memory: Check = {
       );
     }
     if (processorSeconds < dearSeconds) return ok(text);
-    return warning(text, 'see "Large repositories" in docs/operations.md: a second repository, or fewer volumes');
+    return warning(
+      text,
+      'see "Large repositories" in docs/operations.md: a second repository, or fewer volumes',
+    );
   },
 };
 
