@@ -2,9 +2,10 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { formatTable } from '../../lib/cli/output/table.js';
+import { costOfIndex } from '../../lib/commands/doctor/checks/index-cost.js';
 import { forgeIndex } from '../forge-index.js';
 import { run } from '../process.js';
-import type { Repository } from '../repository.js';
+import { Repository } from '../repository.js';
 import { writeContents } from './contents.js';
 import { information, type Bench, type Figure } from './figure.js';
 import { ResticWatch, type ResticCost } from './restics.js';
@@ -14,36 +15,49 @@ import { TestBed, type Volume } from './test-bed.js';
 
 const million = 1_000_000;
 
-/** What each kind of restic process costs where the repository holds millions of blobs, and what a run does then. */
+/** Millions of blobs: `MILLIONS=5,20` before the command asks for others. */
+function sizesOf(quick: boolean): number[] {
+  const asked = process.env.MILLIONS?.split(',').map(Number) ?? [0, 1, 5, 20];
+  return quick ? [0, 0.1 * million] : asked.map((millions) => millions * million);
+}
+
+/** What each kind of restic process costs where the repository holds millions of blobs. */
 export const largeRepository: Bench = async ({ folder, quick, tell }) => {
+  const notes: string[] = [];
+  await mkdir(folder, { recursive: true });
+  for (const blobs of sizesOf(quick)) {
+    const repository = await Repository.create(path.join(folder, `restic-${blobs}`));
+    const { name, snapshot, source } = await filled(repository, blobs, tell);
+    const watch = new ResticWatch(path.join(folder, `shim-${blobs}`));
+    const costs = await eachKind(repository, watch, { source, snapshot }, (cost) => {
+      tell(`${name}: ${rowOf(cost).join(', ')}`);
+    });
+    notes.push(name, costTable(costs));
+    await rm(repository.folder, { recursive: true });
+  }
+  return { figures: [], notes };
+};
+
+/** What a whole run of small volumes costs there. */
+export const largeRepositoryRun: Bench = async ({ folder, quick, tell }) => {
   const bed = await TestBed.start(folder);
   try {
-    const asked = process.env.MILLIONS?.split(',').map(Number) ?? [0, 1, 5, 20];
-    const sizes = quick ? [0, 0.1 * million] : asked.map((millions) => millions * million);
     const all = await smallVolumes(bed, quick ? 3 : 20);
-    const source = path.join(folder, 'source');
-    await mkdir(source);
-    writeContents(source, { seed: 1, smallFiles: 50, largeFiles: [] });
     const figures: Figure[] = [];
     const notes: string[] = [];
-    for (const blobs of sizes) {
-      tell(`${blobs / million} million blobs: making them`);
+    for (const blobs of sizesOf(quick)) {
       const repository = await bed.repository();
-      const snapshot = await firstBackup(repository, source);
-      await forgeIndex(repository, { blobs, packs: true });
-      const index = await bytesBelow(path.join(repository.env.RESTIC_REPOSITORY, 'index'));
-      const watch = new ResticWatch(path.join(folder, `shim-${blobs}`));
-      tell(`${blobs / million} million blobs: one restic after the other`);
-      const alone = await eachKind(repository, watch, { source, snapshot });
-      const name = `${blobs / million} million blobs`;
-      notes.push(`${name}, index files of ${(index / 1e6).toFixed(0)} MB: each alone`, costTable(alone));
+      const { name } = await filled(repository, blobs, tell);
       // Where each takes long, fewer of them tell the same.
       const volumes = all.slice(0, Math.max(5, Math.round((20 * million) / Math.max(million, blobs))));
-      tell(`${blobs / million} million blobs: a run of ${volumes.length} volumes`);
-      const needed = Math.max(...alone.filter(({ kind }) => kind === 'backup').map(({ peak }) => peak));
-      const done = await wholeRun(bed, repository, watch, volumes, needed);
-      figures.push(...done.figures.map((figure) => ({ ...figure, what: `${name}: ${figure.what}` })));
-      notes.push(`${name}: all of the run, ${volumes.length} volumes`, done.table);
+      tell(`${name}: a run of ${volumes.length} volumes`);
+      const watch = new ResticWatch(path.join(folder, `shim-${blobs}`));
+      const done = await wholeRun(bed, repository, watch, volumes, blobs);
+      for (const figure of done.figures) {
+        tell(`${name}: ${figure.what}: ${figure.measured}`);
+        figures.push({ ...figure, what: `${name}: ${figure.what}` });
+      }
+      notes.push(`${name}: all restics of the run, ${volumes.length} volumes`, done.table);
       await rm(repository.folder, { recursive: true });
     }
     return { figures, notes };
@@ -51,6 +65,19 @@ export const largeRepository: Bench = async ({ folder, quick, tell }) => {
     await bed.stop();
   }
 };
+
+/** With a real backup of a small directory, and blobs that nobody stored. */
+async function filled(repository: Repository, blobs: number, tell: (text: string) => void) {
+  const source = path.join(repository.folder, 'source');
+  await mkdir(source);
+  writeContents(source, { seed: 1, smallFiles: 50, largeFiles: [] });
+  const snapshot = await firstBackup(repository, source);
+  tell(`${blobs / million} million blobs: making them`);
+  await forgeIndex(repository, { blobs, packs: true });
+  const bytes = await bytesBelow(path.join(repository.env.RESTIC_REPOSITORY, 'index'));
+  const name = `${blobs / million} million blobs, index files of ${(bytes / 1e6).toFixed(0)} MB`;
+  return { name, snapshot, source };
+}
 
 /** As the program gives them to restic, as far as it matters to what they cost. */
 const backup = ['backup', '--json', '--no-scan', '--group-by=host,tags', '--host=large', '--tag=large'];
@@ -66,6 +93,7 @@ async function eachKind(
   repository: Repository,
   watch: ResticWatch,
   { source, snapshot }: { source: string; snapshot: string },
+  seen: (cost: ResticCost) => void,
 ): Promise<ResticCost[]> {
   const unlocked = ['--no-cache', '--no-lock'];
   const costs: ResticCost[] = [];
@@ -77,6 +105,7 @@ async function eachKind(
     const [cost] = restics;
     if (cost === undefined) throw new Error(`restic ${args.join(' ')} was not seen`);
     costs.push({ ...cost, kind: name });
+    seen({ ...cost, kind: name });
     return cost;
   };
   const again = [...backup, `--parent=${snapshot}`, source];
@@ -103,18 +132,19 @@ async function eachKind(
   return costs;
 }
 
-/** How much of the machine's memory restics may take at a time. */
+/** How much of the machine's memory restics may take at a time, and about what one takes. */
 const share = 0.6;
+const megabytesOf = (blobs: number) => costOfIndex(blobs).bytes / 1e6;
 
 async function wholeRun(
   bed: TestBed,
   repository: Repository,
   watch: ResticWatch,
   volumes: readonly Volume[],
-  peak: number,
+  blobs: number,
 ) {
   // The manifests are saved beside the volumes.
-  const fitting = Math.floor((share * os.totalmem()) / 1e6 / peak) - 1;
+  const fitting = Math.floor((share * os.totalmem()) / 1e6 / megabytesOf(blobs)) - 1;
   const concurrency = Math.max(1, Math.min(4, fitting));
   const args = ['--concurrency', String(concurrency)];
   const first = await measure(() =>
@@ -153,13 +183,11 @@ function mean(values: readonly number[]): number {
 }
 
 function costTable(costs: readonly ResticCost[]): string {
-  const rows = costs.map(({ kind, seconds, processorSeconds, peak }) => [
-    kind,
-    seconds.toFixed(2),
-    processorSeconds.toFixed(2),
-    peak.toFixed(0),
-  ]);
-  return formatTable(['RESTIC', 'SECONDS', 'PROCESSOR', 'MB AT MOST'], rows);
+  return formatTable(['RESTIC', 'SECONDS', 'PROCESSOR', 'MB AT MOST'], costs.map(rowOf));
+}
+
+function rowOf({ kind, seconds, processorSeconds, peak }: ResticCost): string[] {
+  return [kind, seconds.toFixed(2), processorSeconds.toFixed(2), peak.toFixed(0)];
 }
 
 async function bytesBelow(folder: string): Promise<number> {

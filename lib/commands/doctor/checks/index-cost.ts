@@ -22,8 +22,8 @@ export function blobsIn({ files, cached, version }: IndexFiles): number {
 }
 
 /** Measured, `npm run bench -- large-repository` (docs/performance.md): of a restic that has loaded the index. */
-const [baseBytes, bytesEach] = [90e6, 180];
-const [baseSeconds, secondsEach] = [0.5, 3e-6];
+const [baseBytes, bytesEach] = [140e6, 105];
+const [baseSeconds, secondsEach] = [0.5, 4e-6];
 
 export interface IndexCost {
   /** Of each restic that reads or writes data. */
