@@ -9,12 +9,12 @@ const length = 4096;
 const intervalMs = 20;
 const bytes = randomBytes(length);
 const tookMs: number[] = [];
-let over = false;
+const over = new AbortController();
 process.once('SIGTERM', () => {
-  over = true;
+  over.abort();
 });
 const device = await open(file, 'r+');
-while (!over) {
+while (!over.signal.aborted) {
   const began = performance.now();
   await device.write(bytes, 0, length, length * randomInt(Math.floor(Number(size) / length)));
   await device.datasync();
