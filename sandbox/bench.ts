@@ -21,6 +21,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   'large-repository': async () => (await import('./bench/large-repository.js')).largeRepository,
   limits: async () => (await import('./bench/limits.js')).limits,
   'large-repository-run': async () => (await import('./bench/large-repository.js')).largeRepositoryRun,
+  'many-volumes': async () => (await import('./bench/many-volumes.js')).manyVolumes,
   'other-writers': async () => (await import('./bench/other-writers.js')).otherWriters,
   shards: async () => (await import('./bench/shards.js')).sharding,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
