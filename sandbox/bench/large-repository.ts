@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { formatTable } from '../../lib/cli/output/table.js';
-import { costOfIndex } from '../../lib/commands/doctor/checks/index-cost.js';
+import { costOfIndex } from '../../lib/commands/doctor/checks/blob-cost.js';
 import { forgeIndex } from '../forge-index.js';
 import { run } from '../process.js';
 import { Repository } from '../repository.js';

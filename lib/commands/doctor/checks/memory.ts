@@ -5,7 +5,7 @@ import path from 'node:path';
 import { formatBytes } from '../../../log/quantity.js';
 import { failed, ok, warning, type Check, type Finding } from '../check.js';
 import { cacheFolder } from '../../../tools/restic/cache.js';
-import { blobsIn, costOfIndex } from './index-cost.js';
+import { blobsIn, costOfIndex } from './blob-cost.js';
 import { cachedIndex, countIndexFiles } from './repository/facts.js';
 import { repositoryDeadlineMs } from '../setup.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { blobsIn, costOfIndex } from '../../lib/commands/doctor/checks/index-cost.js';
+import { blobsIn, costOfIndex } from '../../lib/commands/doctor/checks/blob-cost.js';
 
 const MB = 1e6;
 
