@@ -1,7 +1,13 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { findManifest, nearestFirst } from '../../lib/repository/saved-manifests.js';
-import type { Restic } from '../../lib/tools/restic/restic.js';
+import { silent } from '../../lib/log/logger.js';
+import { Redactor } from '../../lib/log/redactor.js';
+import { saveManifests, type Manifests } from '../../lib/repository/manifests.js';
+import { findManifest, nearestFirst, readManifests } from '../../lib/repository/saved-manifests.js';
+import { childEnvironment } from '../../lib/tools/process/environment.js';
+import { createExec } from '../../lib/tools/process/exec.js';
+import { Restic } from '../../lib/tools/restic/restic.js';
+import { freshRepository } from '../support/repository.js';
 
 test('the manifests of the run that made a backup come first, also where runs follow each other at once', () => {
   const saved = [0, 8_000, 10_000, 11_000, 90_000].map((time) => ({ id: `at-${time}`, time, cluster: 'c' }));
@@ -46,4 +52,19 @@ describe('the search for a claim', () => {
     expect(first.read).toEqual(['0']);
     expect(await repository([]).search()).toBeNull();
   });
+});
+
+test('those of thousands of claims come back as they were saved', async () => {
+  const repository = await freshRepository();
+  const env = childEnvironment({ ...process.env, ...repository.env });
+  const exec = createExec({ env, log: silent, redactor: new Redactor() });
+  const restic = new Restic(exec, { ...env, ...repository.env }, { upload: null, download: null });
+  const claims = Array.from({ length: 4000 }, (_, index) => ({
+    uid: `uid-${index}`,
+    note: `${index}:`.repeat(200),
+  }));
+  const manifests = { version: 1, cluster: 'c', run: 'r', claims } as unknown as Manifests;
+  const { signal } = new AbortController();
+  const id = await saveManifests(restic, manifests, Date.now(), signal);
+  expect(await readManifests(restic, id, signal)).toEqual(manifests);
 });

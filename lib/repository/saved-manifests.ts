@@ -2,6 +2,7 @@ import type { EpochMs } from '../log/time.js';
 import { CephbackupError, messageOf } from '../errors/error.js';
 import { manifestsFile, manifestsHost, type ClaimManifest, type Manifests } from './manifests.js';
 import { tagValue } from './tags.js';
+import { allBytes } from '../tools/process/flow.js';
 import type { Restic } from '../tools/restic/restic.js';
 import type { ResticSnapshot } from '../tools/restic/snapshot.js';
 
@@ -80,13 +81,13 @@ function* batches(ordered: readonly SavedManifests[]): Generator<readonly SavedM
 
 /** @throws CephbackupError MANIFESTS_INVALID, REPOSITORY_…, RESTIC_FAILED */
 export async function readManifests(restic: Restic, id: string, signal: AbortSignal): Promise<Manifests> {
-  const chunks: Uint8Array[] = [];
+  let text = '';
   const collect = async (stream: AsyncIterable<Uint8Array>) => {
-    for await (const chunk of stream) chunks.push(chunk);
+    text = (await allBytes(stream)).toString();
   };
   await restic.dump(id, manifestsFile, collect, { signal });
   try {
-    const manifests = JSON.parse(Buffer.concat(chunks).toString()) as Partial<Manifests> | null;
+    const manifests = JSON.parse(text) as Partial<Manifests> | null;
     if (manifests?.version !== 1 || !Array.isArray(manifests.claims)) throw new Error('not of version 1');
     return manifests as Manifests;
   } catch (cause) {

@@ -1,5 +1,6 @@
 import { CephbackupError, messageOf } from '../../errors/error.js';
 import type { Piece, Range } from '../../qcow2/index.js';
+import { allBytes } from '../../tools/process/flow.js';
 import type { Restic } from '../../tools/restic/restic.js';
 import {
   diskFolder,
@@ -57,17 +58,17 @@ function misfit(facts: DiskFacts, { segments }: ParentDisk): string | null {
 }
 
 async function dumpFacts(restic: Restic, id: string, signal: AbortSignal): Promise<DiskFacts> {
-  const parts: Uint8Array[] = [];
+  let text = '';
   const path = `/${diskFolder}/${imageFile}`;
   await restic.dump(
     id,
     path,
     async (chunks) => {
-      for await (const chunk of chunks) parts.push(Uint8Array.from(chunk));
+      text = (await allBytes(chunks)).toString();
     },
     { signal, deadlineMs: unlimitedMs },
   );
-  return factsOf(id, Buffer.concat(parts).toString());
+  return factsOf(id, text);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { CephbackupError } from '../../errors/error.js';
 import type { CommandOptions, Exec, NamespaceRef } from '../process/exec.js';
 import { persist, steady, whilePassing } from '../../waiting/persist.js';
+import { allBytes } from '../process/flow.js';
 import { lastLine } from '../process/outcome.js';
 
 /** What a directory is besides its content. */
@@ -62,19 +63,19 @@ export async function readAttributes(
 class ChangedWhileRead extends CephbackupError {}
 
 async function readOnce(exec: Exec, { namespace, path }: Directory, options?: Options) {
-  const chunks: Uint8Array[] = [];
+  let archive: Buffer = Buffer.alloc(0);
   const args = ['--create', '--format=posix', '--no-recursion', ...xattrOptions, '--directory', path, '.'];
   const { exitCode, stderr } = await exec('tar', args, {
     deadlineMs,
     ...(namespace === null ? {} : { namespace }),
     ...options,
     output: async (stream) => {
-      for await (const chunk of stream) chunks.push(chunk);
+      archive = await allBytes(stream);
     },
   });
   const said = lastLine(stderr);
   const changed = exitCode === 1 && said.endsWith(changing);
-  const attributes = exitCode === 0 || changed ? parseEntry(Buffer.concat(chunks)) : null;
+  const attributes = exitCode === 0 || changed ? parseEntry(archive) : null;
   return { attributes, changed, said };
 }
 

@@ -59,6 +59,13 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
   return { done };
 }
 
+/** All that comes, in memory of its own. */
+export async function allBytes(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const copies: Buffer[] = [];
+  for await (const chunk of chunks) copies.push(Buffer.from(chunk));
+  return Buffer.concat(copies);
+}
+
 /**
  * Hands a command's stdout to `consumer`. `stop` is called as soon as that fails, but where all of stdout has come: then
  * only if the command does not end by itself, since how it ends may say more.
