@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,6 +25,10 @@ async function* bytes(total: number, fail: Error | null = null): AsyncGenerator<
   }
   if (fail !== null) throw fail;
 }
+
+const ignore = async (chunks: AsyncIterable<Uint8Array>) => {
+  await count(chunks);
+};
 
 async function count(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   let total = 0;
@@ -74,6 +78,45 @@ describe('bytes through commands', () => {
     expect(given).toBeLessThan(size);
     expect((await slow).exitCode).toBe(0);
   });
+});
+
+test('a flow of many pieces keeps none of them', async () => {
+  const [pieces, before] = [300_000, process.memoryUsage().heapUsed];
+  async function* many() {
+    const piece = Buffer.alloc(64);
+    for (let count = 0; count < pieces; count += 1) {
+      await Promise.resolve();
+      yield piece;
+    }
+  }
+  const { stdout } = await exec('wc', ['-c'], { deadlineMs: 300_000, input: many() });
+  expect(Number(stdout)).toBe(64 * pieces);
+  // 200 bytes of each would be 60 MB.
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
+}, 330_000);
+
+test('who is told to end while a pipe is made starts no command', async () => {
+  const programs = path.join(folder, 'slow-pipes');
+  mkdirSync(programs);
+  const slow = `#!/bin/bash\nsleep 1\nexec /usr/bin/mkfifo "$@"\n`;
+  writeFileSync(path.join(programs, 'mkfifo'), slow, { mode: 0o755 });
+  const env = { PATH: `${programs}:${process.env.PATH ?? ''}`, TMPDIR: folder };
+  const patient = createExec({ env, log: silent, redactor: new Redactor() });
+  const controller = new AbortController();
+  const [ran, open] = [path.join(folder, 'ran'), readdirSync('/proc/self/fd').length];
+  const command = patient('touch', [ran], {
+    deadlineMs,
+    signal: controller.signal,
+    input: bytes(10),
+    output: ignore,
+  });
+  await sleep(300);
+  controller.abort(new Error('told to end'));
+  await expect(command).rejects.toThrow('told to end');
+  expect(existsSync(ran)).toBe(false);
+  expect(readdirSync(folder).filter((name) => name.startsWith('cephbackup-pipe'))).toEqual([]);
+  await sleep(100);
+  expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(open);
 });
 
 describe('what fails first is told', () => {

@@ -23,77 +23,84 @@ import { ceph, freshNamespace } from '../../support/ceph.js';
 import { freshRepository } from '../../support/repository.js';
 import { qemuIo } from '../block-volume.js';
 
-test('a mapped clone that gives nothing any more fails the volume, and nothing of it is left', async () => {
-  const [cluster, place, repository] = await Promise.all([ceph(), freshNamespace(), freshRepository()]);
-  const image = `${place}/disk`;
-  await cluster.createImage(image, '16M');
-  qemuIo(cluster, image, 'write -P 1 0 12M');
-  const env = childEnvironment({ ...process.env, ...repository.env });
-  const exec = createExec({ env, log: silent, redactor: new Redactor() });
-  const rbd = new Rbd(exec, { conf: cluster.conf, user: null, keyring: null, monitors: null });
-  const restic = new Restic(exec, { ...env, ...repository.env }, { upload: null, download: null });
-  const locate = () =>
-    Promise.resolve({ rbd, image: imageSpec('rbd', place.split('/')[1] ?? '', 'disk'), cluster: null });
-  const started = new Map<string, number>();
-  const starting: StartDaemon = (program, args, options) => {
-    const daemon = startDaemon(program, args, options);
-    const all = [program, ...args].join(' ');
-    started.set(all.includes('qemu-storage-daemon') ? 'mapper' : all, daemon.pid);
-    return daemon;
-  };
-  const tools = { exec, startDaemon: starting, env, locate };
-  const driver = new SegmentsDriver({
-    ...tools,
-    mapper: fuse(tools),
-    restic,
-    server: [process.execPath, cephbackupProgram, serveViewCommand],
-    stream: new RbdBlockDriver({ locate, producer: [], temporary: '/tmp' }),
-    fullEveryMs: 0,
-    stalledMs: 3_000,
-  });
-  const scope = new Scope('node', silent);
-  const ignore = () => undefined;
-  const { signal } = new AbortController();
-  const source = await driver.prepare({
-    volume: { details: null } as unknown as PlannedVolume,
-    name: 'cephbackup-00000000-11111111-1',
-    scope,
-    signal,
-    log: silent,
-    step: ignore,
-    warn: ignore,
-    pointInTime: () => 0,
-    takeSnapshot: async (ask) => ask(Date.now, signal).then(Date.now),
-    shares: true,
-    failedLast: false,
-    parent: () => Promise.resolve(null),
-  });
-  // librbd, that is: it answers nothing, and does not end when it is told to.
-  process.kill(-(started.get('mapper') ?? NaN), 'SIGSTOP');
-  const strays: string[] = [];
-  const attempt = {
-    tools: { exec, restic, temporary: '/tmp' },
-    volume: { host: 'tests' },
-    time: Date.now(),
-    activity: { reached: ignore },
-    warn: ignore,
-    stray: (id: string) => strays.push(id),
-    log: silent,
-  } as unknown as Attempt;
-  const saved = save(attempt, { source, tags: ['uid=1'], rules: nothingExcluded, parent: null }, signal);
-  await expect(saved).rejects.toMatchObject({
-    code: 'EXPORT_STALLED',
-    message: expect.stringMatching(
-      /^the mapped clone: nothing came for 0\.05 minutes, at byte 0 of the disk$/,
-    ),
-  });
-  // For as long as Ceph remembers the mapper, which had to be killed, its clone cannot be removed.
-  const left = await scope.release();
-  expect(left.map(({ kind }) => kind)).toEqual(['clone', 'snapshot']);
-  while ((await scope.release()).length > 0) await sleep(1000);
-  // restic is stopped at its first error; where it was faster, what it saved is told.
-  expect((await repository.snapshots()).map(({ id }) => id)).toEqual(strays);
-  expect(await cluster.rbd('ls', place)).toBe('disk\n');
-  expect(await cluster.json('rbd', ['snap', 'ls', image])).toEqual([]);
-  for (const pid of started.values()) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
-}, 300_000);
+// librbd answers nothing, and does not end when it is told to; or it is gone.
+test.each([
+  [
+    'gives nothing any more',
+    'SIGSTOP',
+    'EXPORT_STALLED',
+    /^the mapped clone: nothing came for 0\.05 minutes, at byte 0 of the disk$/,
+  ],
+  ['is gone', 'SIGKILL', 'VIEW_FAILED', /^the view of the disk: the clone cannot be read: /],
+] as const)(
+  'a mapped clone that %s fails the volume, and nothing of it is left',
+  async (_, signalOfMapper, code, message) => {
+    const [cluster, place, repository] = await Promise.all([ceph(), freshNamespace(), freshRepository()]);
+    const image = `${place}/disk`;
+    await cluster.createImage(image, '16M');
+    qemuIo(cluster, image, 'write -P 1 0 12M');
+    const env = childEnvironment({ ...process.env, ...repository.env });
+    const exec = createExec({ env, log: silent, redactor: new Redactor() });
+    const rbd = new Rbd(exec, { conf: cluster.conf, user: null, keyring: null, monitors: null });
+    const restic = new Restic(exec, { ...env, ...repository.env }, { upload: null, download: null });
+    const locate = () =>
+      Promise.resolve({ rbd, image: imageSpec('rbd', place.split('/')[1] ?? '', 'disk'), cluster: null });
+    const started = new Map<string, number>();
+    const starting: StartDaemon = (program, args, options) => {
+      const daemon = startDaemon(program, args, options);
+      const all = [program, ...args].join(' ');
+      started.set(all.includes('qemu-storage-daemon') ? 'mapper' : all, daemon.pid);
+      return daemon;
+    };
+    const tools = { exec, startDaemon: starting, env, locate };
+    const driver = new SegmentsDriver({
+      ...tools,
+      mapper: fuse(tools),
+      restic,
+      server: [process.execPath, cephbackupProgram, serveViewCommand],
+      stream: new RbdBlockDriver({ locate, producer: [], temporary: '/tmp' }),
+      fullEveryMs: 0,
+      stalledMs: 3_000,
+    });
+    const scope = new Scope('node', silent);
+    const ignore = () => undefined;
+    const { signal } = new AbortController();
+    const source = await driver.prepare({
+      volume: { details: null } as unknown as PlannedVolume,
+      name: 'cephbackup-00000000-11111111-1',
+      scope,
+      signal,
+      log: silent,
+      step: ignore,
+      warn: ignore,
+      pointInTime: () => 0,
+      takeSnapshot: async (ask) => ask(Date.now, signal).then(Date.now),
+      shares: true,
+      failedLast: false,
+      parent: () => Promise.resolve(null),
+    });
+    process.kill(-(started.get('mapper') ?? NaN), signalOfMapper);
+    const strays: string[] = [];
+    const attempt = {
+      tools: { exec, restic, temporary: '/tmp' },
+      volume: { host: 'tests' },
+      time: Date.now(),
+      activity: { reached: ignore },
+      warn: ignore,
+      stray: (id: string) => strays.push(id),
+      log: silent,
+    } as unknown as Attempt;
+    const saved = save(attempt, { source, tags: ['uid=1'], rules: nothingExcluded, parent: null }, signal);
+    await expect(saved).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    // For as long as Ceph remembers the mapper, which had to be killed, its clone cannot be removed.
+    const left = await scope.release();
+    expect(left.map(({ kind }) => kind)).toEqual(['clone', 'snapshot']);
+    while ((await scope.release()).length > 0) await sleep(1000);
+    // restic is stopped at its first error; where it was faster, what it saved is told.
+    expect((await repository.snapshots()).map(({ id }) => id)).toEqual(strays);
+    expect(await cluster.rbd('ls', place)).toBe('disk\n');
+    expect(await cluster.json('rbd', ['snap', 'ls', image])).toEqual([]);
+    for (const pid of started.values()) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  },
+  300_000,
+);

@@ -133,7 +133,7 @@ export function sweepers(
 /** Programs that each kind of volume needs. */
 const needs: Record<VolumeKind, readonly string[]> = {
   'rbd-filesystem': ['rbd', 'unshare', 'nsenter', 'mount', 'umount', 'e2fsck', 'od', 'find'],
-  'rbd-block': ['rbd', 'env', 'mkfifo'],
+  'rbd-block': ['rbd', 'env'],
   cephfs: ['ceph', 'unshare', 'nsenter', 'mount', 'umount', 'find', 'ls', 'stat', 'mkdir', 'rmdir'],
 };
 /** What a disk needs beside that, where it is read by segments. */
@@ -151,6 +151,7 @@ export function neededPrograms(
   const wanted = new Set([
     'restic',
     'setpriv',
+    'mkfifo',
     ...[...kinds].flatMap((kind) => needs[kind]),
     ...(kinds.has('rbd-filesystem') && onCorrupt === 'image' ? needs['rbd-block'] : []),
     ...(kinds.has('cephfs') ? cephfsNeeds[cephfsClient ?? 'kernel'] : []),

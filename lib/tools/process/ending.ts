@@ -73,7 +73,8 @@ export class Stopper {
     this.#after(deadlineMs, () => {
       this.stop('late', 'SIGTERM');
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
     try {
       return await Promise.race([this.#ended(), stuck]);
     } finally {

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../log/logger.js';
 import { redactCephKeys, type Redactor } from '../../log/redactor.js';
+import { allOf } from '../../waiting/all-of.js';
 import type { Patience } from '../../waiting/persist.js';
 import { collect } from './collect.js';
 import { Stopper, type Child, type Ending } from './ending.js';
@@ -171,21 +172,34 @@ interface Pipes {
   stdout: number | null;
   /** The command has its ends. */
   handedOver(): void;
+  /** There is no command. */
+  close(): void;
 }
 
-async function openPipes({ input, output, env }: CommandOptions, clean: Environment): Promise<Pipes> {
-  const own = env ?? clean;
-  const into = typeof input === 'object' ? await openPipe(own) : null;
-  const out = output === undefined ? null : await openPipe(own);
-  return {
-    writer: into === null ? null : pipeWriter(into.input),
-    reader: out === null ? null : new PipeReader(out.output),
+/** @param env of children that must know no secret */
+async function openPipes({ input, output, signal }: CommandOptions, env: Environment): Promise<Pipes> {
+  const wanted = [typeof input === 'object', output !== undefined];
+  const [into, out] = await allOf(wanted.map((one) => (one ? openPipe(env) : null)));
+  const theirs = [into?.output, out?.input].filter((fd) => fd !== undefined);
+  const handedOver = () => {
+    for (const fd of theirs.splice(0)) closeSync(fd);
+  };
+  const pipes = {
+    writer: into ? pipeWriter(into.input) : null,
+    reader: out ? new PipeReader(out.output) : null,
     stdin: into?.output ?? null,
     stdout: out?.input ?? null,
-    handedOver: () => {
-      for (const fd of [into?.output, out?.input]) if (fd !== undefined) closeSync(fd);
+    handedOver,
+    close: () => {
+      handedOver();
+      pipes.writer?.destroy();
+      pipes.reader?.destroy();
     },
   };
+  // It may have come meanwhile; from here on who watches the command hears of it.
+  if (signal?.aborted !== true) return pipes;
+  pipes.close();
+  throw signal.reason;
 }
 
 /** The command with what it says: over when it has ended, and nobody can say more in its name. */

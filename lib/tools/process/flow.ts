@@ -23,17 +23,11 @@ const endingGraceMs = 5_000;
  * is called only if the command does not end by that, because what is killed cleans up nothing.
  */
 export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: () => void): Flow {
-  const closed = new Promise<null>((resolve) => {
-    const ended = () => {
-      resolve(null);
-    };
-    stdin.once('error', ended);
-    stdin.once('close', ended);
-  });
+  const reader = new Reader(stdin);
   const iterator = source[Symbol.asyncIterator]();
   const copy = async () => {
     for (;;) {
-      const next = await Promise.race([iterator.next(), closed]);
+      const next = await reader.unlessGone(iterator.next());
       if (next === null) {
         // Not waited for: the source may be waiting for something that never comes.
         void iterator.return?.().catch(() => undefined);
@@ -48,7 +42,7 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
           resolve();
         });
       });
-      await Promise.race([written, closed]);
+      await reader.unlessGone(written);
     }
   };
   const done = copy().catch((error: unknown) => {
@@ -57,6 +51,36 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
     return { error, first: true };
   });
   return { done };
+}
+
+/** Whoever reads what is written, and may be gone at any time. */
+class Reader {
+  #gone = false;
+  /** Of the one wait that there is: a race with a promise that settles at the end would keep all that ever raced. */
+  #wake: () => void = () => undefined;
+
+  constructor(stdin: Writable) {
+    const ended = () => {
+      this.#gone = true;
+      this.#wake();
+    };
+    stdin.once('error', ended);
+    stdin.once('close', ended);
+  }
+
+  /** What the promise comes to, or null as soon as nobody reads any more. */
+  unlessGone<T>(promise: Promise<T>): Promise<T | null> {
+    if (this.#gone) {
+      promise.catch(() => undefined);
+      return Promise.resolve(null);
+    }
+    return new Promise((resolve, reject) => {
+      this.#wake = () => {
+        resolve(null);
+      };
+      promise.then(resolve, reject);
+    });
+  }
 }
 
 /** All that comes, in memory of its own. */

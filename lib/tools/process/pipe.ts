@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from 'node:net';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { CephbackupError, messageOf } from '../../errors/error.js';
 import type { Environment } from './environment.js';
-
-const runFile = promisify(execFile);
+import { resolveProgram } from './launch.js';
 
 /** Descriptors of both ends of a kernel pipe: what is written to `input` is read from `output`. */
 export interface KernelPipe {
@@ -37,9 +36,13 @@ export function mkfifoArgs(name: string): string[] {
 export function openEnds(name: string): KernelPipe {
   // Opening one end waits for the other, unless both are opened together.
   const both = openSync(name, 'r+');
+  let output: number | null = null;
   try {
-    const output = openSync(name, 'r');
+    output = openSync(name, 'r');
     return { output, input: openSync(name, 'w') };
+  } catch (thrown) {
+    if (output !== null) closeSync(output);
+    throw thrown;
   } finally {
     closeSync(both);
   }
@@ -49,20 +52,37 @@ export function openEnds(name: string): KernelPipe {
  * A pipe to or from a child. Node itself connects children by sockets, which no program can open by a path (`/dev/stdin`), and
  * gives each piece that it reads from them memory of its own.
  *
- * @throws CephbackupError COMMAND_FAILED
+ * @throws CephbackupError TOOL_MISSING, COMMAND_FAILED
  */
 export async function openPipe(env: Environment): Promise<KernelPipe> {
   const name = pipeName(env);
   try {
-    await runFile('mkfifo', mkfifoArgs(name), { env, timeout: pipeDeadlineMs, killSignal: 'SIGKILL' });
+    await makeFifo(name, env);
     return openEnds(name);
   } catch (thrown) {
+    if (thrown instanceof CephbackupError) throw thrown;
     throw new CephbackupError('COMMAND_FAILED', `no pipe for a command: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   } finally {
     rmSync(name, { force: true });
   }
+}
+
+/** A process group of its own: what ends the program must not end this instead. */
+async function makeFifo(name: string, env: Environment): Promise<void> {
+  const args = ['--pdeathsig', 'KILL', '--', resolveProgram('mkfifo', env.PATH), ...mkfifoArgs(name)];
+  const child = spawn('setpriv', args, {
+    env,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: pipeDeadlineMs,
+    killSignal: 'SIGKILL',
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  if (code !== 0) throw new Error(`mkfifo: ${said.trim()} (${signal ?? `exit code ${String(code)}`})`);
 }
 
 /** The end of a pipe that is written to; closes it when it is destroyed. */

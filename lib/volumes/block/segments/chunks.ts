@@ -1,3 +1,4 @@
+import { messageOf } from '../../../errors/error.js';
 import { within } from '../../../waiting/within.js';
 import type { ReadImage } from './view.js';
 
@@ -9,12 +10,13 @@ const mostChunks = 6;
 /** Fills a buffer with the disk's bytes from an offset on. */
 export type ReadDisk = (into: Buffer, offset: number) => Promise<void>;
 
-/** A disk that gives nothing. */
-export interface Standstill {
+/** A disk that does not give what is asked of it: whoever reads gets an error, and these are told why. */
+export interface Trouble {
   /** So long one read is waited for. */
   afterMs: number;
-  /** Is told from where nothing came. */
-  seen: (offset: number) => void;
+  /** Nothing came from there. */
+  stalled: (offset: number) => void;
+  failed: (why: string) => void;
 }
 
 /** What is read of which disk. */
@@ -41,7 +43,7 @@ export class ChunkReader {
 
   constructor(
     private readonly disk: ChunkedDisk,
-    private readonly still: Standstill,
+    private readonly trouble: Trouble,
   ) {
     const { expected } = disk;
     this.#following = new Map(expected.slice(1).map((next, at) => [expected[at] ?? next, next]));
@@ -79,6 +81,8 @@ export class ChunkReader {
     this.#chunks.delete(number);
     const chunk = held ?? this.#load(number);
     this.#chunks.set(number, chunk);
+    // Whoever asks again asks the disk.
+    chunk.catch(() => this.#chunks.get(number) === chunk && this.#chunks.delete(number));
     for (const oldest of this.#chunks.keys()) {
       if (this.#chunks.size <= mostChunks) break;
       this.#chunks.delete(oldest);
@@ -98,8 +102,13 @@ export class ChunkReader {
 
   /** Whoever waits for what does not come gets an error; the read itself cannot be given up. */
   #inTime<T>(offset: number, read: Promise<T>): Promise<T> {
-    return within(read, this.still.afterMs, () => {
-      this.still.seen(offset);
+    const { afterMs, stalled, failed } = this.trouble;
+    // Also where it comes too late.
+    read.catch((thrown: unknown) => {
+      failed(messageOf(thrown));
+    });
+    return within(read, afterMs, () => {
+      stalled(offset);
       throw new Error('the disk stands still');
     });
   }

@@ -221,6 +221,7 @@ export class SegmentsDriver implements VolumeDriver {
       onNeed: () => {
         if (started !== null) void map(started);
       },
+      onFailure: (error) => failures.push(error),
       onStall: (offset) =>
         failures.push(stalled('the mapped clone', stalledMs, `at byte ${offset} of the disk`)),
     });

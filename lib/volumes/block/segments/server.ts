@@ -2,6 +2,7 @@ import { open, read } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { messageOf } from '../../../errors/error.js';
 import { connectionDescriptor } from '../../../fuse/mount.js';
 import { serve } from '../../../fuse/server.js';
 import { connectNbd } from '../../../nbd/client.js';
@@ -35,8 +36,8 @@ export interface ViewReport {
 /**
  * The server of a block volume's view: it runs in the volume's mount namespace, over a FUSE filesystem that is mounted
  * already. Lines come by stdin: the plan, `disk ` and where it can be read, `begin` (restic is about to read), and `report`; lines
- * go by stdout: `ready`, `need` (a disk, because something is read), `stalled OFFSET` (a read that takes too long), `begun`, and
- * the report.
+ * go by stdout: `ready`, `need` (a disk, because something is read), `stalled OFFSET` (a read that takes too long), `failed WHY`
+ * (one that failed), `begun`, and the report.
  *
  * @returns the exit code, once nothing is mounted any more
  */
@@ -44,7 +45,7 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
   let haveDisk: (disk: Promise<ReadDisk>) => void = () => undefined;
   const disk = new Promise<ReadDisk>((resolve) => (haveDisk = resolve));
   let needed = false;
-  let served: { view: SegmentView; reader: ChunkReader } | null = null;
+  let served: { view: SegmentView; reader: ChunkReader; sizeBytes: number } | null = null;
   const say = (line: string) => output.write(`${line}\n`);
   const askForDisk = () => {
     if (!needed) say('need');
@@ -60,15 +61,22 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
       const expected = plan.segments.filter(({ read }) => read).map(({ index }) => index);
       const reader = new ChunkReader(
         { sizeBytes, segmentBytes, expected, open: askForDisk },
-        { afterMs: plan.stalledMs, seen: (offset) => say(`stalled ${offset}`) },
+        {
+          afterMs: plan.stalledMs,
+          stalled: (offset) => say(`stalled ${offset}`),
+          failed: (why) => say(`failed ${why}`),
+        },
       );
       const view = new SegmentView(plan.facts, plan.segments, reader.read, plan.imageTime);
-      served = { view, reader };
+      served = { view, reader, sizeBytes };
       say('ready');
       void serve(connectionDescriptor, view).then(ended);
     } else if (line.startsWith('disk ')) {
       needed = true;
-      haveDisk(openDisk(JSON.parse(line.slice('disk '.length)) as ReadableDisk));
+      const opened = openDisk(JSON.parse(line.slice('disk '.length)) as ReadableDisk, served.sizeBytes);
+      // Nobody may be reading yet.
+      opened.catch((thrown: unknown) => say(`failed ${messageOf(thrown)}`));
+      haveDisk(opened);
     } else if (line === 'begin') {
       served.view.begin();
       say('begun');
@@ -82,9 +90,11 @@ export async function serveView(input: Readable, output: Writable): Promise<numb
   return 0;
 }
 
-async function openDisk(disk: ReadableDisk): Promise<ReadDisk> {
+async function openDisk(disk: ReadableDisk, sizeBytes: number): Promise<ReadDisk> {
   if ('socket' in disk) {
     const served = await connectNbd(disk.socket, disk.export);
+    if (served.sizeBytes !== sizeBytes)
+      throw new Error(`the disk has ${served.sizeBytes} bytes instead of ${sizeBytes}`);
     return (into, offset) => served.read(into, offset);
   }
   const descriptor = await openFile(disk.device, 'r');

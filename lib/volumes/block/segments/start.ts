@@ -29,6 +29,8 @@ export interface ViewRequest {
   onNeed: () => void;
   /** Called where the disk stands still, with the offset that is waited for; whoever reads has an error by then. */
   onStall: (offset: number) => void;
+  /** Called where the disk cannot be read; whoever reads has an error, too. */
+  onFailure: (error: CephbackupError) => void;
 }
 
 /** Mounts the view at `volumeDirectory`, served by a process of its own. @throws CephbackupError VIEW_FAILED */
@@ -44,6 +46,8 @@ export async function startView(request: ViewRequest): Promise<ViewProcess> {
       const [word = ''] = line.split(' ', 1);
       if (word === 'need') request.onNeed();
       if (word === 'stalled') request.onStall(Number(line.slice(word.length + 1)));
+      if (word === 'failed')
+        request.onFailure(failed(`the clone cannot be read: ${line.slice(word.length + 1)}`));
       waiting.get(word)?.(line.slice(word.length + 1));
     },
   });
