@@ -80,6 +80,14 @@ describe('bytes through commands', () => {
   });
 });
 
+test('a command may open its input when all of it has come, and it may be nothing', async () => {
+  const late = script('late', 'sleep 1; exec 3</dev/stdin; head -c 3 <&3');
+  const { stdout } = await exec(late, [], { deadlineMs, input: bytes(3), inputStaysOpen: true });
+  expect(stdout).toBe('\0\0\0');
+  const { exitCode } = await exec('cat', [], { deadlineMs, input: bytes(0) });
+  expect(exitCode).toBe(0);
+});
+
 test('a flow of many pieces keeps none of them', async () => {
   const [pieces, before] = [300_000, process.memoryUsage().heapUsed];
   async function* many() {

@@ -33,6 +33,11 @@ export interface CommandOptions {
    */
   input?: string | AsyncIterable<Uint8Array>;
   /**
+   * The command knows by what it reads where its input ends, which stays open as long as it runs. For those that open
+   * `/dev/stdin`: if nobody can write to a pipe any more, that waits for somebody who can, for ever.
+   */
+  inputStaysOpen?: boolean;
+  /**
    * Takes stdout, which then flows no faster than it is taken; each chunk is valid until the next is asked for. Where it
    * fails, the command is stopped.
    */
@@ -222,12 +227,16 @@ function whole(child: Child, { writer, reader }: Pipes): Child {
   };
 }
 
-function startFlows({ writer, reader }: Pipes, { input, output }: CommandOptions, stop: Stopper): Flow[] {
+function startFlows(
+  { writer, reader }: Pipes,
+  { input, inputStaysOpen = false, output }: CommandOptions,
+  stop: Stopper,
+): Flow[] {
   const end = () => {
     stop.stop('enough', 'SIGINT');
   };
   const flows: Flow[] = [];
-  if (typeof input === 'object' && writer !== null) flows.push(feed(writer, input, end));
+  if (typeof input === 'object' && writer !== null) flows.push(feed(writer, input, inputStaysOpen, end));
   if (output !== undefined && reader !== null) flows.push(drain(reader, output, end));
   return flows;
 }

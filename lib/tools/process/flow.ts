@@ -21,8 +21,15 @@ const endingGraceMs = 5_000;
  * Writes `source` to a command's stdin as fast as it reads; each piece is written before the next is asked for. A command
  * that ends before it has read everything is no failure here: its exit code tells. Where the source fails, stdin ends; `stop`
  * is called only if the command does not end by that, because what is killed cleans up nothing.
+ *
+ * @param staysOpen stdin does not end with the source, but only where that fails
  */
-export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: () => void): Flow {
+export function feed(
+  stdin: Writable,
+  source: AsyncIterable<Uint8Array>,
+  staysOpen: boolean,
+  stop: () => void,
+): Flow {
   const reader = new Reader(stdin);
   const iterator = source[Symbol.asyncIterator]();
   const copy = async () => {
@@ -34,7 +41,7 @@ export function feed(stdin: Writable, source: AsyncIterable<Uint8Array>, stop: (
         return null;
       }
       if (next.done === true) {
-        stdin.end();
+        if (!staysOpen) stdin.end();
         return null;
       }
       const written = new Promise<void>((resolve) => {

@@ -64,6 +64,8 @@ export class RbdWriter {
     const result = await this.exec('rbd', args, {
       deadlineMs: unlimitedMs,
       ...options,
+      // It ends with the record that says so.
+      inputStaysOpen: true,
       input: stream,
     });
     if (result.exitCode !== 0)
