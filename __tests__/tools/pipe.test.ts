@@ -10,6 +10,7 @@ import { Random } from '../qcow2/random.js';
 
 const env = { PATH: process.env.PATH ?? '' };
 const exec = createExec({ env, log: silent, redactor: new Redactor() });
+const mkfifo = (args: string[]) => exec('mkfifo', args, { deadlineMs: 60_000 });
 const random = new Random(29);
 
 async function* pieces(hash: ReturnType<typeof createHash>, total: number) {
@@ -46,7 +47,7 @@ test('bytes of both directions are what they were, although all memory is used a
 }, 180_000);
 
 test('what comes while nobody asks waits, and none of it is lost', async () => {
-  const { input, output } = await openPipe(env);
+  const { input, output } = await openPipe(env, mkfifo);
   const reader = new PipeReader(output);
   const said = exec('sh', ['-c', 'head -c 3000000 /dev/zero | tr "\\0" x; printf end'], {
     deadlineMs: 60_000,
@@ -69,7 +70,7 @@ test('what comes while nobody asks waits, and none of it is lost', async () => {
 });
 
 test('a pipe that is closed before its end is no end', async () => {
-  const { input, output } = await openPipe(env);
+  const { input, output } = await openPipe(env, mkfifo);
   const reader = new PipeReader(output);
   const next = reader.next();
   reader.destroy();

@@ -36,7 +36,7 @@ export class CommandFailure extends CephbackupError {
 const stuckAfterMs = 5_000;
 
 /** What this module uses of execa's subprocess. */
-export interface Child extends PromiseLike<{ exitCode?: number; signal?: string }> {
+interface Child {
   readonly pid?: number;
   /** Null until it has ended by itself. */
   readonly exitCode: number | null;
@@ -53,6 +53,8 @@ export class Stopper {
 
   constructor(
     private readonly child: Child,
+    /** Settles when it has ended, and all of its output has come. */
+    private readonly end: PromiseLike<{ exitCode?: number; signal?: string }>,
     private readonly killGraceMs: number,
   ) {}
 
@@ -106,7 +108,7 @@ export class Stopper {
   }
 
   async #ended(): Promise<Ending> {
-    const { exitCode = null, signal = null } = await this.child;
+    const { exitCode = null, signal = null } = await this.end;
     if (this.#cause !== null) return { how: this.#cause, exitCode };
     if (exitCode !== null) return { how: 'exited', exitCode };
     return signal === null ? { how: 'unstartable' } : { how: 'killed', signal };

@@ -2,15 +2,14 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../log/logger.js';
 import { redactCephKeys, type Redactor } from '../../log/redactor.js';
-import { allOf } from '../../waiting/all-of.js';
 import type { Patience } from '../../waiting/persist.js';
 import { collect } from './collect.js';
-import { Stopper, type Child, type Ending } from './ending.js';
+import { Stopper, type Ending } from './ending.js';
 import type { Environment } from './environment.js';
 import { drain, feed, type Flow, type FlowFailure } from './flow.js';
 import { resolveProgram, wrapper } from './launch.js';
 import { exitCodeOf, shownCommand } from './outcome.js';
-import { openPipe, PipeReader, pipeWriter } from './pipe.js';
+import { openPipe, pipeDeadlineMs, PipeReader, pipeWriter, type KernelPipe } from './pipe.js';
 
 /** A private mount namespace, kept alive by the process `pid`. */
 export interface NamespaceRef {
@@ -114,7 +113,9 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
     const { execa } = await import('execa');
     await options.beforeAttempt?.();
     options.signal?.throwIfAborted();
-    const pipes = await openPipes(options, env);
+    const aborted = options.signal === undefined ? {} : { signal: options.signal };
+    const mkfifo = (names: string[]) => exec('mkfifo', names, { deadlineMs: pipeDeadlineMs, ...aborted });
+    const pipes = await openPipes(options, () => openPipe(env, mkfifo));
     log.debug('command starts', { command: shown });
     const started = performance.now();
     const child = execa('setpriv', argv, {
@@ -132,8 +133,8 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       ...(typeof options.input === 'string' ? { input: options.input } : {}),
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
-    pipes.handedOver();
-    const stop = new Stopper(whole(child, pipes), options.killGraceMs ?? 5_000);
+    for (const fd of [pipes.stdin, pipes.stdout]) if (fd !== null) closeSync(fd);
+    const stop = new Stopper(child, endOf(child, pipes), options.killGraceMs ?? 5_000);
     const said = [child.stdout, child.stderr].filter((stream) => stream !== null);
     if (options.silenceMs !== undefined) stop.watchSilence(said, options.silenceMs);
     const flows = startFlows(pipes, options, stop);
@@ -175,56 +176,25 @@ interface Pipes {
   reader: PipeReader | null;
   stdin: number | null;
   stdout: number | null;
-  /** The command has its ends. */
-  handedOver(): void;
-  /** There is no command. */
-  close(): void;
 }
 
-/** @param env of children that must know no secret */
-async function openPipes({ input, output, signal }: CommandOptions, env: Environment): Promise<Pipes> {
-  const wanted = [typeof input === 'object', output !== undefined];
-  const [into, out] = await allOf(wanted.map((one) => (one ? openPipe(env) : null)));
-  const theirs = [into?.output, out?.input].filter((fd) => fd !== undefined);
-  const handedOver = () => {
-    for (const fd of theirs.splice(0)) closeSync(fd);
-  };
-  const pipes = {
-    writer: into ? pipeWriter(into.input) : null,
-    reader: out ? new PipeReader(out.output) : null,
+async function openPipes({ input, output }: CommandOptions, open: () => Promise<KernelPipe>): Promise<Pipes> {
+  const into = typeof input === 'object' ? await open() : null;
+  const out = output === undefined ? null : await open();
+  return {
+    writer: into === null ? null : pipeWriter(into.input),
+    reader: out === null ? null : new PipeReader(out.output),
     stdin: into?.output ?? null,
     stdout: out?.input ?? null,
-    handedOver,
-    close: () => {
-      handedOver();
-      pipes.writer?.destroy();
-      pipes.reader?.destroy();
-    },
   };
-  // It may have come meanwhile; from here on who watches the command hears of it.
-  if (signal?.aborted !== true) return pipes;
-  pipes.close();
-  throw signal.reason;
 }
 
-/** The command with what it says: over when it has ended, and nobody can say more in its name. */
-function whole(child: Child, { writer, reader }: Pipes): Child {
-  const over = (async () => {
-    const end = await child;
-    writer?.destroy();
-    await reader?.over;
-    return end;
-  })();
-  return {
-    ...(child.pid === undefined ? {} : { pid: child.pid }),
-    get exitCode() {
-      return child.exitCode;
-    },
-    get signalCode() {
-      return child.signalCode;
-    },
-    then: (...settled) => over.then(...settled),
-  };
+/** How a command ended, once nobody can say more in its name. */
+async function endOf<End>(child: PromiseLike<End>, { writer, reader }: Pipes): Promise<End> {
+  const end = await child;
+  writer?.destroy();
+  await reader?.over;
+  return end;
 }
 
 function startFlows(

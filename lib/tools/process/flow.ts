@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { unlessAborted } from '../../waiting/within.js';
 import type { PipeReader } from './pipe.js';
 
 /** What went wrong on this program's side of a flow. */
@@ -30,64 +31,39 @@ export function feed(
   staysOpen: boolean,
   stop: () => void,
 ): Flow {
-  const reader = new Reader(stdin);
+  const gone = new AbortController();
+  const ended = () => {
+    gone.abort();
+  };
+  stdin.once('error', ended);
+  stdin.once('close', ended);
   const iterator = source[Symbol.asyncIterator]();
   const copy = async () => {
     for (;;) {
-      const next = await reader.unlessGone(iterator.next());
-      if (next === null) {
-        // Not waited for: the source may be waiting for something that never comes.
-        void iterator.return?.().catch(() => undefined);
-        return null;
-      }
-      if (next.done === true) {
-        if (!staysOpen) stdin.end();
-        return null;
-      }
-      const written = new Promise<void>((resolve) => {
+      gone.signal.throwIfAborted();
+      const next = await unlessAborted(iterator.next(), gone.signal);
+      if (next.done === true) break;
+      // Also called where stdin is closed before.
+      await new Promise<void>((resolve) => {
         stdin.write(next.value, () => {
           resolve();
         });
       });
-      await reader.unlessGone(written);
     }
+    if (!staysOpen) stdin.end();
+    return null;
   };
   const done = copy().catch((error: unknown) => {
+    if (error === gone.signal.reason) {
+      // Not waited for: the source may be waiting for something that never comes.
+      void iterator.return?.().catch(() => undefined);
+      return null;
+    }
     stdin.end();
     setTimeout(stop, endingGraceMs).unref();
     return { error, first: true };
   });
   return { done };
-}
-
-/** Whoever reads what is written, and may be gone at any time. */
-class Reader {
-  #gone = false;
-  /** Of the one wait that there is: a race with a promise that settles at the end would keep all that ever raced. */
-  #wake: () => void = () => undefined;
-
-  constructor(stdin: Writable) {
-    const ended = () => {
-      this.#gone = true;
-      this.#wake();
-    };
-    stdin.once('error', ended);
-    stdin.once('close', ended);
-  }
-
-  /** What the promise comes to, or null as soon as nobody reads any more. */
-  unlessGone<T>(promise: Promise<T>): Promise<T | null> {
-    if (this.#gone) {
-      promise.catch(() => undefined);
-      return Promise.resolve(null);
-    }
-    return new Promise((resolve, reject) => {
-      this.#wake = () => {
-        resolve(null);
-      };
-      promise.then(resolve, reject);
-    });
-  }
 }
 
 /** All that comes, in memory of its own. */

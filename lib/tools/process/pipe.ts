@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from 'node:net';
 import path from 'node:path';
-import { CephbackupError, messageOf } from '../../errors/error.js';
+import { CephbackupError } from '../../errors/error.js';
 import type { Environment } from './environment.js';
-import { resolveProgram } from './launch.js';
+import type { CommandResult } from './exec.js';
+import { lastLine } from './outcome.js';
 
 /** Descriptors of both ends of a kernel pipe: what is written to `input` is read from `output`. */
 export interface KernelPipe {
@@ -52,37 +51,21 @@ export function openEnds(name: string): KernelPipe {
  * A pipe to or from a child. Node itself connects children by sockets, which no program can open by a path (`/dev/stdin`), and
  * gives each piece that it reads from them memory of its own.
  *
- * @throws CephbackupError TOOL_MISSING, COMMAND_FAILED
+ * @param mkfifo runs that program
+ * @throws CephbackupError COMMAND_FAILED, or what `mkfifo` throws
  */
-export async function openPipe(env: Environment): Promise<KernelPipe> {
+export async function openPipe(
+  env: Environment,
+  mkfifo: (args: string[]) => Promise<CommandResult>,
+): Promise<KernelPipe> {
   const name = pipeName(env);
   try {
-    await makeFifo(name, env);
+    const { exitCode, stderr } = await mkfifo(mkfifoArgs(name));
+    if (exitCode !== 0) throw new CephbackupError('COMMAND_FAILED', `mkfifo: ${lastLine(stderr)}`);
     return openEnds(name);
-  } catch (thrown) {
-    if (thrown instanceof CephbackupError) throw thrown;
-    throw new CephbackupError('COMMAND_FAILED', `no pipe for a command: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
   } finally {
     rmSync(name, { force: true });
   }
-}
-
-/** A process group of its own: what ends the program must not end this instead. */
-async function makeFifo(name: string, env: Environment): Promise<void> {
-  const args = ['--pdeathsig', 'KILL', '--', resolveProgram('mkfifo', env.PATH), ...mkfifoArgs(name)];
-  const child = spawn('setpriv', args, {
-    env,
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: pipeDeadlineMs,
-    killSignal: 'SIGKILL',
-  });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  if (code !== 0) throw new Error(`mkfifo: ${said.trim()} (${signal ?? `exit code ${String(code)}`})`);
 }
 
 /** The end of a pipe that is written to; closes it when it is destroyed. */

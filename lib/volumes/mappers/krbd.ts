@@ -6,32 +6,27 @@ import { kernelAtLeast } from '../../tools/node/mount.js';
 import { stateDirectory } from '../../tools/node/namespace.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { Rbd } from '../../tools/rbd/images.js';
-import {
-  cloneFeatures,
-  openMapped,
-  type MappedDevice,
-  type Mapper,
-  type MapperTools,
-  type MapRequest,
-} from './mapper.js';
+import { cloneFeatures, type Mapper, type MapperTools, type MapRequest } from './mapper.js';
 
 /** The kernel's own RBD client. A mapping is global to the node and outlives its process: the sweep knows it, too. */
 export function krbd({ exec }: MapperTools): Mapper {
-  const map = async (request: MapRequest): Promise<MappedDevice> => {
-    const { image, rbd, scope, cluster, signal, mapOptions = [] } = request;
-    scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => unmapAll(rbd, image));
-    const name = path.basename(await rbd.mapping.map(image, mapOptions, { signal }));
-    const number = await deviceNumber(name);
-    const node = `${stateDirectory}/${name}`;
-    await makeNode(exec, request, node, number);
-    return {
-      path: node,
-      loop: false,
-      // The number may belong to another mapping by now.
-      isBelow: async (majorMinor) => majorMinor === number && (await deviceNumber(name)) === number,
-    };
+  return {
+    cloneFeatures: featuresOfKernel,
+    async map(request) {
+      const { image, rbd, scope, cluster, signal, mapOptions = [] } = request;
+      scope.add({ kind: 'mapping', name: formatImage(image), cluster }, () => unmapAll(rbd, image));
+      const name = path.basename(await rbd.mapping.map(image, mapOptions, { signal }));
+      const number = await deviceNumber(name);
+      const node = `${stateDirectory}/${name}`;
+      await makeNode(exec, request, node, number);
+      return {
+        path: node,
+        loop: false,
+        // The number may belong to another mapping by now.
+        isBelow: async (majorMinor) => majorMinor === number && (await deviceNumber(name)) === number,
+      };
+    },
   };
-  return { cloneFeatures: featuresOfKernel, map, open: openMapped(map) };
 }
 
 /** Bits of the features that a kernel may lack, as it prints them [drivers/block/rbd.c, `supported_features`]. */

@@ -36,13 +36,13 @@ export interface Mapper {
   cloneFeatures(): Promise<readonly string[]>;
   /** Registers its undo in `request.scope`. @throws CephbackupError MAP_FAILED … */
   map(request: MapRequest): Promise<MappedDevice>;
-  /** The same for an image that is only read, in large pieces. */
-  open(request: MapRequest): Promise<ReadableDisk>;
+  /** The same for an image that is only read, in large pieces; where a device is as good, there is none. */
+  open?(request: MapRequest): Promise<ReadableDisk>;
 }
 
-/** For devices of the kernel, which are as good for both. */
-export function openMapped(map: Mapper['map']): Mapper['open'] {
-  return async (request) => ({ device: (await map(request)).path });
+/** Makes an image readable by the best that the mapper has. @throws CephbackupError MAP_FAILED … */
+export async function openImage(mapper: Mapper, request: MapRequest): Promise<ReadableDisk> {
+  return (await mapper.open?.(request)) ?? { device: (await mapper.map(request)).path };
 }
 
 export interface MapperTools {

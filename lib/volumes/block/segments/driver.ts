@@ -12,7 +12,7 @@ import { formatImage } from '../../../tools/rbd/image-spec.js';
 import type { Restic } from '../../../tools/restic/restic.js';
 import { allOf } from '../../../waiting/all-of.js';
 import type { VolumeDriver, VolumeJob } from '../../driver.js';
-import type { Mapper, ReadableDisk } from '../../mappers/mapper.js';
+import { openImage, type Mapper, type ReadableDisk } from '../../mappers/mapper.js';
 import type { LocateImage } from '../../rbd/image.js';
 import { removeOwnSnapshot } from '../../rbd/own-snapshot.js';
 import {
@@ -284,7 +284,7 @@ export class SegmentsDriver implements VolumeDriver {
     const features = await this.tools.mapper.cloneFeatures();
     // Nothing is written to it, so that it needs no pool for data.
     await rbd.clone(image, name, clone, { features, dataPool: null }, { signal });
-    return this.tools.mapper.open({
+    return openImage(this.tools.mapper, {
       image: clone,
       rbd,
       namespace,
