@@ -1,11 +1,10 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { beforeAll, expect, test } from '@jest/globals';
 import { writeUnnamedFile } from '../../lib/tools/process/unnamed-file.js';
 import { writeFilesystem } from '../../sandbox/ceph.js';
-import { run } from '../../sandbox/process.js';
 import { Scenario, type SeededClaim } from '../support/scenario.js';
-import { atEnd, temporaryFolder } from '../support/temporary.js';
+import { smallFilesystem } from '../support/temporary.js';
 
 let scenario: Scenario;
 let files: SeededClaim;
@@ -19,10 +18,7 @@ beforeAll(async () => {
     scenario.claim('files', { fill }),
     scenario.claim('disk', { volumeMode: 'Block', fill }),
   ]);
-  full = await temporaryFolder('full');
-  await mkdir(full, { recursive: true });
-  await run('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'tmpfs', full]);
-  atEnd(() => run('umount', [full]));
+  full = await smallFilesystem('1M');
 });
 
 test.each([

@@ -10,7 +10,7 @@ import { createExec } from '../../lib/tools/process/exec.js';
 import { Rbd } from '../../lib/tools/rbd/images.js';
 import { nbd } from '../../lib/volumes/mappers/nbd.js';
 import { searchPath } from '../../sandbox/tools.js';
-import { temporaryFolder } from '../support/temporary.js';
+import { atEnd, temporaryFolder } from '../support/temporary.js';
 
 test('an rbd-nbd that does not map is not waited for by a volume that is to end, and dies with it', async () => {
   const folder = await temporaryFolder('nbd');
@@ -29,6 +29,8 @@ test('an rbd-nbd that does not map is not waited for by a volume that is to end,
     startDaemon: (...request) => {
       const daemon = startDaemon(...request);
       pids.push(daemon.pid);
+      // Where the test fails, too: jest would wait for it.
+      atEnd(() => daemon.stop());
       setTimeout(() => {
         stop.abort(new Error('told to end'));
       }, 100);
@@ -48,4 +50,4 @@ test('an rbd-nbd that does not map is not waited for by a volume that is to end,
   await expect(mapped).rejects.toThrow('told to end');
   expect(await scope.release()).toEqual([]);
   for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
-});
+}, 120_000);
