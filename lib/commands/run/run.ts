@@ -1,5 +1,4 @@
 import type { EpochMs } from '../../log/time.js';
-import { unlessNone } from '../../cli/values.js';
 import { setMaxListeners } from 'node:events';
 import type { RunValues } from './options.js';
 import { asCephbackupError, CephbackupError } from '../../errors/error.js';
@@ -33,6 +32,7 @@ import { RunManifests } from './manifests.js';
 import { askCluster, askRepository } from './probe.js';
 import { reportRun, unusable, type Ended } from './report.js';
 import { clusterRecorder } from './recorder.js';
+import { volumeTimeoutMs } from '../shared/options/volume-timeout.js';
 import type { OpeningRepository } from '../shared/repository.js';
 import { Pace } from '../../waiting/pace.js';
 import { outageOf } from './outage.js';
@@ -184,7 +184,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       driverFor: drivers(context, clientsFor, restic),
       clusterName: cluster.name,
       node: hostname,
-      volumeTimeoutMs: unlessNone(options.volumeTimeout ?? defaultVolumeTimeoutMs),
+      volumeTimeoutMs: volumeTimeoutMs(options),
       onCorrupt: options.onCorrupt ?? 'fail',
       exclude: { caches: options.excludeCaches === true, ifPresent: options.excludeIfPresent },
       temporary: context.env.TMPDIR ?? '/tmp',
@@ -240,13 +240,6 @@ async function locksLeft(restic: Restic, node: string): Promise<Leftover[]> {
   const cure = 'let these credentials delete below locks/, since nobody can prune while locks lie there';
   return [{ kind: 'lock', name: names.join(', '), cluster: null, node, reason: `${reason}: ${cure}` }];
 }
-
-/**
- * Longer than what can be read in a day's run takes, and shorter than a day: a volume that never ends, of holes or of a
- * disk that hangs, leaves its slot to others and is marked as failed before the next run begins. What restic has saved
- * until then need not be saved again.
- */
-const defaultVolumeTimeoutMs = 20 * 3_600_000;
 
 /** What the plan would be if nothing narrowed it, `--opt-in` included: others may back up what this run does not. */
 function everyClaim(

@@ -7,6 +7,7 @@ import type { Exec } from '../../tools/process/exec.js';
 import { lastLine } from '../../tools/process/outcome.js';
 import type { BackupSummary } from '../../tools/restic/restic.js';
 import type { ResticSnapshot } from '../../tools/restic/snapshot.js';
+import { unlimitedMs } from '../../waiting/deadline.js';
 import type { Attempt } from './attempt.js';
 import { refuseEverythingExcluded } from './everything-excluded.js';
 import type { Prepared } from './prepare.js';
@@ -24,8 +25,11 @@ export interface ProvenBackup {
   bytesRead: number | null;
 }
 
-/** How long each command may take that proves a snapshot which restic has saved. */
-const proofLimitMs = 900_000;
+/**
+ * For so long a snapshot that restic has saved is waited for with nothing heard: restic itself asks a repository that is
+ * away for 15 minutes.
+ */
+const proofLimitMs = 20 * 60_000;
 
 /** Proves what restic has saved, and releases the volume meanwhile. What cannot be proven is a stray. */
 export async function proveAndUnwind(
@@ -98,9 +102,9 @@ async function confirmSource(
   return entries;
 }
 
-/** Files and directories directly below the volume's root. */
+/** Files and directories directly below the volume's root: as long as more are found, nothing ends it. */
 async function rootEntries(exec: Exec, { namespace, path }: DirectorySource): Promise<number> {
-  const options = { namespace, deadlineMs: proofLimitMs };
+  const options = { namespace, deadlineMs: unlimitedMs, silenceMs: proofLimitMs };
   const each = ['-type', 'f,d', '-printf', 'x'];
   const { stdout, stderr, exitCode } = await findBelow(exec, { directory: path, depth: 1 }, each, options);
   if (exitCode !== 0)

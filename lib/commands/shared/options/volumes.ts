@@ -1,5 +1,6 @@
 import type { Definitions } from '../../../cli/options.js';
 import { duration, integer, matching, oneOf, size, text } from '../../../cli/values.js';
+import { defaultVolumeTimeoutHours } from './volume-timeout.js';
 
 export const cephUserName = /^(?!client\.)[A-Za-z0-9_.-]+$/;
 
@@ -14,7 +15,7 @@ export const volumeOptions = {
   volumeTimeout: {
     flag: '--volume-timeout',
     placeholder: 'DURATION',
-    description: 'limit for each volume (default: 20h; 0s: none)',
+    description: `limit for each volume (default: ${defaultVolumeTimeoutHours}h; 0s: none)`,
     parse: duration,
   },
   mapper: {
