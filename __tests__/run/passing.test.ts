@@ -6,11 +6,13 @@ import { expectCleanWorld } from '../support/world.js';
 
 let scenario: Scenario;
 let claim: SeededClaim;
+let disk: SeededClaim;
 const only = ({ namespace, name }: SeededClaim) => ['--pvc', `${namespace}/${name}`];
 
 beforeAll(async () => {
   scenario = await Scenario.create({ standIn: true });
   claim = await scenario.claim('data', { fill: (root) => writeFile(path.join(root, 'f'), 'data') });
+  disk = await scenario.claim('disk', { volumeMode: 'Block' });
 });
 
 describe('what passes by itself', () => {
@@ -59,6 +61,38 @@ describe('what passes by itself', () => {
     });
     expect(report.code).toBe(0);
     expect(report.stderr).toContain('saved manifests');
+  });
+
+  test.each([
+    ['files', () => claim],
+    ['a disk', () => disk],
+  ])('a repository that refuses connections while it is opened for %s is opened in a moment', async (_, of) => {
+    const refused = {
+      exitCode: 1,
+      stderr:
+        'Fatal: unable to open config file: Head "http://127.0.0.1:9/config": dial tcp 127.0.0.1:9: connect: connection refused',
+      times: 2,
+    };
+    const report = await scenario.run({
+      args: only(of()),
+      faults: [{ program: 'restic', when: `backup*pvc=${of().name}*`, mode: 'fail', ...refused }],
+    });
+    expect(report.volume(of())).toMatchObject({ error: null });
+    expect(report.code).toBe(0);
+    expect(report.warnings).toEqual([expect.stringMatching(/^waited \d+ s: the repository does not answer/)]);
+  });
+
+  test('a repository that refuses connections later is not waited for once more: restic did so', async () => {
+    const refused = {
+      exitCode: 1,
+      stderr: 'Fatal: unable to save snapshot: dial tcp 127.0.0.1:9: connect: connection refused',
+      once: true,
+    };
+    const report = await scenario.run({
+      args: [...only(disk), '--patience', '1s'],
+      faults: [{ program: 'restic', when: `backup*pvc=${disk.name}*`, mode: 'fail', ...refused }],
+    });
+    expect(report.volume(disk)).toMatchObject({ error: { code: 'REPOSITORY_UNREACHABLE' } });
   });
 
   test('manifests that cannot be saved at all are exit 3, and the volumes are backed up', async () => {

@@ -22,7 +22,7 @@ export interface BackupRequest {
   /** What is left out of a filesystem, and a folder for temporary files; default: nothing. */
   excludes?: { rules: ExcludeRules; temporary: string };
   deadlineMs: number;
-  /** For a source that reads the same each time; default: this is the only attempt. */
+  /** For what may be read again; default: this is the only attempt. */
   patience?: CommandPatience;
   signal: AbortSignal;
   /** Called now and then. */

@@ -14,6 +14,7 @@ import { toldBy } from '../../repository/told.js';
 import { contentOf, type Content } from '../../restore/target.js';
 import { removeScratch } from '../../restore/scratch.js';
 import { Scope } from '../../ownership/scope.js';
+import { abandoned, ownName } from '../../tools/process/abandoned.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';
 import { formatImage } from '../../tools/rbd/image-spec.js';
@@ -103,8 +104,12 @@ async function intoImage(
   await examineImage(job, target);
 }
 
+/** Of folders that hold what was restored; those of a drill that was killed go with the next one. */
+const scratchPrefix = 'cephbackup-drill-';
+
 async function intoFolder({ context, content, exactSize, job }: Drill): Promise<void> {
-  const scratch = await mkdtemp(path.join(tmpdir(), 'cephbackup-drill-'));
+  await Promise.all(abandoned(tmpdir(), scratchPrefix).map((old) => rm(old, { recursive: true, force: true })));
+  const scratch = await mkdtemp(path.join(tmpdir(), `${scratchPrefix}${ownName()}-`));
   try {
     if (content === 'disk') {
       await diskToFile(job, { path: path.join(scratch, 'disk'), format: 'raw' }, { exactSize });

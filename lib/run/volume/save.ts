@@ -1,6 +1,6 @@
 import { asCephbackupError } from '../../errors/error.js';
 import { BackupError, backupSource } from '../../repository/backup.js';
-import { isLockLost } from '../../tools/restic/errors.js';
+import { isLockLost, notOpened } from '../../tools/restic/errors.js';
 import type { BackupSummary } from '../../tools/restic/restic.js';
 import { unlimitedMs } from '../../waiting/deadline.js';
 import type { Attempt } from './attempt.js';
@@ -95,6 +95,8 @@ function saveAsIs(
     excludes: { rules, temporary: tools.temporary },
     parent,
     deadlineMs: unlimitedMs,
+    // Later, restic itself tries again for 15 minutes: what it reads is not read twice for that.
+    patience: { ownRetries: true, ifSaid: notOpened },
     onProgress: (progress) => {
       activity.reached({ ...progress, totalBytes: progress.totalBytes ?? expected });
     },

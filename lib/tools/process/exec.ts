@@ -66,6 +66,8 @@ export interface CommandOptions {
 export interface CommandPatience extends Partial<Patience> {
   /** Says what is waited for where the answer to this one command passes by itself, although it is none of the table's. */
   passes?: (result: CommandResult) => string | null;
+  /** What an answer of the table must say, too, to be waited for; default: nothing more. */
+  ifSaid?: RegExp;
   /** Whether the program, where it tries again by itself, is let do so for as long as it likes. */
   ownRetries?: true;
 }

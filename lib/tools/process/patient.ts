@@ -61,7 +61,8 @@ function causeOf(program: string, end: Ended<CommandResult>, { patience }: Comma
   const what = end.ok ? patience?.passes?.(end.value) : undefined;
   if (what != null) return { what, most: Infinity };
   const answer = answerOf(program, end);
-  const row = answer === null ? null : passing(answer);
+  if (answer === null || patience?.ifSaid?.test(answer.stderr) === false) return null;
+  const row = passing(answer);
   return row === null ? null : { what: row.what, most: row.most ?? Infinity };
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from 'node:net';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
+import { abandoned, ownName } from './abandoned.js';
 import type { Environment } from './environment.js';
 import type { CommandResult } from './exec.js';
 import { lastLine } from './outcome.js';
@@ -19,12 +20,30 @@ export const pipeBytes = 64 * 1024;
 /** To make a pipe, on a machine that has hardly any time for it. */
 export const pipeDeadlineMs = 60_000;
 
+const prefix = 'cephbackup-pipe-';
+/** The folders from which this process has removed the pipes of killed ones. */
+const tidied = new Set<string>();
+
 /**
- * Where a pipe gets the name that it loses at once: Node cannot make one without. It has no folder of its own, which would
- * be left by a program that is ended while mkfifo takes its time.
+ * Where a pipe gets the name that it loses at once: Node cannot make one without. A program that is killed between the two
+ * leaves it to the next one.
  */
 export function pipeName({ TMPDIR = '/tmp' }: Environment): string {
-  return path.join(TMPDIR, `cephbackup-pipe-${randomUUID()}`);
+  if (!tidied.has(TMPDIR)) {
+    tidied.add(TMPDIR);
+    tidy(TMPDIR);
+  }
+  return path.join(TMPDIR, `${prefix}${ownName()}-${randomUUID()}`);
+}
+
+function tidy(folder: string): void {
+  for (const pipe of abandoned(folder, prefix)) {
+    try {
+      unlinkSync(pipe);
+    } catch {
+      // Another program was quicker, or it is no pipe.
+    }
+  }
 }
 
 export function mkfifoArgs(name: string): string[] {

@@ -38,6 +38,12 @@ const texts: [RegExp, ErrorCode][] = [
   ],
 ];
 
+/**
+ * restic could not even open the repository, or not lock it: nothing was read or saved yet
+ * [restic cmd/restic/global.go, OpenRepository; cmd/restic/lock.go].
+ */
+export const notOpened = /^(Fatal: )?unable to (open (config file|repository)|create lock)\b/m;
+
 /** Whether restic complains about what is in the repository, and not about what it should do with it. */
 export function isDamage(text: string): boolean {
   return damage.test(text);
