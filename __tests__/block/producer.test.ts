@@ -62,6 +62,15 @@ describe('the producer fails, and says why', () => {
     expect(faults.hits).toBe(2);
   });
 
+  test.each(['garbage', 'truncate'] as const)(
+    'where the last look at its snapshot has no sense: %s',
+    async (mode) => {
+      const faults = new FaultyPrograms([{ program: 'rbd', when: '*snap ls*', mode }]);
+      const produced = produce(prepared, folder, { searchPath: faults.path });
+      await expect(produced).rejects.toMatchObject({ code: 'COMMAND_OUTPUT_INVALID' });
+    },
+  );
+
   test('where rbd stands still; not where it does so once at its beginning, nor where its reader is slow', async () => {
     // Real exports begin within it on any machine; all cases wait at the same time.
     const stalledMs = 40_000;

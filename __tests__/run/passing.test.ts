@@ -66,21 +66,26 @@ describe('what passes by itself', () => {
   test.each([
     ['files', () => claim],
     ['a disk', () => disk],
-  ])('a repository that refuses connections while it is opened for %s is opened in a moment', async (_, of) => {
-    const refused = {
-      exitCode: 1,
-      stderr:
-        'Fatal: unable to open config file: Head "http://127.0.0.1:9/config": dial tcp 127.0.0.1:9: connect: connection refused',
-      times: 2,
-    };
-    const report = await scenario.run({
-      args: only(of()),
-      faults: [{ program: 'restic', when: `backup*pvc=${of().name}*`, mode: 'fail', ...refused }],
-    });
-    expect(report.volume(of())).toMatchObject({ error: null });
-    expect(report.code).toBe(0);
-    expect(report.warnings).toEqual([expect.stringMatching(/^waited \d+ s: the repository does not answer/)]);
-  });
+  ])(
+    'a repository that refuses connections while it is opened for %s is opened in a moment',
+    async (_, of) => {
+      const refused = {
+        exitCode: 1,
+        stderr:
+          'Fatal: unable to open config file: Head "http://127.0.0.1:9/config": dial tcp 127.0.0.1:9: connect: connection refused',
+        times: 2,
+      };
+      const report = await scenario.run({
+        args: only(of()),
+        faults: [{ program: 'restic', when: `backup*pvc=${of().name}*`, mode: 'fail', ...refused }],
+      });
+      expect(report.volume(of())).toMatchObject({ error: null });
+      expect(report.code).toBe(0);
+      expect(report.warnings).toEqual([
+        expect.stringMatching(/^waited \d+ s: the repository does not answer/),
+      ]);
+    },
+  );
 
   test('a repository that refuses connections later is not waited for once more: restic did so', async () => {
     const refused = {

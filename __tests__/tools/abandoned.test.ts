@@ -36,7 +36,9 @@ test('what a process left that is gone is told from all else', async () => {
     ],
   };
   for (const name of [...names.left, ...names.kept]) writeFileSync(path.join(folder, name), '');
-  expect(abandoned(folder, 'x-').toSorted()).toEqual(names.left.map((name) => path.join(folder, name)).toSorted());
+  expect(abandoned(folder, 'x-').toSorted()).toEqual(
+    names.left.map((name) => path.join(folder, name)).toSorted(),
+  );
 });
 
 test('the first pipe of a program removes those of killed ones, and only them', async () => {

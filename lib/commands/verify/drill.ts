@@ -108,7 +108,9 @@ async function intoImage(
 const scratchPrefix = 'cephbackup-drill-';
 
 async function intoFolder({ context, content, exactSize, job }: Drill): Promise<void> {
-  await Promise.all(abandoned(tmpdir(), scratchPrefix).map((old) => rm(old, { recursive: true, force: true })));
+  await Promise.all(
+    abandoned(tmpdir(), scratchPrefix).map((old) => rm(old, { recursive: true, force: true })),
+  );
   const scratch = await mkdtemp(path.join(tmpdir(), `${scratchPrefix}${ownName()}-`));
   try {
     if (content === 'disk') {

@@ -11,6 +11,7 @@ import {
   type StreamedCommand,
   type StreamEnd,
 } from '../../tools/process/stream.js';
+import { parseJsonObjects } from '../../tools/process/json.js';
 import { passing } from '../../waiting/passing.js';
 import { nextPause } from '../../waiting/persist.js';
 import { Coverage } from './coverage.js';
@@ -131,13 +132,11 @@ function stoodStill({ silenceMs, extents }: ExportPlan, bytes: number): Cephback
   return stalled('rbd export-diff', silenceMs, `after ${bytes} of ${extents.bytes} bytes; it was ended`);
 }
 
-/** @throws CephbackupError SNAPSHOT_VANISHED where the name stands for nothing, or for another snapshot */
+/** @throws CephbackupError COMMAND_…; SNAPSHOT_VANISHED where the name stands for nothing, or for another snapshot */
 function confirmSnapshot(plan: ExportPlan, env: Environment): void {
   const options = { env, deadlineMs: snapListDeadlineMs, patience };
   const listed = runBlockingPatiently('rbd', plan.snapListArgs, options);
-  const found = (JSON.parse(listed) as { id: number; name: string }[]).find(
-    ({ name }) => name === plan.snapshot,
-  );
+  const found = parseJsonObjects(listed, 'rbd snap ls').find(({ name }) => name === plan.snapshot);
   if (found?.id === plan.snapshotId) return;
   throw new CephbackupError(
     'SNAPSHOT_VANISHED',
