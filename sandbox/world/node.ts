@@ -110,8 +110,19 @@ function processes(temporary: string): string[] {
   return pids.flatMap((pid) => {
     if (!readOrNothing(`/proc/${pid}/environ`).split('\0').includes(mark)) return [];
     const command = readOrNothing(`/proc/${pid}/cmdline`);
+    if (isWaitingForItself(pid, command)) return [];
     return [`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`];
   });
+}
+
+/**
+ * ceph-fuse now and then runs `mount -o remount` on itself. With libfuse 2 that child has `/dev/fuse` open, so that it
+ * keeps its own filesystem alive: where ceph-fuse is killed at that very moment, the child waits for its answer for ever, and
+ * no signal ends it. (libfuse 3, which the image has, opens the device with O_CLOEXEC; lib/mount.c.)
+ */
+function isWaitingForItself(pid: string, command: string): boolean {
+  const isRemount = /(^|\/)mount\0-i\0-o\0remount\0/.test(command);
+  return isRemount && /^State:\tD/m.test(readOrNothing(`/proc/${pid}/status`));
 }
 
 /** Nothing where it is no more. */
