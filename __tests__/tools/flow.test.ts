@@ -243,3 +243,54 @@ test('an abort ends a flow from both sides', async () => {
   }, 200);
   await expect(running).rejects.toThrow('stopped');
 });
+
+describe('a reader that hangs on the last of what a command has said, after its end', () => {
+  const hangs = (taken: AsyncIterator<Uint8Array>[]) => async (chunks: AsyncIterable<Uint8Array>) => {
+    const iterator = chunks[Symbol.asyncIterator]();
+    taken.push(iterator);
+    await iterator.next();
+    await new Promise(() => undefined);
+  };
+
+  test('is not waited for once the command would have been told to end, and gets nothing more', async () => {
+    const abort = new AbortController();
+    const taken: AsyncIterator<Uint8Array>[] = [];
+    const running = exec('head', ['-c', '200000', '/dev/zero'], {
+      deadlineMs,
+      output: hangs(taken),
+      signal: abort.signal,
+      killGraceMs: 200,
+    });
+    await sleep(1_000);
+    abort.abort(new Error('told to end'));
+    await expect(running).rejects.toThrow('told to end');
+    await expect(taken[0]?.next()).rejects.toThrow('the pipe was closed');
+  });
+
+  test('is not waited for beyond the deadline', async () => {
+    const running = exec('head', ['-c', '200000', '/dev/zero'], {
+      deadlineMs: 2_000,
+      output: hangs([]),
+      killGraceMs: 200,
+    });
+    await expect(running).rejects.toMatchObject({ code: 'COMMAND_TIMEOUT' });
+  });
+
+  test('may come to its end in the time that a command has for that', async () => {
+    const abort = new AbortController();
+    let done = false;
+    const output = async (chunks: AsyncIterable<Uint8Array>) => {
+      await count(chunks);
+      abort.abort(new Error('told to end'));
+      await sleep(300);
+      done = true;
+    };
+    // Whether the command had ended before it was told to is left open.
+    await exec('head', ['-c', '200000', '/dev/zero'], { deadlineMs, output, signal: abort.signal }).catch(
+      (thrown: unknown) => {
+        expect(String(thrown)).toContain('told to end');
+      },
+    );
+    expect(done).toBe(true);
+  });
+});

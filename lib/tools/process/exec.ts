@@ -1,8 +1,11 @@
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { CephbackupError } from '../../errors/error.js';
 import type { Logger } from '../../log/logger.js';
 import { redactCephKeys, type Redactor } from '../../log/redactor.js';
+import { deadline } from '../../waiting/deadline.js';
 import type { Patience } from '../../waiting/persist.js';
+import { unlessAborted, within } from '../../waiting/within.js';
 import { collect } from './collect.js';
 import { Stopper, type Ending } from './ending.js';
 import type { Environment } from './environment.js';
@@ -97,6 +100,7 @@ export type Exec = (
 
 const defaultStdoutLimitBytes = 64 * 1024 * 1024;
 const stderrLimitBytes = 64 * 1024;
+const defaultKillGraceMs = 5_000;
 
 export interface ExecDependencies {
   env: Environment;
@@ -136,7 +140,7 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       ...(options.cwd !== undefined && options.namespace === undefined ? { cwd: options.cwd } : {}),
     });
     for (const fd of [pipes.stdin, pipes.stdout]) if (fd !== null) closeSync(fd);
-    const stop = new Stopper(child, endOf(child, pipes), options.killGraceMs ?? 5_000);
+    const stop = new Stopper(child, endOf(child, pipes), options.killGraceMs ?? defaultKillGraceMs);
     const said = [child.stdout, child.stderr].filter((stream) => stream !== null);
     if (options.silenceMs !== undefined) stop.watchSilence(said, options.silenceMs);
     const flows = startFlows(pipes, options, stop);
@@ -162,12 +166,14 @@ export function createExec({ env, log, redactor }: ExecDependencies): Exec {
       });
     const stderr = collect(child.stderr, onLine, stop, stderrLimitBytes, 'tail');
     const ending = await stop.supervise(options.deadlineMs, options.signal, options.finishMs);
-    const failure = await endOfFlows([pipes.writer, pipes.reader, child.stdout, child.stderr], flows, ending);
+    const ends = [pipes.writer, pipes.reader, child.stdout, child.stderr];
+    const leftMs = options.deadlineMs - (performance.now() - started);
+    const flowed = await endOfFlows(ends, flows, ending, leftMs, options);
     const seconds = (performance.now() - started) / 1000;
     const output = redactor.redact(stderr());
     const exitCode = 'exitCode' in ending ? ending.exitCode : null;
     log.debug('command ended', { command: shown, exitCode, seconds: Number(seconds.toFixed(3)) });
-    const code = exitCodeOf(ending, failure, { shown, output, options, stdoutLimitBytes });
+    const code = exitCodeOf(flowed.ending, flowed.failure, { shown, output, options, stdoutLimitBytes });
     return { exitCode: code, stdout: stdout(), stderr: output, seconds };
   };
 }
@@ -213,16 +219,36 @@ function startFlows(
   return flows;
 }
 
-/** What went wrong first in what flowed. Nothing ends the flows of a command that is stuck: they are cut off. */
+/**
+ * What went wrong first in what flowed. Nothing ends the flows of a command that is stuck: they are cut off. A reader here
+ * that hangs on a command's last words, when that has ended, is waited for as long as the command would have been.
+ */
 async function endOfFlows(
   pipes: readonly ({ destroy(): unknown } | null)[],
   flows: readonly Flow[],
-  { how }: Ending,
-): Promise<FlowFailure | undefined> {
-  if (how === 'stuck') {
+  ending: Ending,
+  leftMs: number,
+  { signal, finishMs = 0, killGraceMs = defaultKillGraceMs }: CommandOptions,
+): Promise<{ ending: Ending; failure?: FlowFailure | undefined }> {
+  const cutOff = (why: Ending) => {
     for (const pipe of pipes) pipe?.destroy();
-    return undefined;
+    return { ending: why };
+  };
+  if (ending.how === 'stuck') return cutOff(ending);
+  const all = Promise.all(flows.map(({ done }) => done)).then((ends) => ({
+    ending,
+    failure: ends.find((end) => end !== null) ?? undefined,
+  }));
+  const exitCode = 'exitCode' in ending ? ending.exitCode : null;
+  const late = new CephbackupError('COMMAND_TIMEOUT', 'what it said was not read in time');
+  const limit = deadline(leftMs, () => late, signal ?? new AbortController().signal);
+  try {
+    return await unlessAborted(all, limit.signal);
+  } catch (thrown) {
+    const how = thrown === late ? 'late' : 'aborted';
+    const graceMs = how === 'late' ? killGraceMs : finishMs + killGraceMs;
+    return await within(all, graceMs, () => cutOff({ how, exitCode }));
+  } finally {
+    limit.clear();
   }
-  const ends = await Promise.all(flows.map(({ done }) => done));
-  return ends.find((end) => end !== null) ?? undefined;
 }

@@ -133,7 +133,7 @@ export class PipeReader implements AsyncIterableIterator<Uint8Array> {
       });
       this.#socket.on('error', (error) => (this.#failure = error));
       this.#socket.on('close', () => {
-        this.#failure ??= new Error('the pipe was closed');
+        this.#failure ??= closed();
         this.#wake();
         resolve();
       });
@@ -170,8 +170,13 @@ export class PipeReader implements AsyncIterableIterator<Uint8Array> {
     return this;
   }
 
+  /** Nobody is given anything more, also of what has come; that is no end. */
   destroy(): void {
+    this.#pieces.length = 0;
+    this.ended = false;
+    this.#failure ??= closed();
     this.#socket.destroy();
+    this.#wake();
   }
 
   /** Returns whether there is room for another piece. */
@@ -182,4 +187,8 @@ export class PipeReader implements AsyncIterableIterator<Uint8Array> {
     this.#wake();
     return this.#pieces.length + 1 < slots;
   }
+}
+
+function closed(): Error {
+  return new Error('the pipe was closed');
 }
