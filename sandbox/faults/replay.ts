@@ -204,7 +204,7 @@ export class Replay {
     // Where it succeeded, told of nothing left and left nothing, it is as it would be after another run.
     const untouched = result.code === 0 && scope.told.length === 0 && met && one.chance > alwaysAgain;
     if (untouched) this.#last = after;
-    else problems.push(...(await this.#again(world, trial, killed)));
+    else problems.push(...(await this.#again(world, trial, { killed, left: scope.told.length > 0 })));
     await trial.end?.();
     // Where something is wrong, the next case begins with what there is.
     if (problems.length > 0) this.#world = null;
@@ -296,13 +296,17 @@ export class Replay {
   }
 
   /** Once more, without a fault: the world must be as if there had been none. */
-  async #again(world: World, trial: Trial, killed: boolean): Promise<string[]> {
+  async #again(
+    world: World,
+    trial: Trial,
+    { killed, left }: { killed: boolean; left: boolean },
+  ): Promise<string[]> {
     const { bed, subject } = this;
     await bed.expireLease();
     await bed.breakLocks(trial.repository);
     if (killed) await bed.forgetDeadClients();
     // What a drill has left is for whoever cleans up.
-    if (killed && subject.command === 'verify') await succeed(bed, ['cleanup']);
+    if ((killed || left) && subject.command === 'verify') await succeed(bed, ['cleanup']);
     const result = await this.#start(trial, trial.again ?? trial.args).result;
     const problems = judgeAnswer(subject.command, result, { ends: null, secrets: bed.secrets });
     if (result.code !== 0) problems.push(`exit code ${result.code}: ${result.stderr.slice(-3000)}`);
