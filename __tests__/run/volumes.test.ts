@@ -264,6 +264,28 @@ test('an old restic is refused by name before anything is touched', async () => 
   await expectCleanWorld(before, scenario.worldScope);
 });
 
+test.each([
+  ['nothing', ':', 'exit code 0: no message'],
+  ['why it cannot', 'echo "no memory" >&2; exit 2', 'exit code 2: no memory'],
+  ['nothing any more', 'kill -KILL $$', 'SIGKILL'],
+])(
+  'with a restic that says %s where its version is asked for no volume is begun',
+  async (_, says, message) => {
+    const folder = await temporaryFolder('silent-restic');
+    const script = `#!/bin/bash\n[ "$1" != version ] || { ${says}; exit; }\nexec ${resticProgram} "$@"\n`;
+    await writeFile(path.join(folder, 'restic'), script, { mode: 0o755 });
+    const before = await scenario.world();
+    const result = await scenario.cephbackup(['run', '-o', 'json'], {
+      env: { PATH: `${folder}:${process.env.PATH ?? ''}` },
+    });
+    expect(result.code).toBe(3);
+    expect(result.json).toMatchObject({
+      error: { code: 'RESTIC_UNUSABLE', message: expect.stringContaining(message) as unknown as string },
+    });
+    await expectCleanWorld(before, scenario.worldScope);
+  },
+);
+
 test('nor does an old restic that has begun to open the repository leave its lock there', async () => {
   const folder = await temporaryFolder('slow-restic');
   const locks = path.join(scenario.repository.env.RESTIC_REPOSITORY, 'locks');

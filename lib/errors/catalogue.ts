@@ -75,6 +75,10 @@ export const catalogue = {
   ),
 
   // The repository
+  RESTIC_UNUSABLE: entry(
+    'unusable',
+    'The program `restic` that comes first on PATH does not say which version it is. Run `restic version`; install restic 0.17 or newer (0.19 is recommended) if that says nothing either.',
+  ),
   REPOSITORY_MISSING: entry(
     'unusable',
     'Check RESTIC_REPOSITORY; create a new repository with `restic init`.',

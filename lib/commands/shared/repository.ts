@@ -29,7 +29,7 @@ export function resticOf(
 /** The oldest restic with exit codes for what can go wrong, and `--stdin-from-command`. */
 const oldest = [0, 17] as const;
 
-/** @throws CephbackupError RESTIC_TOO_OLD */
+/** @throws CephbackupError RESTIC_TOO_OLD, RESTIC_UNUSABLE */
 export async function requireRestic(restic: Restic, signal: AbortSignal): Promise<void> {
   const [major, minor, patch] = await restic.version({ signal });
   if (major > oldest[0] || minor >= oldest[1]) return;

@@ -1,7 +1,9 @@
 import { CephbackupError } from '../../errors/error.js';
+import { CommandFailure } from '../process/ending.js';
 import { belowResticArgv, type Environment } from '../process/environment.js';
 import type { CommandOptions, CommandResult, Exec } from '../process/exec.js';
 import { asObject, parseJson, parseJsonObjects } from '../process/json.js';
+import { lastLine } from '../process/outcome.js';
 import type { CacheKeeper } from './cache.js';
 import { asLateAnswer, readError, repositoryError } from './errors.js';
 import { locksLeftIn } from './locks.js';
@@ -103,12 +105,19 @@ export class Restic {
     return cache == null ? work() : cache.during(work);
   }
 
-  /** E.g. `[0, 19, 1]`. @throws CephbackupError COMMAND_OUTPUT_INVALID */
+  /** E.g. `[0, 19, 1]`. @throws CephbackupError RESTIC_UNUSABLE */
   async version(options?: Partial<CommandOptions>): Promise<[number, number, number]> {
-    const { stdout } = await this.run(['version'], { patience: {}, ...options });
+    const { exitCode, stdout, stderr } = await this.run(['version'], { patience: {}, ...options }).catch(
+      (thrown: unknown) => {
+        if (!(thrown instanceof CommandFailure)) throw thrown;
+        throw new CephbackupError('RESTIC_UNUSABLE', thrown.message, { cause: thrown });
+      },
+    );
     const match = /^restic (\d+)\.(\d+)(?:\.(\d+))?/.exec(stdout);
-    if (match === null)
-      throw new CephbackupError('COMMAND_OUTPUT_INVALID', 'restic version: no version in its output');
+    if (match === null) {
+      const said = `no version in its output, exit code ${exitCode}: ${lastLine(stderr)}`;
+      throw new CephbackupError('RESTIC_UNUSABLE', `restic version: ${said}`);
+    }
     return [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)];
   }
 
