@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createSubvolume, mountImage, writeFilesystem, type CephCluster } from '../../sandbox/ceph.js';
 import { run } from '../../sandbox/process.js';
 import { observeWorld, worldChanges, type World, type WorldScope } from '../../sandbox/world.js';
 import { ceph, freshGroup, freshNamespace } from '../support/ceph.js';
+import { attachLoopDevice, end } from '../support/loop-device.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { expectCleanWorld } from '../support/world.js';
 
@@ -119,14 +121,15 @@ describe('a world that is not as it was', () => {
   });
 
   test('has a loop device that nobody mounted', async () => {
-    const file = `${await temporaryFolder()}/disk`;
-    await writeFile(file, Buffer.alloc(1024 ** 2));
-    const device = (await run('losetup', ['--find', '--show', file])).trim();
+    const { device, file, program, detach } = await attachLoopDevice(scope.temporary);
     try {
-      expect(await changes()).toEqual([`+ loop device ${device.slice(5)} of ${file}`]);
+      const seen = await changes();
+      expect(seen).toContain(`+ loop device ${device.slice(5)} of ${file}`);
       await expect(expectCleanWorld(before, scope, 0)).rejects.toThrow('loop device');
     } finally {
-      await run('losetup', ['--detach', device]);
+      await detach();
+      await end(program);
+      await rm(path.dirname(file), { recursive: true });
     }
     await expectCleanWorld(before, scope);
   });

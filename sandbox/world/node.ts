@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { checkout } from '../checkout.js';
+import { loopDevices } from './loop-devices.js';
+import { processIds, readOrNothing, runsFor } from './processes.js';
 
 export interface NodeScope {
   /** Mounts count that have one of these in them. */
@@ -15,7 +14,7 @@ export interface NodeScope {
 export async function observeNode({ words, temporary }: NodeScope): Promise<string[]> {
   const parts = await Promise.all([
     mounts(words),
-    loopDevices(),
+    loopDevices(temporary),
     mappedDevices(),
     ...(temporary === null ? [] : [processes(temporary), files(temporary)]),
   ]);
@@ -45,47 +44,6 @@ function withoutCheckout(text: string): string {
   return text.replaceAll(checkout, '');
 }
 
-/** Milliseconds that a loop device stays idle before it counts as left. */
-const idleFor = 2_000;
-
-/**
- * Loop devices that are attached but not mounted by anybody, in whatever namespace. A mounted one goes with the
- * namespace of its mount, whose processes are looked for by themselves; others on this machine may have such. Theirs are
- * also idle for a moment, as `mount -o loop` has attached and not yet mounted them: what is left stays so.
- */
-async function loopDevices(): Promise<string[]> {
-  const end = performance.now() + idleFor;
-  let idle = await idleLoopDevices();
-  while (idle.length > 0 && performance.now() < end) {
-    await sleep(100);
-    const now = new Set(await idleLoopDevices());
-    idle = idle.filter((device) => now.has(device));
-  }
-  return idle;
-}
-
-async function idleLoopDevices(): Promise<string[]> {
-  const names = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
-  const mounted = await mountedDevices();
-  const idle = await Promise.all(
-    names.map(async (name) => {
-      const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => null);
-      return file === null || mounted.has(name) ? [] : [`loop device ${name} of ${file.trim()}`];
-    }),
-  );
-  return idle.flat();
-}
-
-/**
- * As the kernel's filesystems name them, whoever mounted them. To open one exclusively would tell as well, and make
- * somebody's `mount` of it fail meanwhile.
- */
-async function mountedDevices(): Promise<Set<string>> {
-  const list = (folder: string) => readdir(path.join('/sys/fs', folder)).catch(() => []);
-  const btrfs = (await list('btrfs')).map((id) => list(path.join('btrfs', id, 'devices')));
-  return new Set((await Promise.all([list('ext4'), list('xfs'), ...btrfs])).flat());
-}
-
 async function mappedDevices(): Promise<string[]> {
   const rbd = await readdir('/sys/bus/rbd/devices').catch(() => []);
   const block = await readdir('/sys/block');
@@ -105,10 +63,8 @@ async function mappedDevices(): Promise<string[]> {
  * read in a moment; a thousand of them, by threads, would take seconds.
  */
 function processes(temporary: string): string[] {
-  const mark = `TMPDIR=${temporary}`;
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  return pids.flatMap((pid) => {
-    if (!readOrNothing(`/proc/${pid}/environ`).split('\0').includes(mark)) return [];
+  return processIds().flatMap((pid) => {
+    if (!runsFor(pid, temporary)) return [];
     const command = readOrNothing(`/proc/${pid}/cmdline`);
     if (isWaitingForItself(pid, command)) return [];
     return [`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 200)}`];
@@ -123,15 +79,6 @@ function processes(temporary: string): string[] {
 function isWaitingForItself(pid: string, command: string): boolean {
   const isRemount = /(^|\/)mount\0-i\0-o\0remount\0/.test(command);
   return isRemount && /^State:\tD/m.test(readOrNothing(`/proc/${pid}/status`));
-}
-
-/** Nothing where it is no more. */
-function readOrNothing(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 async function files(folder: string): Promise<string[]> {
