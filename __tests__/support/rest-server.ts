@@ -20,6 +20,8 @@ export interface RestCall {
 export class RestServer {
   /** Called, and waited for, after each call was carried out, before it is answered. */
   onCall: (call: RestCall) => void | Promise<void> = () => undefined;
+  /** Called when a call was answered. */
+  onAnswered: (call: RestCall) => void = () => undefined;
   /** As an append-only server: nothing is deleted but locks. */
   appendOnly = false;
   /** As a bucket whose credentials may not delete: not even locks. */
@@ -71,6 +73,9 @@ export class RestServer {
       return;
     } else if (method === 'DELETE') await rm(file);
     await this.onCall({ method, type });
+    response.once('finish', () => {
+      this.onAnswered({ method, type });
+    });
     if (method !== 'GET' && method !== 'HEAD') {
       response.writeHead(200).end();
       return;

@@ -35,6 +35,25 @@ describe('the limits of restic', () => {
   });
 });
 
+describe("another's lock is waited for", () => {
+  test.each([
+    [null, '120s'],
+    [1_800_000, '1800s'],
+    [0, '0s'],
+  ])('by every restic that makes one; asked for: %s ms', async (lockPatienceMs, time) => {
+    const { exec, calls } = recording();
+    const restic = new Restic(exec, {}, { upload: null, download: null, lockPatienceMs });
+    await restic.snapshots([]);
+    await restic.survey();
+    await restic.backup(['--', '.'], {});
+    await restic.restore(['id'], {});
+    await restic.list('id', null, {});
+    await restic.dump('id', '/file', () => Promise.resolve());
+    expect(calls.map(([command]) => command)).toHaveLength(6);
+    for (const argv of calls) expect(argv).toContain(`--retry-lock=${time}`);
+  });
+});
+
 const trace =
   '\ngithub.com/restic/restic/internal/repository.(*Repository).LoadBlob\n\tgithub.com/restic/restic/internal/repository/repository.go:249' +
   '\nruntime.goexit\n\truntime/asm_amd64.s:1771';
