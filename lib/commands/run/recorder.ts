@@ -1,4 +1,4 @@
-import { asCephbackupError } from '../../errors/error.js';
+import { asCephbackupError, CephbackupError } from '../../errors/error.js';
 import { tenantText } from '../../errors/tenant.js';
 import type { KubeApi } from '../../kube/api.js';
 import { recordEvent, type BackupEvent } from '../../kube/events.js';
@@ -7,6 +7,7 @@ import type { PlannedVolume } from '../../plan/types.js';
 import type { Logger } from '../../log/logger.js';
 import { rfc3339, type EpochMs } from '../../log/time.js';
 import type { Recorder } from '../../run/recorder.js';
+import type { Deadline } from '../../waiting/deadline.js';
 
 export interface RecorderOptions {
   api: KubeApi;
@@ -14,19 +15,26 @@ export interface RecorderOptions {
   runId: string;
   log: Logger;
   clock: () => EpochMs;
+  /** Aborts when the run is told to end. */
+  stopping: AbortSignal;
+  /** How long a failure is tried to be marked, and how long still once the run was told to end. */
+  patience?: { runningMs: number; stoppedMs: number };
 }
 
 /** How long a backup that is proven is tried to be marked, also when the run was stopped already. */
 const successPatienceMs = 60_000;
-const failurePatienceMs = 10_000;
+const failurePatience = { runningMs: 60_000, stoppedMs: 10_000 };
+/** For an event, and a look at a claim. */
+const shortPatienceMs = 10_000;
 
 /** Records in the cluster: annotations on the PersistentVolume, an Event on the claim. */
-export function clusterRecorder({ api, prefix, runId, log, clock }: RecorderOptions): Recorder {
+export function clusterRecorder(options: RecorderOptions): Recorder {
+  const { api, prefix, runId, log, clock, stopping, patience = failurePatience } = options;
   const target = ({ pv, uid }: PlannedVolume) => ({ pv: pv ?? '', claimUid: uid, prefix });
   const tell = async (volume: PlannedVolume, reason: BackupEvent['reason'], message: string) => {
     const claim = { namespace: volume.namespace, name: volume.pvc, uid: volume.uid };
     const event = { claim, reason, message, runId, time: clock() };
-    const warning = await recordEvent(api, event, { signal: AbortSignal.timeout(failurePatienceMs) });
+    const warning = await recordEvent(api, event, { signal: AbortSignal.timeout(shortPatienceMs) });
     if (warning !== null) log.warn(warning);
   };
   return {
@@ -49,19 +57,43 @@ export function clusterRecorder({ api, prefix, runId, log, clock }: RecorderOpti
       return mark;
     },
     async failed(volume, { attempt, error }) {
+      const limit = hurried(stopping, patience);
       try {
         const failure = { ...target(volume), attempt: rfc3339(attempt), code: error.code };
-        const signal = AbortSignal.timeout(failurePatienceMs);
-        await markFailure(api, failure, { signal, patienceMs: failurePatienceMs });
+        await markFailure(api, failure, { signal: limit.signal, patienceMs: patience.runningMs });
       } catch (thrown) {
         log.warn(`could not annotate the failure: ${asCephbackupError(thrown).message}`);
+      } finally {
+        limit.clear();
       }
       await tell(volume, 'BackupFailed', tenantText(error));
     },
     async isGone(volume) {
-      const options = { signal: AbortSignal.timeout(failurePatienceMs), patienceMs: failurePatienceMs };
+      const short = { signal: AbortSignal.timeout(shortPatienceMs), patienceMs: shortPatienceMs };
       const { pv, claimUid } = target(volume);
-      return claimIsGone(api, { pv, claimUid, namespace: volume.namespace, name: volume.pvc }, options);
+      return claimIsGone(api, { pv, claimUid, namespace: volume.namespace, name: volume.pvc }, short);
+    },
+  };
+}
+
+/** Aborts after the time that a run has, or sooner once it is told to end. */
+function hurried(
+  stopping: AbortSignal,
+  { runningMs, stoppedMs }: { runningMs: number; stoppedMs: number },
+): Deadline {
+  const late = new AbortController();
+  const end = () => {
+    late.abort(new CephbackupError('KUBE_UNREACHABLE', 'the Kubernetes API did not take it in time'));
+  };
+  const timers = [setTimeout(end, runningMs)];
+  const hurry = () => timers.push(setTimeout(end, stoppedMs));
+  if (stopping.aborted) hurry();
+  else stopping.addEventListener('abort', hurry);
+  return {
+    signal: late.signal,
+    clear: () => {
+      stopping.removeEventListener('abort', hurry);
+      for (const timer of timers) clearTimeout(timer);
     },
   };
 }

@@ -179,7 +179,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
       readBack: new GroupReader(restic),
       history,
       proofs,
-      recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock }),
+      recorder: clusterRecorder({ api, prefix, runId: lease.runId, log, clock, stopping: signal }),
       pace: new Pace(options.snapshotInterval ?? 0),
       driverFor: drivers(context, clientsFor, restic),
       clusterName: cluster.name,
