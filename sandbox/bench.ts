@@ -25,6 +25,7 @@ const benches: Record<string, () => Promise<Bench>> = {
   'other-writers': async () => (await import('./bench/other-writers.js')).otherWriters,
   shards: async () => (await import('./bench/shards.js')).sharding,
   'million-files': async () => (await import('./bench/million-files.js')).millionFiles,
+  'flat-directory': async () => (await import('./bench/flat-directory.js')).flatDirectory,
   cephfs: async () => (await import('./bench/cephfs.js')).cephfs,
   'cephfs-directory': async () => (await import('./bench/cephfs-directory.js')).cephfsDirectory,
   concurrency: async () => (await import('./bench/concurrency.js')).concurrency,
