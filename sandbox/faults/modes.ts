@@ -89,6 +89,9 @@ export function answerOf({ pattern }: Call, mode: Mode): { exitCode: number; std
 /** They print nothing where they succeed. */
 const silent = /^(mount|umount|mkdir|rmdir|mkfifo|mknod|sync|unshare|mkfs\.\w+|tune2fs|losetup)$/;
 
+/** What has been taken to its end cannot be given once more: a restore that is begun again is somebody's decision. */
+const takes = /^rbd .*\bimport-diff\b/;
+
 /** Whoever has taken what came cannot have it come again; and restic itself goes on where it was. */
 const flows = /^restic (dump|ls|check)|^rbd .*\bexport(-diff)?\b/;
 
@@ -100,5 +103,7 @@ export function modesOf(call: Call): readonly Mode[] {
     ({ command }) => prints || (command !== 'garbage' && command !== 'truncate'),
   );
   if (!(program in passingAnswers) || flows.test(call.pattern)) return modes;
-  return program === 'restic' ? [...modes, passingMode] : [...modes, passingMode, passingAfterMode];
+  return program === 'restic' || takes.test(call.pattern)
+    ? [...modes, passingMode]
+    : [...modes, passingMode, passingAfterMode];
 }
