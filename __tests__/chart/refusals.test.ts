@@ -72,7 +72,12 @@ const refused: [string, Values, string][] = [
     { cache: { persistence: { existingClaim: 'x' } } },
     'cache.persistence.existingClaim: set cache.persistence.enabled',
   ],
-  ['too little memory', { concurrency: 100, resources: { limits: { memory: '1Gi' } } }, 'too little'],
+  ['too little memory', { resources: { limits: { memory: '991Mi' } } }, 'set at least 992Mi'],
+  [
+    'too little memory for many',
+    { concurrency: 100, resources: { limits: { memory: '1Gi' } } },
+    'set at least 19424Mi, or a lower concurrency',
+  ],
   ['an odd quantity of memory', { resources: { limits: { memory: '1000m' } } }, 'resources.limits.memory'],
   ['the mapper among the arguments', { extraArgs: ['--mapper=fuse'] }, 'extraArgs: --mapper'],
   ['the shard among the arguments', { extraArgs: ['--shard', '0/2'] }, 'extraArgs: --shard'],

@@ -71,6 +71,8 @@ describeWithHelm('rendering', () => {
     ['4Gi', 3, '888MiB'],
     ['1500M', 1, '571MiB'],
     [2147483648, 2, '544MiB'],
+    // The least that is taken.
+    ['992Mi', 4, '64MiB'],
   ])(
     'of a limit of %s for %i volumes each restic gets %s, and what runs beside them the rest',
     async (memory, concurrency, expected) => {

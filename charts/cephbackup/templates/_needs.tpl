@@ -92,7 +92,8 @@ are no memory of Go's: its own code. Takes a dict: resources, restics, volumes.
 {{- $all := divf (mulf (trimSuffix $unit $quantity | float64) (get $bytes $unit)) 1048576.0 -}}
 {{- $beside := addf 128.0 (mulf 96.0 (.volumes | float64)) -}}
 {{- $mebibytes := subf (divf (subf $all $beside) (.restics | float64)) 32.0 | floor | int64 -}}
-{{- if lt $mebibytes 64 -}}{{- fail (printf "resources.limits.memory: %s leaves %d MiB for each of %v restics, which is too little: 128 MiB are the program's, 96 MiB what each of %v volumes needs beside restic, 32 MiB each restic's own code" $quantity $mebibytes .restics .volumes) -}}{{- end -}}
+{{- $least := addf $beside (mulf 96.0 (.restics | float64)) | int64 -}}
+{{- if lt $mebibytes 64 -}}{{- fail (printf "resources.limits.memory: %s is too little for %v restics at a time: set at least %dMi, or a lower concurrency (128 MiB are the program's, 96 MiB what each of %v volumes needs beside restic, 96 MiB each restic's)" $quantity .restics $least .volumes) -}}{{- end -}}
 {{- printf "%dMiB" $mebibytes -}}
 {{- end -}}
 {{- end -}}
