@@ -111,6 +111,51 @@ describe('claims of one name', () => {
   });
 });
 
+describe('what is not proven', () => {
+  const files = backup('2026-01-01T10:00:00Z');
+  const stray = backup('2026-01-02T10:00:00Z', { proof: 'unproven' });
+  const image = backup('2026-01-03T10:00:00Z', { proof: 'image' });
+  const all = [files, stray, image];
+  const said = (fields: Partial<Wanted>) => {
+    const warnings: string[] = [];
+    const chosen = chooseBackup(all, wanted(fields), c1, (text) => warnings.push(text));
+    return { chosen, warnings };
+  };
+
+  test('is passed over, and named', () => {
+    const { chosen, warnings } = said({});
+    expect(chosen).toBe(files);
+    expect(warnings.map((text) => /snapshot (\w+) .* --snapshot \1 /.exec(text)?.[1]).toSorted()).toEqual(
+      [stray, image].map(({ id }) => id.slice(0, 8)),
+    );
+  });
+
+  test('is taken where it is named, and said to be what it is', () => {
+    expect(said({ snapshot: files.id })).toEqual({ chosen: files, warnings: [] });
+    expect(said({ snapshot: stray.id })).toEqual({
+      chosen: stray,
+      warnings: [expect.stringMatching(/is not proven: it may be incomplete or wrong$/)],
+    });
+    expect(said({ snapshot: image.id })).toEqual({
+      chosen: image,
+      warnings: [expect.stringMatching(/the whole disk, of a filesystem that could not be mended$/)],
+    });
+  });
+});
+
+test('a beginning that several snapshots have in common is refused', () => {
+  const twins = ['a', 'b'].map((end) => backup('2026-01-01T10:00:00Z', { id: `cafe${end.repeat(60)}` }));
+  expect(errorOf(() => chooseBackup(twins, wanted({ snapshot: 'cafe' }), c1, quiet)).message).toBe(
+    'several snapshots of web/data begin with cafe',
+  );
+  expect(chooseBackup(twins, wanted({ snapshot: 'cafeb' }), c1, quiet)).toBe(twins[1]);
+});
+
+test('a claim of the same name in another namespace is another one', () => {
+  const [mine, other] = [{}, { namespace: 'db' }].map((fields) => backup('2026-01-01T10:00:00Z', fields));
+  expect(chooseBackup([mine, other] as Backup[], wanted(), c1, quiet)).toBe(mine);
+});
+
 describe('clusters', () => {
   const mine = backup('2026-01-01T10:00:00Z');
   const theirs = backup('2026-01-02T10:00:00Z', { cluster: 'c2', uid: 'u2' });

@@ -94,3 +94,24 @@ test('what is not proven takes nobody the place, and what is not known to be pro
   ).toEqual(['good', 'next', 'untold']);
   expect(verdicts.has('stray')).toBe(false);
 });
+
+test('an image of a filesystem that could not be mended takes no backup the place, and goes as a backup of its time would', () => {
+  const rules = { ...none, last: 1 };
+  const at = (day: number) => Date.parse(`2026-01-0${day}T00:00:00Z`);
+  const files = [backup('proven', at(1)), backup('untold', at(2), 'untold')];
+  const images = [backup('older', at(3), 'image'), backup('newer', at(4), 'image')];
+  const keeps = (backups: Backup[]) =>
+    Object.fromEntries(
+      [...verdictsOf(groupByClaim(backups), rules, at(9))].map(([id, { keep }]) => [id, keep]),
+    );
+  const still = { proven: true, untold: true, older: false };
+  expect(keeps([...files, ...images])).toEqual({ ...still, newer: true });
+  const mended = backup('mended', at(5));
+  expect(keeps([...files, ...images, mended])).toEqual({
+    ...still,
+    proven: false,
+    untold: false,
+    newer: false,
+    mended: true,
+  });
+});
