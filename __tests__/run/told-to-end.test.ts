@@ -11,6 +11,7 @@ import type { Rbd } from '../../lib/tools/rbd/images.js';
 import { takeOwnSnapshot } from '../../lib/volumes/rbd/own-snapshot.js';
 import { searchPath } from '../../sandbox/tools.js';
 import { Scenario, type SeededClaim } from '../support/scenario.js';
+import { FaultyPrograms } from '../support/faults.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { expectCleanWorld } from '../support/world.js';
 
@@ -81,3 +82,28 @@ test('what gives up the moment of a snapshot removes nothing before the snapshot
   expect(await released).toEqual([]);
   expect(calls).toEqual(['made', 'removed']);
 });
+
+// A volume that hangs while it is undone takes all the time that there is for undoing: 120 s.
+test('what is proven when the run is told to end is recorded at once, whatever hangs then', async () => {
+  const other = await scenario.claim('other', { format: 'none', volumeMode: 'Block' });
+  const faults = new FaultyPrograms(
+    [{ program: 'rbd', when: `*snap rm*${other.image}*`, mode: 'hang' }],
+    searchPath(),
+  );
+  const running = scenario.start(['run', '-o', 'json'], { env: { PATH: faults.path } });
+  const marked = async () => (await scenario.annotations(claim))['last-snapshot'];
+  const old = await marked();
+  while ((await marked()) === old || faults.hits === 0) await sleep(100);
+  const id = (await marked()) ?? '';
+  running.kill('SIGTERM');
+  const recorded = async () => {
+    const records = await scenario.repository.snapshots('--tag', 'kind=proofs');
+    return records.some(({ excludes = [] }) => excludes.some((line) => line.startsWith(`proven ${id} `)));
+  };
+  const end = performance.now() + 100_000;
+  while (!(await recorded()) && performance.now() < end) await sleep(500);
+  expect(await recorded()).toBe(true);
+  running.kill('SIGKILL');
+  expect((await running.result).signal).toBe('SIGKILL');
+  faults.remove();
+}, 300_000);

@@ -21,7 +21,7 @@ export const pipeBytes = 64 * 1024;
 export const pipeDeadlineMs = 60_000;
 
 const prefix = 'cephbackup-pipe-';
-/** The folders from which this process has removed the pipes of killed ones. */
+/** The folders from which this process has removed the pipes of those that were killed before. */
 const tidied = new Set<string>();
 
 /**
@@ -31,12 +31,13 @@ const tidied = new Set<string>();
 export function pipeName({ TMPDIR = '/tmp' }: Environment): string {
   if (!tidied.has(TMPDIR)) {
     tidied.add(TMPDIR);
-    tidy(TMPDIR);
+    removeAbandonedPipes(TMPDIR);
   }
   return path.join(TMPDIR, `${prefix}${ownName()}-${randomUUID()}`);
 }
 
-function tidy(folder: string): void {
+/** Of processes that were killed while they made them. */
+export function removeAbandonedPipes(folder: string): void {
   for (const pipe of abandoned(folder, prefix)) {
     try {
       unlinkSync(pipe);
