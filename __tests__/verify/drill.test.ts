@@ -87,6 +87,16 @@ test('images become scratch images in their pools, shares a folder; all are as i
   await expectCleanWorld(before, scope, 5_000);
 });
 
+test.each([
+  ['reached nobody, and so made nothing', "rbd: couldn't connect to the cluster!", 0],
+  ['may have made it', 'rbd: create error: (110) Connection timed out', 1],
+])('an image whose creation %s', async (_, stderr, code) => {
+  const away = { program: 'rbd', when: '*create --size*', mode: 'fail', exitCode: 110, times: 1 } as const;
+  const answer = await drill(['ext4'], [{ ...away, stderr }]);
+  expect(answer).toMatchObject({ code, report: { leftovers: [] } });
+  await expectCleanWorld(before, scope, 5_000);
+});
+
 test('what is in the image and not in the backup is found, and a filesystem that is not sound', async () => {
   const volume = '/run/cephbackup/volume';
   const spoiled = [

@@ -89,11 +89,11 @@ export function answerOf({ pattern }: Call, mode: Mode): { exitCode: number; std
 /** They print nothing where they succeed. */
 const silent = /^(mount|umount|mkdir|rmdir|mkfifo|mknod|sync|unshare|mkfs\.\w+|tune2fs|losetup)$/;
 
-/** What has been taken to its end cannot be given once more: a restore that is begun again is somebody's decision. */
-const takes = /^rbd .*\bimport-diff\b/;
+/** Made twice under a name that somebody has chosen, it would be somebody else's: only what had no effect is repeated. */
+const creates = /^rbd (?!.*\bsnap )(.* )?create\b/;
 
 /** Whoever has taken what came cannot have it come again; and restic itself goes on where it was. */
-const flows = /^restic (dump|ls|check)|^rbd .*\bexport(-diff)?\b/;
+const flows = /^restic (dump|ls|check)|^rbd .*\b(export(-diff)?|import-diff)\b/;
 
 export function modesOf(call: Call): readonly Mode[] {
   if (call.kind === 'request') return requestModes;
@@ -103,7 +103,7 @@ export function modesOf(call: Call): readonly Mode[] {
     ({ command }) => prints || (command !== 'garbage' && command !== 'truncate'),
   );
   if (!(program in passingAnswers) || flows.test(call.pattern)) return modes;
-  return program === 'restic' || takes.test(call.pattern)
+  return program === 'restic' || creates.test(call.pattern)
     ? [...modes, passingMode]
     : [...modes, passingMode, passingAfterMode];
 }

@@ -187,7 +187,10 @@ export class Replay {
       problems.push(`I16: exit code ${result.code}, although it passes by itself`);
     if (result.code === 0) problems.push(...(await trial.flaws()).map((flaw) => `false success: ${flaw}`));
     problems.push(...((await trial.losses?.(result)) ?? []));
-    const told = subject.command === 'cleanup' && result.code !== 0 ? [{ name: trial.target ?? '' }] : [];
+    const told =
+      subject.command === 'cleanup' && result.code !== 0
+        ? [{ kind: 'target', name: trial.target ?? '' }]
+        : [];
     const scope = {
       killed,
       hurt: true,
@@ -204,7 +207,10 @@ export class Replay {
     // Where it succeeded, told of nothing left and left nothing, it is as it would be after another run.
     const untouched = result.code === 0 && scope.told.length === 0 && met && one.chance > alwaysAgain;
     if (untouched) this.#last = after;
-    else problems.push(...(await this.#again(world, trial, { killed, left: scope.told.length > 0 })));
+    else
+      problems.push(
+        ...(await this.#again(world, trial, { killed, left: scope.told.map(({ kind }) => kind) })),
+      );
     await trial.end?.();
     // Where something is wrong, the next case begins with what there is.
     if (problems.length > 0) this.#world = null;
@@ -299,14 +305,15 @@ export class Replay {
   async #again(
     world: World,
     trial: Trial,
-    { killed, left }: { killed: boolean; left: boolean },
+    { killed, left }: { killed: boolean; left: readonly string[] },
   ): Promise<string[]> {
     const { bed, subject } = this;
     await bed.expireLease();
     await bed.breakLocks(trial.repository);
-    if (killed) await bed.forgetDeadClients();
+    // What serves a mapping that is left dies with the program.
+    if (killed || left.includes('mapping')) await bed.forgetDeadClients();
     // What a drill has left is for whoever cleans up.
-    if ((killed || left) && subject.command === 'verify') await succeed(bed, ['cleanup']);
+    if ((killed || left.length > 0) && subject.command === 'verify') await succeed(bed, ['cleanup']);
     const result = await this.#start(trial, trial.again ?? trial.args).result;
     const problems = judgeAnswer(subject.command, result, { ends: null, secrets: bed.secrets });
     if (result.code !== 0) problems.push(`exit code ${result.code}: ${result.stderr.slice(-3000)}`);

@@ -41,7 +41,8 @@ export const errno = {
   EDQUOT: 122,
 };
 const noSpace = new Set([errno.ENOSPC, errno.EDQUOT]);
-const noConnection =
+/** What `rbd` and `ceph` say where they reached nobody: nothing has happened. */
+export const noConnection =
   /couldn't connect to the cluster|error connecting to the cluster|monclient.*(timed out|authenticate)|unable to get monitor info/i;
 
 /** A failed Ceph command as the error it means for a volume. */

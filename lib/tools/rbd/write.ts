@@ -1,5 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
-import { cephError, errno } from '../ceph/connection.js';
+import { cephError, errno, noConnection } from '../ceph/connection.js';
 import type { CommandOptions, Exec } from '../process/exec.js';
 import { asObject, numberField, parseJson, parseJsonObjects } from '../process/json.js';
 import { formatImage, type ImageSpec } from './image-spec.js';
@@ -38,8 +38,9 @@ export class RbdWriter {
     ];
     const args = this.rbd.argv(['create', '--size', `${sizeBytes}B`, ...chosen, formatImage(image)]);
     const result = await this.exec('rbd', args, {
-      deadlineMs: queryDeadlineMs,
-      finishMs: finishingMs,
+      ...changing,
+      // Somebody has chosen the name: where an attempt may have made the image, the next could not tell whose it is.
+      patience: { ifSaid: noConnection },
       ...options,
     });
     if (result.exitCode === 0) return;
