@@ -106,7 +106,7 @@ export class Replay {
     const requests = bed.kube.faults.requests.map(({ method, path }) => `${method} ${path}`);
     const problems = [
       ...(result.code === 0 ? [] : [`exit code ${result.code}: ${result.stderr}${result.stdout}`]),
-      ...(result.code === 0 ? await trial.flaws() : []),
+      ...(result.code === 0 ? await trial.flaws(result) : []),
       ...this.#unknown(recorder),
     ];
     await trial.end?.();
@@ -185,7 +185,7 @@ export class Replay {
     const problems = [...judgeAnswer(subject.command, result, { ends, secrets: bed.secrets }), ...unknown];
     if (mode.passes === true && result.code !== 0 && met)
       problems.push(`I16: exit code ${result.code}, although it passes by itself`);
-    if (result.code === 0) problems.push(...(await trial.flaws()).map((flaw) => `false success: ${flaw}`));
+    if (result.code === 0) problems.push(...(await trial.flaws(result)).map((flaw) => `false success: ${flaw}`));
     problems.push(...((await trial.losses?.(result)) ?? []));
     const told =
       subject.command === 'cleanup' && result.code !== 0
@@ -317,7 +317,7 @@ export class Replay {
     const result = await this.#start(trial, trial.again ?? trial.args).result;
     const problems = judgeAnswer(subject.command, result, { ends: null, secrets: bed.secrets });
     if (result.code !== 0) problems.push(`exit code ${result.code}: ${result.stderr.slice(-3000)}`);
-    else problems.push(...(await trial.flaws()));
+    else problems.push(...(await trial.flaws(result)));
     const scope = { killed: false, hurt: false, told: [], target: trial.target ?? null };
     problems.push(
       ...(await this.#settled(

@@ -39,7 +39,7 @@ export interface Trial {
   /** Lines of the world that this trial alone answers for. */
   target?: string;
   /** What is not as a command without a fault would have left it. */
-  flaws(): Promise<string[]>;
+  flaws(result: CephbackupResult): Promise<string[]>;
   /** What must hold whatever happened. */
   losses?(result: CephbackupResult): Promise<string[]>;
   /** Removes what the trial made. */
@@ -81,7 +81,7 @@ const changedDisk: Subject = {
     return {
       trial: async () => {
         await overwrite(bed, disk.at, before);
-        return { args, flaws: () => wrongBases(bed, disk) };
+        return { args, flaws: (result) => wrongBases(bed, disk, result) };
       },
     };
   },
@@ -99,8 +99,14 @@ async function overwrite(bed: Bed, image: string, bytes: Buffer): Promise<void> 
   }
 }
 
-/** After a success the backup that is marked has a base; that it is the only one is told by the world. */
-async function wrongBases(bed: Bed, disk: BedClaim): Promise<string[]> {
+/**
+ * After a success the backup that is marked has a base, or the document says that none was kept; that it is the only one is
+ * told by the world.
+ */
+async function wrongBases(bed: Bed, disk: BedClaim, { json }: CephbackupResult): Promise<string[]> {
+  const { volumes = [] } = json as { volumes?: { warnings: string[] }[] };
+  if (volumes.some(({ warnings }) => warnings.some((text) => /no base is kept|be kept as a base/.test(text))))
+    return [];
   const listed = (await bed.ground.cluster.json('rbd', ['snap', 'ls', disk.at])) as { name: string }[];
   const bases = listed.flatMap(({ name }) => /^cephbackup-[0-9a-f]{8}-base-(.*)$/.exec(name)?.[1] ?? []);
   const { 'last-snapshot': marked = '' } = await bed.marks(disk);
