@@ -60,7 +60,7 @@ async function imagesOf(cluster: CephCluster, pool: string): Promise<string[]> {
     ...names.map(async (name) => {
       const image = `${pool}/${name}`;
       const title = `image ${image}`;
-      return [title, ...(await snapshotsOf(cluster, title, [image])), ...(await watchersOf(cluster, image))];
+      return [title, ...(await whatIsIn(cluster, title, image))];
     }),
     ...trash.map(async ({ id, name }) => {
       const title = `trashed image ${pool}/${name}`;
@@ -70,6 +70,16 @@ async function imagesOf(cluster: CephCluster, pool: string): Promise<string[]> {
     }),
   ]);
   return images.flat();
+}
+
+/** Nothing where the image has no more than its name yet, or any more: a clone or a removal was killed. */
+async function whatIsIn(cluster: CephCluster, title: string, image: string): Promise<string[]> {
+  try {
+    return [...(await snapshotsOf(cluster, title, [image])), ...(await watchersOf(cluster, image))];
+  } catch (thrown) {
+    if (String(thrown).includes('(2) No such file or directory')) return [];
+    throw thrown;
+  }
 }
 
 /** Also those that `rbd snap ls` hides: what a clone keeps, or what a killed removal left. */

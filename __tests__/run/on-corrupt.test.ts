@@ -57,6 +57,13 @@ const damages: Damaged[] = [
     damage: (attached) => overwrite(attached, 1, 1024, 1),
   },
   {
+    what: 'ext4 with zeros where its superblock was',
+    format: 'ext4',
+    code: 'FILESYSTEM_MISSING',
+    damage: ({ path: file }) =>
+      scenario.cluster.run('dd', ['if=/dev/zero', `of=${file}`, 'bs=1M', 'count=1', 'conv=notrunc']),
+  },
+  {
     what: 'xfs without the heads of its first group, which cannot be mounted',
     format: 'xfs',
     code: 'FILESYSTEM_CORRUPT',
@@ -275,4 +282,12 @@ test('a claim that has an image and no backup has nothing to be restored unasked
     'demo/only',
   ]);
   expect(status.code).toBe(1);
+});
+
+test('a volume that was never used has no image either', async () => {
+  const claim = await scenario.claim('unused', { format: 'none' });
+  const report = await scenario.run({ args: ['--pvc', 'demo/unused', '--on-corrupt', 'image'] });
+  expect(report.volume(claim)).toMatchObject({ outcome: 'empty', error: null });
+  expect(report.volume(claim).image).toBeUndefined();
+  expect(await scenario.snapshots(claim)).toEqual([]);
 });
