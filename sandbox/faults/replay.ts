@@ -185,7 +185,8 @@ export class Replay {
     const problems = [...judgeAnswer(subject.command, result, { ends, secrets: bed.secrets }), ...unknown];
     if (mode.passes === true && result.code !== 0 && met)
       problems.push(`I16: exit code ${result.code}, although it passes by itself`);
-    if (result.code === 0) problems.push(...(await trial.flaws(result)).map((flaw) => `false success: ${flaw}`));
+    if (result.code === 0)
+      problems.push(...(await trial.flaws(result)).map((flaw) => `false success: ${flaw}`));
     problems.push(...((await trial.losses?.(result)) ?? []));
     const told =
       subject.command === 'cleanup' && result.code !== 0
