@@ -28,7 +28,7 @@ const { values: options } = parseArgs({
     minutes: { type: 'string', default: '1000000' },
     /** Forgets what was tried before. */
     afresh: { type: 'boolean', default: false },
-    /** Tries what was broken again. */
+    /** Tries what was broken again, and nothing else. */
     broken: { type: 'boolean', default: false },
     /** Prints the calls of the recordings, and tries nothing. */
     calls: { type: 'boolean', default: false },
@@ -43,6 +43,7 @@ class Matrix {
   readonly #began = performance.now();
   readonly #left = new Map<string, number>();
   readonly #done: Set<string>;
+  readonly #broken: Set<string>;
   /** How often each sort of case was tried, of whatever subject: what was tried least comes first. */
   readonly #tried = new Map<string, number>();
   #count = 0;
@@ -53,8 +54,10 @@ class Matrix {
     private readonly cluster: CephCluster,
     private readonly folder: string,
   ) {
-    const kept = results.lines.filter(({ outcome }) => !options.broken || outcome !== 'broken');
-    this.#done = new Set(kept.map(({ id }) => id));
+    const last = new Map(results.lines.map(({ id, outcome }) => [id, outcome]));
+    const ids = [...last.keys()];
+    this.#broken = new Set(ids.filter((id) => last.get(id) === 'broken'));
+    this.#done = new Set(options.broken ? ids.filter((id) => !this.#broken.has(id)) : ids);
     for (const id of this.#done) this.#mark(id);
   }
 
@@ -110,7 +113,10 @@ class Matrix {
     const kills = options.kills === undefined ? undefined : Number(options.kills);
     const cases = casesOf(subject, calls, options.seed, kills).filter(
       ({ id }) =>
-        id.includes(options.only) && !this.#done.has(id) && Math.floor(numberOf('slice', id) * of) === index,
+        id.includes(options.only) &&
+        !this.#done.has(id) &&
+        (!options.broken || this.#broken.has(id)) &&
+        Math.floor(numberOf('slice', id) * of) === index,
     );
     return shuffled(cases, ({ id }) => id, options.seed);
   }
