@@ -42,7 +42,7 @@ export async function filesToShare(
     scope.add(null, () => namespace.close());
     const request = { connection: cephFs.connection, fs, root, namespace, signal, warn: job.warn };
     const options = { writable: true, kernelOptions };
-    await mountInScope(tools.client, { ...request, ...options }, { scope, cluster });
+    const mount = await mountInScope(tools.client, { ...request, ...options }, { scope, cluster });
     const target = { namespace, path: clientDirectory };
     const content = (await hasContent(target)) ? ('content' as const) : ('empty' as const);
     const situation = { target: 'share', content: 'files', found: content, marker: null } as const;
@@ -56,6 +56,9 @@ export async function filesToShare(
     if (left !== undefined) {
       throw new CephbackupError('RESTORE_FAILED', `the filesystem could not be unmounted: ${left.reason}`);
     }
+    const lost = mount.lost();
+    if (lost !== null)
+      throw new CephbackupError('RESTORE_FAILED', `not all may have reached the filesystem: ${lost}`);
     await confirmUnused();
     job.state = 'complete';
     return { bytesWritten: bytes, files, diskSize: null };

@@ -14,6 +14,8 @@ export interface Daemon {
   /** What it wrote to stderr so far: the last 16 KiB, without keys of Ceph. */
   stderr(): string;
   alive(): boolean;
+  /** Whether it has ended otherwise than with exit code 0. */
+  broke(): boolean;
   /** Writes a line to its stdin; one that has ended does not get it. */
   send(line: string): void;
   /** Ends its stdin, for programs that end cleanly by that; then as `stop`. */
@@ -66,6 +68,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
   let stderr = '';
   let pending = '';
   let running = true;
+  let broke = false;
   child.stderr.on('data', (chunk: Buffer) => (stderr = lastPart(stderr + chunk.toString())));
   child.stdout.on('data', (chunk: Buffer) => {
     const lines = (pending + chunk.toString()).split('\n');
@@ -74,7 +77,8 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
   });
   child.stdin.on('error', () => undefined);
   const ended = (async () => {
-    await child;
+    const { exitCode } = await child;
+    broke = exitCode !== 0;
     running = false;
     return lastLine(redactCephKeys(stderr));
   })();
@@ -90,6 +94,7 @@ export const startDaemon: StartDaemon = (program, args, { env, namespace, onLine
     ended,
     stderr: () => redactCephKeys(stderr),
     alive: () => running,
+    broke: () => broke,
     send: (line) => {
       child.stdin.write(`${line}\n`);
     },

@@ -25,7 +25,7 @@ export interface CephfsMountRequest {
   fs: string;
   /** The directory of the filesystem that is mounted. */
   root: string;
-  /** Only where snapshots are made by mkdir; nothing else is ever written. */
+  /** Where snapshots are made by mkdir, and for restores. */
   writable: boolean;
   /** How the kernel's client is to speak with the cluster, out of an allow-list. */
   kernelOptions: readonly string[];
@@ -49,6 +49,8 @@ export interface CephfsMount {
   abandon(): Promise<void>;
   /** After `unmount`: waits until the client's session at the metadata server has ended. */
   ended(): Promise<void>;
+  /** After `ended`: why what was written may not have reached the filesystem; null where it has. */
+  lost(): string | null;
 }
 
 /** A way to mount CephFS; starts nothing yet. */

@@ -1,4 +1,5 @@
 import { connectionArguments } from '../../tools/ceph/connection.js';
+import { lastLine } from '../../tools/process/outcome.js';
 import { within } from '../../waiting/within.js';
 import type { Daemon } from '../../tools/process/daemon.js';
 import { mountedAt } from '../../tools/node/mount.js';
@@ -52,6 +53,7 @@ function fuseArguments({ connection, fs, root }: CephfsMountRequest): string[] {
 class FuseMount implements CephfsMount {
   readonly fsType = 'fuse.ceph-fuse';
   #daemon: Daemon | null = null;
+  #forced = false;
 
   constructor(
     private readonly tools: ClientTools,
@@ -90,6 +92,7 @@ class FuseMount implements CephfsMount {
     const { namespace, warn } = this.request;
     if (this.#daemon === null) return;
     const problem = await unmountOrAbandon(exec, namespace, clientDirectory, () => this.abandon());
+    this.#forced ||= problem !== null;
     if (problem !== null) warn(`ceph-fuse did not let go of its mount and was ended by force: ${problem}`);
   }
 
@@ -102,7 +105,15 @@ class FuseMount implements CephfsMount {
     if (daemon === null) return;
     await within(daemon.ended, endsWithinMs, () => null);
     if (!daemon.alive()) return;
+    this.#forced = true;
     await daemon.stop();
     this.request.warn('ceph-fuse did not end although nothing was mounted any more, and was ended by force');
+  }
+
+  /** It writes what it holds when it is unmounted. */
+  lost(): string | null {
+    if (this.#forced) return 'ceph-fuse had to be ended by force';
+    if (this.#daemon?.broke() !== true) return null;
+    return `ceph-fuse died: ${lastLine(this.#daemon.stderr())}`;
   }
 }

@@ -43,6 +43,7 @@ export function mountOptions({ connection, fs, writable, kernelOptions }: Cephfs
 
 class KernelMount implements CephfsMount {
   readonly fsType = 'ceph';
+  #forced = false;
 
   constructor(
     private readonly tools: ClientTools,
@@ -88,6 +89,7 @@ class KernelMount implements CephfsMount {
     const { namespace, warn } = this.request;
     // Whoever still uses it keeps it in the kernel: the snapshot below must then stay.
     const problem = await unmountOrAbandon(exec, namespace, clientDirectory, () => this.abandon(), true);
+    this.#forced ||= problem !== null;
     if (problem !== null) warn(`CephFS had to be unmounted by force: ${problem}`);
   }
 
@@ -99,5 +101,9 @@ class KernelMount implements CephfsMount {
   /** The kernel closes the session when the last user of the mount is gone. */
   async ended(): Promise<void> {
     return Promise.resolve();
+  }
+
+  lost(): string | null {
+    return this.#forced ? 'it had to be unmounted by force' : null;
   }
 }
