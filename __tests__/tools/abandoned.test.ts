@@ -3,7 +3,7 @@ import path from 'node:path';
 import { beforeEach, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { abandoned, ownName } from '../../lib/tools/process/abandoned.js';
-import { pipeName } from '../../lib/tools/process/pipe.js';
+import { pipeName, removeAbandonedPipes } from '../../lib/tools/process/pipe.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 let folder: string;
@@ -41,7 +41,7 @@ test('what a process left that is gone is told from all else', async () => {
   );
 });
 
-test('the first pipe of a program removes those of killed ones, and only them', async () => {
+test('pipes of killed programs are removed, and only they', async () => {
   const dead = `cephbackup-pipe-${await nameOfTheDead()}`;
   writeFileSync(path.join(folder, 'kept'), 'kept');
   writeFileSync(path.join(folder, `${dead}-1`), '');
@@ -50,6 +50,7 @@ test('the first pipe of a program removes those of killed ones, and only them', 
   mkdirSync(path.join(folder, `${dead}-3`));
   const own = path.basename(pipeName({ TMPDIR: folder }));
   writeFileSync(path.join(folder, own), '');
-  pipeName({ TMPDIR: folder });
+  removeAbandonedPipes(folder);
+  removeAbandonedPipes(path.join(folder, 'missing'));
   expect(readdirSync(folder).toSorted()).toEqual([`${dead}-3`, own, 'kept'].toSorted());
 });

@@ -255,13 +255,14 @@ describe('a reader that hangs on the last of what a command has said, after its 
   test('is not waited for once the command would have been told to end, and gets nothing more', async () => {
     const abort = new AbortController();
     const taken: AsyncIterator<Uint8Array>[] = [];
-    const running = exec('head', ['-c', '200000', '/dev/zero'], {
+    const said = path.join(folder, 'said');
+    const running = exec('sh', ['-c', 'head -c 200000 /dev/zero; exec touch "$0"', said], {
       deadlineMs,
       output: hangs(taken),
       signal: abort.signal,
-      killGraceMs: 200,
+      killGraceMs: 5_000,
     });
-    await sleep(1_000);
+    while (!existsSync(said)) await sleep(100);
     abort.abort(new Error('told to end'));
     await expect(running).rejects.toThrow('told to end');
     await expect(taken[0]?.next()).rejects.toThrow('the pipe was closed');

@@ -10,6 +10,7 @@ import { signalCodes, type EndingSignal } from '../errors/exit-code.js';
 import { childEnvironment, secretValues } from '../tools/process/environment.js';
 import { createExec } from '../tools/process/exec.js';
 import { defaultPatience, patientExec } from '../tools/process/patient.js';
+import { removeAbandonedPipes } from '../tools/process/pipe.js';
 import { endingInTime } from '../tools/process/unwinding.js';
 import { Waits } from '../waiting/waits.js';
 import type { Start } from './main.js';
@@ -64,6 +65,7 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   const waits = new Waits(log);
   let patienceMs = 0;
   const commands = new Set<Promise<unknown>>();
+  removeAbandonedPipes(start.env.TMPDIR);
   const once = createExec({ env: childEnvironment(start.env), log, redactor });
   const patient = patientExec(once, waits, () => ({ ...defaultPatience, patienceMs }));
   const exec = endingInTime(patient, abort.signal);
@@ -94,6 +96,8 @@ export async function surroundings(start: Start): Promise<Surroundings> {
       // Who still works beside what has failed would be killed with this program, and restic leave its lock.
       abort.abort(new CephbackupError('CANCELLED', 'the command has ended'));
       await within(Promise.allSettled(commands), endingMs, () => undefined);
+      // Of processes below this one that were ended.
+      removeAbandonedPipes(start.env.TMPDIR);
       await flush();
     },
     context: {

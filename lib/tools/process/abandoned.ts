@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 
 /**
@@ -19,9 +19,17 @@ export function abandoned(folder: string, prefix: string): string[] {
     const [, pid, start] = /^(\d+)-(\d+)(?:-|$)/.exec(name.slice(own.length)) ?? [];
     return pid !== undefined && startOf(Number(pid)) !== start;
   };
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  const left = names.filter((name) => name.startsWith(own) && isGone(name));
+  const left = namesIn(folder).filter((name) => name.startsWith(own) && isGone(name));
   return left.map((name) => path.join(folder, name)).filter(isOwn);
+}
+
+/** None where it cannot be read: whoever needs the folder will say so. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** Anybody may write into `/tmp`. */

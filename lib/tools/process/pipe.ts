@@ -21,23 +21,17 @@ export const pipeBytes = 64 * 1024;
 export const pipeDeadlineMs = 60_000;
 
 const prefix = 'cephbackup-pipe-';
-/** The folders from which this process has removed the pipes of those that were killed before. */
-const tidied = new Set<string>();
 
 /**
- * Where a pipe gets the name that it loses at once: Node cannot make one without. A program that is killed between the two
- * leaves it to the next one.
+ * Where a pipe gets the name that it loses at once: Node cannot make one without. Who is killed between the two leaves
+ * it to `removeAbandonedPipes`.
  */
 export function pipeName({ TMPDIR = '/tmp' }: Environment): string {
-  if (!tidied.has(TMPDIR)) {
-    tidied.add(TMPDIR);
-    removeAbandonedPipes(TMPDIR);
-  }
   return path.join(TMPDIR, `${prefix}${ownName()}-${randomUUID()}`);
 }
 
 /** Of processes that were killed while they made them. */
-export function removeAbandonedPipes(folder: string): void {
+export function removeAbandonedPipes(folder = '/tmp'): void {
   for (const pipe of abandoned(folder, prefix)) {
     try {
       unlinkSync(pipe);

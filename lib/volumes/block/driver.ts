@@ -1,7 +1,6 @@
 import { CephbackupError } from '../../errors/error.js';
 import { planLayout } from '../../qcow2/layout.js';
 import type { ExtentList } from '../../qcow2/extents.js';
-import { removeAbandonedPipes } from '../../tools/process/pipe.js';
 import { formatImage, type ImageSpec } from '../../tools/rbd/image-spec.js';
 import type { Rbd } from '../../tools/rbd/images.js';
 import type { RbdSnapshot } from '../../tools/rbd/snapshots.js';
@@ -77,8 +76,6 @@ export class RbdBlockDriver implements VolumeDriver {
     );
     scope.add(null, () => {
       plan.close();
-      // A backup that was ended may have ended its producer while that made a pipe.
-      removeAbandonedPipes(this.tools.temporary);
       return Promise.resolve();
     });
     return {
