@@ -1,10 +1,15 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { imageClaim } from '../../sandbox/claims.js';
 import { run } from '../../sandbox/process.js';
 import { searchPath } from '../../sandbox/tools.js';
 import { randomBytesOf } from '../../sandbox/workload/random.js';
 import { observeWorld, type World, type WorldScope } from '../../sandbox/world.js';
+import { ownName } from '../../lib/tools/process/abandoned.js';
 import type { VerifyReport } from '../../lib/verify/report.js';
 import { scene } from '../restore/scene.js';
 import { freshGroup, freshPool } from '../support/ceph.js';
@@ -164,6 +169,19 @@ describe('ended in the middle', () => {
     await cluster.rbd('snap', 'rm', '--no-progress', `${pool}/disk@other`);
     await expectCleanWorld(before, scope, 10_000);
   });
+});
+
+test('what a killed drill has restored into a folder goes with the next one', async () => {
+  const [namespace = '', , start = ''] = ownName().split('-');
+  const dead = spawn('true');
+  await once(dead, 'close');
+  const left = path.join(here.current.folder, `cephbackup-drill-${namespace}-${dead.pid ?? 0}-${start}-x`);
+  const used = path.join(here.current.folder, `cephbackup-drill-${ownName()}-x`);
+  for (const folder of [left, used]) await mkdir(path.join(folder, 'files'), { recursive: true });
+  expect((await drill(['share'])).code).toBe(0);
+  expect(existsSync(left)).toBe(false);
+  expect(existsSync(used)).toBe(true);
+  await rm(used, { recursive: true });
 });
 
 test('while another run is in progress no image is made', async () => {

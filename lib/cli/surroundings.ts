@@ -65,7 +65,6 @@ export async function surroundings(start: Start): Promise<Surroundings> {
   const waits = new Waits(log);
   let patienceMs = 0;
   const commands = new Set<Promise<unknown>>();
-  removeAbandonedPipes(start.env.TMPDIR);
   const once = createExec({ env: childEnvironment(start.env), log, redactor });
   const patient = patientExec(once, waits, () => ({ ...defaultPatience, patienceMs }));
   const exec = endingInTime(patient, abort.signal);
@@ -96,7 +95,7 @@ export async function surroundings(start: Start): Promise<Surroundings> {
       // Who still works beside what has failed would be killed with this program, and restic leave its lock.
       abort.abort(new CephbackupError('CANCELLED', 'the command has ended'));
       await within(Promise.allSettled(commands), endingMs, () => undefined);
-      // Of processes below this one that were ended.
+      // Of processes below this one that were ended, and of programs that were killed before.
       removeAbandonedPipes(start.env.TMPDIR);
       await flush();
     },

@@ -25,7 +25,10 @@ export interface ExecuteRequest<Look, Kept> {
   gate: Omit<GateRequest, 'signal'>;
   /** The last look, begun when what volumes acquired is released; proofs may still be going on. */
   lastLook: () => Promise<Look>;
-  /** Keeps what was proven, begun when nothing more will be; the last look may still be going on. */
+  /**
+   * Keeps what was proven. Begun when nothing more will be, while the last look may still be going on; and as soon as the run
+   * is told to end: a volume that hangs while it is undone takes all the time that there is. Never throws.
+   */
   keepProofs: () => Promise<Kept>;
 }
 
@@ -93,6 +96,8 @@ export async function executeVolumes<Look, Kept>(
       return released(volume, end);
     });
   };
+  const keepEarly = () => void request.keepProofs();
+  signal.addEventListener('abort', keepEarly, { once: true });
   const endOf = new Map<PlannedVolume, Promise<VolumeEnd>>();
   for (const volume of request.inTurn) {
     if (endOf.has(volume)) continue;
@@ -101,6 +106,7 @@ export async function executeVolumes<Look, Kept>(
     else for (const [index, end] of together(members).entries()) endOf.set(members[index] ?? volume, end);
   }
   const ends = await Promise.all(volumes.map((volume) => endOf.get(volume) ?? alone(volume)));
+  signal.removeEventListener('abort', keepEarly);
   // A restic of its own, which takes as long as the last look.
   const keeping = request.keepProofs();
   const leftovers = await Promise.all(

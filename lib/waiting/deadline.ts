@@ -40,3 +40,23 @@ export function deadline(ms: number | null, error: () => CephbackupError, parent
     },
   };
 }
+
+/** A signal that aborts with `error` so many milliseconds after `ended` did; the program does not go on for it. */
+export function grace(ended: AbortSignal, ms: number, error: () => CephbackupError): Deadline {
+  const over = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => {
+      over.abort(error());
+    }, ms).unref();
+  };
+  if (ended.aborted) begin();
+  else ended.addEventListener('abort', begin, { once: true });
+  return {
+    signal: over.signal,
+    clear: () => {
+      ended.removeEventListener('abort', begin);
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,13 +1,11 @@
-import { closeSync, openSync, readdirSync } from 'node:fs';
-import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { closeSync, mkdirSync, openSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { startCephbackup, type CephbackupResult } from '../cephbackup.js';
-import { MountNamespace } from '../namespace.js';
-import { run } from '../process.js';
 import { information, type Bench, type Figure } from './figure.js';
+import { filledVolume } from './filled.js';
 import { sample, type Sample } from './memory.js';
 import { ResticWatch } from './restics.js';
-import { namespace, TestBed, type Volume } from './test-bed.js';
+import { namespace, TestBed } from './test-bed.js';
 
 /** What one directory with very many entries costs: all of them are one tree of restic's. */
 export const flatDirectory: Bench = async ({ folder, quick, tell }) => {
@@ -15,7 +13,18 @@ export const flatDirectory: Bench = async ({ folder, quick, tell }) => {
   const bed = await TestBed.start(folder);
   try {
     tell(`a directory of ${entries} empty files`);
-    const volume = await fill(bed, entries);
+    const volume = await filledVolume(bed, {
+      name: 'flat',
+      files: entries,
+      bytesPerFile: 400,
+      blockBytes: 4_096,
+      fill: (root) => {
+        const flat = path.join(root, 'flat');
+        mkdirSync(flat);
+        for (let index = 0; index < entries; index += 1)
+          closeSync(openSync(path.join(flat, nameOf(index)), 'wx'));
+      },
+    });
     const repository = await bed.repository();
     const watch = new ResticWatch(path.join(folder, 'watch'));
     const figures: Figure[] = [];
@@ -59,29 +68,4 @@ function figuresOf(what: string, done: Sample<CephbackupResult>, restic: number)
 
 function nameOf(index: number): string {
   return `entry-${index}`;
-}
-
-/** Made in a file and imported: a pod would need long. */
-async function fill(bed: TestBed, entries: number): Promise<Volume> {
-  const folder = path.join(bed.folder, 'filesystem');
-  const [file, root] = [path.join(folder, 'file'), path.join(folder, 'root')];
-  await mkdir(root, { recursive: true });
-  await writeFile(file, '');
-  await truncate(file, entries * 400 + 256 * 1024 ** 2);
-  const inodes = Math.ceil(entries * 1.05) + 1_000;
-  await run('mkfs.ext4', ['-q', '-F', '-b', '4096', '-N', String(inodes), file]);
-  const alone = await MountNamespace.create();
-  try {
-    await alone.run('mount', ['-o', 'loop', '--', file, root]);
-    const flat = path.join(root, 'flat');
-    await alone.run('mkdir', ['--', flat]);
-    for (let index = 0; index < entries; index += 1)
-      closeSync(openSync(path.join(alone.path(flat), nameOf(index)), 'wx'));
-    await alone.run('umount', ['--', root]);
-  } finally {
-    await alone.close();
-  }
-  const volume = await bed.imported('flat', file);
-  await rm(folder, { recursive: true });
-  return volume;
 }

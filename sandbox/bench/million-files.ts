@@ -1,13 +1,13 @@
 import { mkdirSync, openSync, closeSync, writeFileSync, writeSync } from 'node:fs';
-import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { mountImage } from '../ceph.js';
-import { MountNamespace } from '../namespace.js';
 import { run } from '../process.js';
 import type { Repository } from '../repository.js';
 import { randomBytesOf } from '../workload/random.js';
 import { catSnapshot } from './by-hand.js';
 import { atMost, information, type Bench, type Figure } from './figure.js';
+import { filledVolume } from './filled.js';
 import { measure } from './stopwatch.js';
 import { TestBed, type Volume } from './test-bed.js';
 import { timedCommands } from './timeline.js';
@@ -25,7 +25,16 @@ export const millionFiles: Bench = async ({ folder, quick, tell }) => {
     const files = quick ? 20_000 : Number(process.env.FILES ?? 1_000_000);
     const changed = files / 100;
     tell(`a volume of ${files} small files`);
-    const volume = await fill(bed, files);
+    const volume = await filledVolume(bed, {
+      name: 'files',
+      files: files,
+      bytesPerFile: 4_096,
+      blockBytes: 1_024,
+      fill: (root) => {
+        writeFiles(root, files);
+      },
+      finish: age,
+    });
     const repository = await bed.repository();
     const figures: Figure[] = [];
     const backUp = async (what: string): Promise<BackedUp> => {
@@ -96,29 +105,6 @@ function figuresOf(what: string, { wall, processor, walks, walking, filesRead }:
     information(`${what}: ${walks} walks over the inodes`, walking, 's'),
     information(`${what}: files read`, filesRead, ''),
   ];
-}
-
-/** Made in a file and imported: a pod would need an hour. */
-async function fill(bed: TestBed, files: number): Promise<Volume> {
-  const folder = path.join(bed.folder, 'filesystem');
-  const [file, root] = [path.join(folder, 'file'), path.join(folder, 'root')];
-  await mkdir(root, { recursive: true });
-  await writeFile(file, '');
-  await truncate(file, files * 4_096 + 256 * 1024 ** 2);
-  const inodes = Math.ceil(files * 1.05) + 1_000;
-  await run('mkfs.ext4', ['-q', '-F', '-b', '1024', '-N', String(inodes), file]);
-  const namespace = await MountNamespace.create();
-  try {
-    await namespace.run('mount', ['-o', 'loop', '--', file, root]);
-    writeFiles(namespace.path(root), files);
-    await namespace.run('umount', ['--', root]);
-  } finally {
-    await namespace.close();
-  }
-  await age(file, folder);
-  const volume = await bed.imported('files', file);
-  await rm(folder, { recursive: true });
-  return volume;
 }
 
 const noise = randomBytesOf(7, 1 << 20);

@@ -7,7 +7,7 @@ import type { PlannedVolume } from '../../plan/types.js';
 import type { Logger } from '../../log/logger.js';
 import { rfc3339, type EpochMs } from '../../log/time.js';
 import type { Recorder } from '../../run/recorder.js';
-import type { Deadline } from '../../waiting/deadline.js';
+import { deadline, grace, type Deadline } from '../../waiting/deadline.js';
 
 export interface RecorderOptions {
   api: KubeApi;
@@ -81,19 +81,14 @@ function hurried(
   stopping: AbortSignal,
   { runningMs, stoppedMs }: { runningMs: number; stoppedMs: number },
 ): Deadline {
-  const late = new AbortController();
-  const end = () => {
-    late.abort(new CephbackupError('KUBE_UNREACHABLE', 'the Kubernetes API did not take it in time'));
-  };
-  const timers = [setTimeout(end, runningMs)];
-  const hurry = () => timers.push(setTimeout(end, stoppedMs));
-  if (stopping.aborted) hurry();
-  else stopping.addEventListener('abort', hurry);
+  const late = () => new CephbackupError('KUBE_UNREACHABLE', 'the Kubernetes API did not take it in time');
+  const stopped = grace(stopping, stoppedMs, late);
+  const running = deadline(runningMs, late, stopped.signal);
   return {
-    signal: late.signal,
+    signal: running.signal,
     clear: () => {
-      stopping.removeEventListener('abort', hurry);
-      for (const timer of timers) clearTimeout(timer);
+      running.clear();
+      stopped.clear();
     },
   };
 }

@@ -131,21 +131,18 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     signal,
   });
   const proofs = new ProofRecord(restic, cluster.name, clock);
-  const record = () => proofs.save(AbortSignal.timeout(recordPatienceMs));
-  // One volume that hangs then, until the time to undo it is over, must not cost the others their proofs.
-  signal.addEventListener('abort', () => void record(), { once: true });
   const own = opened.then((snapshots) =>
     snapshots.filter(({ tags }) => tagValue(tags, 'cluster') === cluster.name),
   );
   const marks = marksOf(cluster.inventory.persistentVolumes, cluster.name, prefix);
-  const recorded = own.then((snapshots) => readRecord(snapshots, marks));
-  const history = Promise.all([own, recorded]).then(([snapshots, known]) => {
+  const record = own.then((snapshots) => readRecord(snapshots, marks));
+  const history = Promise.all([own, record]).then(([snapshots, known]) => {
     proofs.adopt(snapshots, known);
     return new History(snapshots);
   });
   history.catch(() => undefined);
   // The first run that keeps a record says so before it saves anything else; later ones need not be waited for.
-  const maySave = recorded.then(async (known) => {
+  const maySave = record.then(async (known) => {
     if (!known.keptAt(clock())) await manifests.end();
   });
   maySave.catch(() => undefined);
@@ -169,7 +166,7 @@ async function execute(context: CommandContext<RunValues>, execution: Execution)
     // Also where the run is being stopped: what was proven is proven. What earlier runs have proven is known with the history.
     keepProofs: async () => {
       await history.catch(() => undefined);
-      return record();
+      return proofs.save(AbortSignal.timeout(recordPatienceMs));
     },
     nextName: () => {
       const name = objectName(installation, lease.runId, numbers.next().value);

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { CephbackupError } from '../../errors/error.js';
 import { diskToFile } from '../../restore/block/to-file.js';
@@ -14,7 +13,6 @@ import { toldBy } from '../../repository/told.js';
 import { contentOf, type Content } from '../../restore/target.js';
 import { removeScratch } from '../../restore/scratch.js';
 import { Scope } from '../../ownership/scope.js';
-import { abandoned, ownName } from '../../tools/process/abandoned.js';
 import { startDaemon } from '../../tools/process/daemon.js';
 import { childEnvironment } from '../../tools/process/environment.js';
 import { formatImage } from '../../tools/rbd/image-spec.js';
@@ -28,6 +26,7 @@ import { diskIntoNewImage } from '../restore/disk.js';
 import { newFilesTarget } from '../restore/files.js';
 import type { DrillGround, DrillVolume } from './ground.js';
 import type { VerifyContext } from './scope.js';
+import { makeScratchFolder } from './scratch-folder.js';
 
 export interface DrillRequest {
   ground: DrillGround;
@@ -104,14 +103,8 @@ async function intoImage(
   await examineImage(job, target);
 }
 
-/** Of folders that hold what was restored; those of a drill that was killed go with the next one. */
-const scratchPrefix = 'cephbackup-drill-';
-
 async function intoFolder({ context, content, exactSize, job }: Drill): Promise<void> {
-  await Promise.all(
-    abandoned(tmpdir(), scratchPrefix).map((old) => rm(old, { recursive: true, force: true })),
-  );
-  const scratch = await mkdtemp(path.join(tmpdir(), `${scratchPrefix}${ownName()}-`));
+  const scratch = await makeScratchFolder();
   try {
     if (content === 'disk') {
       await diskToFile(job, { path: path.join(scratch, 'disk'), format: 'raw' }, { exactSize });

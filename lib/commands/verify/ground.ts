@@ -8,6 +8,7 @@ import { isCephConfigured } from '../shared/ceph.js';
 import { openOwnPlace, type OwnPlace } from '../restore/place.js';
 import { auditNames } from '../shared/sweeping.js';
 import type { VerifyContext } from './scope.js';
+import { removeAbandonedFolders } from './scratch-folder.js';
 
 /** A volume in whose pool there may be a scratch image. */
 export interface DrillVolume {
@@ -40,7 +41,9 @@ export class DrillGround {
   static async open(context: VerifyContext): Promise<DrillGround> {
     const reason = await whyNotInCeph(context);
     const place = reason === null ? await openOwnPlace(context) : null;
-    return new DrillGround(context, place, reason ?? '');
+    const ground = new DrillGround(context, place, reason ?? '');
+    await removeAbandonedFolders((text) => ground.warnings.push(text));
+    return ground;
   }
 
   /** Aborts when what is made would no longer be known to be ours. */

@@ -235,6 +235,7 @@ async function endOfFlows(
     return { ending: why };
   };
   if (ending.how === 'stuck') return cutOff(ending);
+  if (flows.length === 0) return { ending };
   const all = Promise.all(flows.map(({ done }) => done)).then((ends) => ({
     ending,
     failure: ends.find((end) => end !== null) ?? undefined,

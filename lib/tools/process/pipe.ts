@@ -24,7 +24,7 @@ const prefix = 'cephbackup-pipe-';
 
 /**
  * Where a pipe gets the name that it loses at once: Node cannot make one without. Who is killed between the two leaves
- * it to `removeAbandonedPipes`.
+ * it to `removeAbandonedPipes`, which each program calls at its end.
  */
 export function pipeName({ TMPDIR = '/tmp' }: Environment): string {
   return path.join(TMPDIR, `${prefix}${ownName()}-${randomUUID()}`);

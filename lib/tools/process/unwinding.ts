@@ -1,4 +1,5 @@
 import { CephbackupError } from '../../errors/error.js';
+import { grace } from '../../waiting/deadline.js';
 import type { Exec } from './exec.js';
 
 /**
@@ -12,15 +13,12 @@ export const unwindingMs = 120_000;
  * because they undo something. Those that begin later end at once.
  */
 export function endingInTime(exec: Exec, ended: AbortSignal, budgetMs = unwindingMs): Exec {
-  const over = new AbortController();
-  const begin = () => {
-    const message = `was not done ${budgetMs / 1000} s after the program was told to end`;
-    setTimeout(() => {
-      over.abort(new CephbackupError('COMMAND_TIMEOUT', message));
-    }, budgetMs).unref();
-  };
-  if (ended.aborted) begin();
-  else ended.addEventListener('abort', begin, { once: true });
+  const late = () =>
+    new CephbackupError(
+      'COMMAND_TIMEOUT',
+      `was not done ${budgetMs / 1000} s after the program was told to end`,
+    );
+  const over = grace(ended, budgetMs, late);
   return async (program, args, options) => {
     // Not AbortSignal.any: of a signal that lives as long as the program it remembers each command.
     const own = new AbortController();
